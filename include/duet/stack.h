@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/* A TCP stack as a value: five doors and the user calls of RFC 9293, section 3.10.
+ *
+ * The stack has no clock, no I/O, no threads, no globals and allocates nothing after init. It lives
+ * in one block of memory that the caller gives. Time and packets are arguments:
+ *
+ *     duet_input(stack, now, packet)      a packet arrived
+ *     duet_expire(stack, now)             time has passed duet_deadline(stack)
+ *     duet_output(stack, now, packet)     is there a packet to send? build it here
+ *     duet_next_event(stack, event)       has a connection something to tell?
+ *     duet_connect, duet_send, ...        what the user wants
+ *
+ * A stack has one owner. Functions are not reentrant on the same stack; different stacks share
+ * nothing. After any door or call, drain duet_output() and duet_next_event().
+ *
+ * Units: times are nanoseconds, sizes are bytes, ports are host byte order. "now" never goes back:
+ * an earlier value counts as the latest one seen.
+ */
+#ifndef DUET_STACK_H
+#define DUET_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- time -------------------------------------------------------------------------------- */
+
+typedef int64_t duet_time; /* nanoseconds from any origin, which the caller chooses; >= 0 */
+
+#define DUET_NEVER INT64_MAX
+#define DUET_MICROSECOND INT64_C(1000)
+#define DUET_MILLISECOND INT64_C(1000000)
+#define DUET_SECOND INT64_C(1000000000)
+
+/* ---- addresses --------------------------------------------------------------------------- */
+
+/* An IPv6 address, or an IPv4 address a.b.c.d in its mapped form ::ffff:a.b.c.d. All zero: any. */
+struct duet_address {
+    uint8_t bytes[16];
+};
+
+struct duet_socket_address {
+    struct duet_address address;
+    uint16_t port; /* 0: any, the stack chooses */
+};
+
+struct duet_address duet_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d);
+bool duet_address_is_ipv4(const struct duet_address *address);
+bool duet_address_is_any(const struct duet_address *address); /* :: or 0.0.0.0 */
+bool duet_address_equal(const struct duet_address *a, const struct duet_address *b);
+
+/* Text to address and back: dotted quad or RFC 4291 text; what is written is RFC 5952 text. Parse
+ * returns DUET_OK or DUET_E_ARG. Format writes at most DUET_ADDRESS_TEXT bytes with the NUL and
+ * returns the length without it. */
+#define DUET_ADDRESS_TEXT 46
+int duet_address_parse(const char *text, struct duet_address *address);
+size_t duet_address_format(const struct duet_address *address, char *text);
+
+/* ---- states ------------------------------------------------------------------------------ */
+
+enum duet_state { /* RFC 9293, section 3.3.2, in its order */
+    DUET_CLOSED,
+    DUET_LISTEN,
+    DUET_SYN_SENT,
+    DUET_SYN_RECEIVED,
+    DUET_ESTABLISHED,
+    DUET_FIN_WAIT_1,
+    DUET_FIN_WAIT_2,
+    DUET_CLOSE_WAIT,
+    DUET_CLOSING,
+    DUET_LAST_ACK,
+    DUET_TIME_WAIT,
+    DUET_STATES
+};
+
+const char *duet_state_name(enum duet_state state); /* "FIN-WAIT-1", as the RFC spells it */
+
+/* ---- configuration ----------------------------------------------------------------------- */
+
+#define DUET_SECRET_SIZE 32
+#define DUET_INTERFACES_MAX 8
+
+/* An address of the stack and the length of its subnet prefix (0..32 or 0..128), which tells the
+ * subnet broadcast address of IPv4. */
+struct duet_interface {
+    struct duet_address address;
+    uint8_t prefix_length;
+};
+
+/* What a link can do for the stack, and may be handed because of it. */
+enum duet_offload {
+    DUET_OFFLOAD_CHECKSUM_OUT = 1 << 0, /* link fills in the TCP checksum: packet->checksum_start */
+    DUET_OFFLOAD_CHECKSUM_IN = 1 << 1,  /* link may set DUET_PACKET_CHECKED on what it verified */
+    DUET_OFFLOAD_SEGMENT = 1 << 2,      /* link cuts a large packet: packet->segment_size */
+};
+
+/* Start from duet_config_default(), set the secret and at least one interface, change the rest at
+ * will. The stack copies it. */
+struct duet_config {
+    uint8_t secret[DUET_SECRET_SIZE]; /* entropy; init refuses 32 equal bytes */
+    struct duet_interface interfaces[DUET_INTERFACES_MAX];
+    uint32_t interface_count;
+    bool any_local_address; /* serve packets to every unicast address (a VPN, a sandbox) */
+    bool loopback_allowed;  /* 127/8 and ::1 may appear on this link */
+
+    uint32_t mtu;        /* of the link, bytes of IP packet, 576 (1280 with IPv6) .. 65535 */
+    uint32_t offload;    /* enum duet_offload bits */
+    uint32_t packet_max; /* largest packet output may build when DUET_OFFLOAD_SEGMENT, <= 65535 */
+
+    /* Capacities. They fix the footprint; nothing grows later. */
+    uint32_t connections_max; /* 1 .. 2^24-1 */
+    uint32_t half_open_max;   /* SYN-RECEIVED records of listeners, 1 .. 2^24-1 */
+    uint32_t time_wait_max;   /* TIME-WAIT records, 1 .. 2^24-1 */
+    uint32_t listeners_max;   /* 1 .. 2^16 */
+    uint32_t replies_max;     /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
+    uint32_t pages_max;       /* of buffer memory shared by all connections, 1 .. 2^24-1 */
+    uint32_t page_size;       /* power of two, 512 .. 65536 */
+    uint32_t send_buffer;     /* most bytes one connection may hold unacknowledged, <= 2^30 */
+    uint32_t receive_buffer;  /* most bytes one connection may hold unread, <= 2^30 */
+    uint32_t trace_events;    /* events kept until duet_next_trace takes them; 0: no trace */
+
+    /* Times. Each says what the RFC allows and what is chosen. */
+    duet_time msl;                 /* 9293 3.4.2: 2 min; TIME-WAIT lasts twice this, 240 s */
+    duet_time rto_initial;         /* 6298 2.1: 1 s */
+    duet_time rto_min;             /* 6298 2.4: SHOULD 1 s; 200 ms as deployed stacks do */
+    duet_time rto_max;             /* 6298 2.5: at least 60 s; 120 s */
+    duet_time delayed_ack;         /* 9293 3.8.6.3: below 500 ms; 40 ms */
+    duet_time user_timeout;        /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time syn_timeout;         /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
+    duet_time keepalive_idle;      /* 9293 MUST-28: >= 2 h; 2 h */
+    duet_time keepalive_interval;  /* between unanswered probes; 75 s */
+    duet_time fin_wait_2_timeout;  /* of a connection nobody can read any more; 60 s */
+    duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
+    duet_time invalid_ack_spacing; /* between ACKs that answer segments without data; 500 ms */
+    uint32_t challenge_limit;      /* challenge ACKs per challenge_interval; 10 */
+    uint32_t keepalive_probes;     /* unanswered probes that end a connection, > 1 (MUST-29); 9 */
+    uint32_t r1_retransmissions;   /* 9293 SHLD-10: >= 3; 3 */
+
+    /* Switches. */
+    bool timestamps;          /* 7323: offer and accept the option; true */
+    bool window_scaling;      /* 7323: offer and accept the option; true */
+    bool sack;                /* 2018: offer and accept the option; true */
+    bool time_wait_rst;       /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool error_reports;       /* 9293 SHLD-20: soft errors become events; true */
+    uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
+    uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */
+    uint16_t port_last;       /* 65535 */
+    uint8_t ttl;              /* 9293 MUST-49; 64 */
+    uint8_t initial_window;   /* segments, 1 .. 10: RFC 6928; 10 */
+    uint8_t syn_ack_retries;  /* 1 .. 7; 7, the last 127 s after the first */
+};
+
+void duet_config_default(struct duet_config *config);
+
+/* ---- the block --------------------------------------------------------------------------- */
+
+struct duet_stack;
+
+/* Bytes a stack of this configuration needs, or 0 if a field is out of its range. */
+size_t duet_stack_footprint(const struct duet_config *config);
+
+/* Makes a stack in memory[0, size), which must be aligned for max_align_t and stay in place until
+ * the stack is no longer used; nothing needs to be released. *stack points into it. Returns DUET_OK,
+ * DUET_E_ARG (a field out of range, no entropy in the secret) or DUET_E_RES (size too small). */
+int duet_stack_init(void *memory, size_t size, const struct duet_config *config, struct duet_stack **stack);
+
+/* ---- packets ----------------------------------------------------------------------------- */
+
+enum duet_packet_flag {
+    DUET_PACKET_CHECKED = 1 << 0,          /* in: the link verified the TCP checksum */
+    DUET_PACKET_CHECKSUM_PARTIAL = 1 << 1, /* the sum must be filled in from checksum_start on */
+};
+
+/* One IP packet, or, with segment_size set, many segments of a TCP stream under one header. */
+struct duet_packet {
+    uint8_t *data;            /* first byte of the IP header; owned by the caller */
+    uint32_t size;            /* out: room at data, at least the MTU */
+    uint32_t length;          /* bytes of packet at data */
+    uint16_t segment_size;    /* payload bytes in each segment after cutting; 0: a single segment */
+    uint16_t checksum_start;  /* with CHECKSUM_PARTIAL: where the sum begins, from data */
+    uint16_t checksum_offset; /* and where it is stored, from checksum_start */
+    uint16_t flags;           /* enum duet_packet_flag bits */
+    duet_time departure;      /* out: not to leave before this time (pacing) */
+};
+
+/* ---- the five doors ---------------------------------------------------------------------- */
+
+/* A packet arrived. It is read during the call only and never written. */
+void duet_input(struct duet_stack *stack, duet_time now, const struct duet_packet *packet);
+
+/* Runs every timer that is due. Harmless at any time. */
+void duet_expire(struct duet_stack *stack, duet_time now);
+
+/* When duet_expire should be called next, or DUET_NEVER. It may be earlier than the next timer,
+ * never later. */
+duet_time duet_deadline(const struct duet_stack *stack);
+
+/* Builds the next packet to send in *packet, whose data and size the caller set. Returns false when
+ * nothing is owed, or when packet->size is below the MTU. */
+bool duet_output(struct duet_stack *stack, duet_time now, struct duet_packet *packet);
+
+/* ---- handles and events ------------------------------------------------------------------ */
+
+/* Names a listener or a connection. A value: copy it freely. A stale one is DUET_E_NOCONN. */
+struct duet_handle {
+    uint32_t index;
+    uint32_t generation; /* never 0 for a real handle */
+};
+
+enum duet_event_bit {
+    DUET_EVENT_ACCEPTABLE = 1 << 0,  /* listener: duet_accept has something */
+    DUET_EVENT_CONNECTED = 1 << 1,   /* active open reached ESTABLISHED */
+    DUET_EVENT_READABLE = 1 << 2,    /* there are bytes, or the end of the stream, to receive */
+    DUET_EVENT_WRITABLE = 1 << 3,    /* room again after duet_send returned DUET_E_AGAIN */
+    DUET_EVENT_PEER_CLOSED = 1 << 4, /* the peer's FIN has been taken (RFC: "connection closing") */
+    DUET_EVENT_URGENT = 1 << 5,      /* urgent mode began or its mark moved (9293 MUST-32) */
+    DUET_EVENT_SOFT_ERROR = 1 << 6,  /* R1 passed or an ICMP error came; error tells (MUST-47) */
+    DUET_EVENT_FIN_ACKED = 1 << 7,   /* the peer acknowledged our FIN */
+    DUET_EVENT_CLOSED = 1 << 8,      /* final; the handle is stale once this has been returned */
+};
+
+/* How a connection ended: the truth of DUET_EVENT_CLOSED. */
+struct duet_outcome {
+    int error;                 /* DUET_OK: both FINs were exchanged and acknowledged */
+    uint16_t rule;             /* the rule of the last transition or reset (trace.h) */
+    bool we_closed_first;      /* our FIN was sent before the peer's arrived */
+    bool fin_acknowledged;     /* the peer has acknowledged our FIN, so all we sent */
+    bool peer_fin_received;    /* the peer's FIN was taken, so all it sent */
+    uint64_t bytes_unacknowledged; /* accepted by duet_send, never acknowledged */
+    uint64_t bytes_unread;         /* acknowledged by us, never given to the user */
+};
+
+struct duet_event {
+    struct duet_handle handle;
+    uint32_t bits;               /* enum duet_event_bit */
+    int error;                   /* with SOFT_ERROR or CLOSED */
+    struct duet_outcome outcome; /* with CLOSED */
+};
+
+/* The next connection with something to tell, oldest first. False: none. Several bits may come
+ * together; a bit is told once each time it becomes true. */
+bool duet_next_event(struct duet_stack *stack, struct duet_event *event);
+
+/* ---- user calls (RFC 9293, section 3.10.1-6) --------------------------------------------- */
+
+/* Passive OPEN. local.address any: every address of the stack. remote.address any: every peer;
+ * otherwise a fully specified passive OPEN. backlog bounds connections not yet accepted, >= 1.
+ * DUET_E_ARG (port 0, backlog 0), DUET_E_ADDR (not ours), DUET_E_EXISTS, DUET_E_RES. */
+struct duet_listen_options {
+    struct duet_socket_address local;
+    struct duet_socket_address remote;
+    uint32_t backlog;
+};
+int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_listen_options *options,
+                struct duet_handle *listener);
+
+/* Active OPEN. local.address any: the stack chooses (MUST-44); local.port 0: chosen by RFC 6056.
+ * Nagle and the rest start from their defaults and may be set before the SYN leaves.
+ * DUET_E_NOREMOTE (no remote address or port), DUET_E_ADDR (broadcast or multicast, MUST-46; local
+ * address not ours; no free port), DUET_E_EXISTS (that pair of sockets is in use, TIME-WAIT
+ * included unless RFC 6191 lets it be reused), DUET_E_RES. */
+struct duet_connect_options {
+    struct duet_socket_address local;
+    struct duet_socket_address remote;
+};
+int duet_connect(struct duet_stack *stack, duet_time now, const struct duet_connect_options *options,
+                 struct duet_handle *connection);
+
+/* Active OPEN on a listener: it becomes an active connection from the same local socket to remote
+ * (any: the remote it was opened with, else DUET_E_NOREMOTE). The listener's handle is stale after
+ * success; what waits in its accept queue is reset. Errors as duet_connect. */
+int duet_connect_listener(struct duet_stack *stack, duet_time now, struct duet_handle listener,
+                          const struct duet_socket_address *remote, struct duet_handle *connection);
+
+/* Takes the oldest connection that a listener completed; remote may be NULL. DUET_E_AGAIN: none. */
+int duet_accept(struct duet_stack *stack, duet_time now, struct duet_handle listener,
+                struct duet_handle *connection, struct duet_socket_address *remote);
+
+enum duet_send_flag {
+    DUET_SEND_URGENT = 1 << 0, /* the last of these bytes is the end of urgent data (3.8.5) */
+    DUET_SEND_MORE = 1 << 1,   /* more follows at once: an incomplete segment may wait for it */
+};
+
+/* SEND: copies as many bytes as there is room for and returns that number (>= 1), or 0 if size is 0.
+ * DUET_E_AGAIN: no room, DUET_EVENT_WRITABLE will come. DUET_E_CLOSING after shutdown or close.
+ * The error that ended the connection, if one did. On a listener: opened with a remote socket,
+ * DUET_E_AGAIN (call duet_connect_listener first); else DUET_E_NOREMOTE. */
+int64_t duet_send(struct duet_stack *stack, duet_time now, struct duet_handle connection, const void *data,
+                  size_t size, unsigned flags);
+
+/* RECEIVE: copies up to size bytes and returns their number (>= 1), or 0 if size is 0.
+ * DUET_E_AGAIN: none yet, DUET_EVENT_READABLE will come. DUET_E_CLOSING: end of stream, the peer's
+ * FIN has been reached. The error that ended the connection, if one did, after what was buffered. */
+int64_t duet_receive(struct duet_stack *stack, duet_time now, struct duet_handle connection, void *data,
+                     size_t size);
+
+/* The same without a copy. Reserve gives room for at least 1 byte to be written in place, at most
+ * *size; commit sends the first size bytes of it. Peek shows the next bytes in place; consume takes
+ * size of them. The pointers hold until the next call on the stack. Errors as above. */
+int duet_send_reserve(struct duet_stack *stack, struct duet_handle connection, void **data, size_t *size);
+int duet_send_commit(struct duet_stack *stack, duet_time now, struct duet_handle connection, size_t size,
+                     unsigned flags);
+int duet_receive_peek(struct duet_stack *stack, struct duet_handle connection, const void **data,
+                      size_t *size);
+int duet_receive_consume(struct duet_stack *stack, duet_time now, struct duet_handle connection,
+                         size_t size);
+
+/* CLOSE as the RFC has it: "I have no more data to send". FIN follows all that was sent; receiving
+ * goes on. A second call is DUET_E_CLOSING and changes nothing. */
+int duet_shutdown(struct duet_stack *stack, duet_time now, struct duet_handle handle);
+
+/* CLOSE in both directions (MAY-1): shutdown, and nobody will read. Unread bytes, or bytes that
+ * arrive later, reset the connection (SHLD-3). The final event still comes, with the outcome; until
+ * then other calls return DUET_E_CLOSING. On a listener: the end of it; connections not yet accepted
+ * are reset. Always DUET_OK on a live handle. */
+int duet_close(struct duet_stack *stack, duet_time now, struct duet_handle handle);
+
+/* ABORT: RST at once where the RFC asks for it, all data dropped, final event with DUET_E_RESET. */
+int duet_abort(struct duet_stack *stack, duet_time now, struct duet_handle handle);
+
+/* What can be set for one connection; a listener hands its values on to what it accepts. Each says
+ * its unit. DUET_E_ARG: value out of range. */
+enum duet_option {
+    DUET_OPTION_NODELAY,            /* 0 or 1: Nagle off (MUST-17); 0 */
+    DUET_OPTION_KEEPALIVE,          /* 0 or 1 (MUST-24, MUST-25); 0 */
+    DUET_OPTION_KEEPALIVE_IDLE,     /* ms, 1 .. 2^31-1 */
+    DUET_OPTION_USER_TIMEOUT,       /* ms, 0: never; R2 for this connection (MUST-21) */
+    DUET_OPTION_DSCP,               /* 0 .. 63 (MUST-48) */
+    DUET_OPTION_TTL,                /* 1 .. 255 (MUST-49) */
+    DUET_OPTION_RECEIVE_BUFFER,     /* bytes, 1 .. config.receive_buffer; never shrinks the window */
+    DUET_OPTION_SEND_BUFFER,        /* bytes, 1 .. config.send_buffer */
+    DUET_OPTION_ERROR_REPORTS,      /* 0 or 1 (SHLD-20); config.error_reports */
+    DUET_OPTION_DELAYED_ACK,        /* 0 or 1; 1 */
+    DUET_OPTION_MSS,                /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
+};
+int duet_set(struct duet_stack *stack, duet_time now, struct duet_handle handle, enum duet_option option,
+             uint32_t value);
+
+/* STATUS. Sequence numbers as on the wire. */
+struct duet_status {
+    enum duet_state state;
+    struct duet_socket_address local;
+    struct duet_socket_address remote;
+    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_up;
+    uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
+    uint32_t send_queued;     /* bytes accepted, not acknowledged */
+    uint32_t receive_queued;  /* bytes that can be read */
+    uint32_t send_room;       /* bytes duet_send would take */
+    uint32_t urgent_left;     /* bytes up to the urgent mark still to read (MUST-33) */
+    uint32_t send_mss;        /* payload of a full segment now */
+    uint32_t congestion_window, slow_start_threshold, in_flight;
+    duet_time smoothed_rtt, rtt_variance, rto; /* 0: no sample yet */
+    duet_time rtt_min;
+    uint32_t retransmissions; /* of the oldest unacknowledged segment */
+    uint32_t retransmitted;   /* segments, over the life of the connection */
+    uint8_t send_scale, receive_scale;
+    bool timestamps, sack, peer_fin_received, fin_acknowledged;
+    int error;                /* what ended it, or the last soft error */
+    uint32_t backlog_used;    /* listener: connections waiting for accept */
+    uint32_t half_open;       /* listener: in SYN-RECEIVED */
+};
+int duet_status(const struct duet_stack *stack, struct duet_handle handle, struct duet_status *status);
+
+/* Walks everything the stack knows, TIME-WAIT and half-open records included, for listings. Start with
+ * *cursor = 0; returns false at the end. handle is zero for records without one. */
+bool duet_next_status(const struct duet_stack *stack, uint64_t *cursor, struct duet_handle *handle,
+                      struct duet_status *status);
+
+/* ---- counters ---------------------------------------------------------------------------- */
+
+struct duet_counters {
+    uint64_t packets_in, packets_out;
+    uint64_t bytes_in, bytes_out;        /* of IP packets */
+    uint64_t segments_in, segments_out;
+    uint64_t segments_retransmitted;
+    uint32_t connections, half_open, time_wait, listeners; /* now */
+    uint32_t pages_used;
+    uint64_t trace_lost; /* events that found no room */
+};
+void duet_counters(const struct duet_stack *stack, struct duet_counters *counters);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

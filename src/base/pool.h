@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* A pool: records of one size in one piece of memory, named by index, allocated and freed in O(1).
+ * Free records hold the index of the next free one in their first 4 bytes. Never-used records are
+ * not touched before they are first taken, so that a large pool costs no resident memory. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define POOL_NONE UINT32_MAX
+
+struct pool {
+    uint8_t *records;
+    size_t record_size;
+    uint32_t count; /* records in all */
+    uint32_t fresh; /* records [fresh, count) have never been used */
+    uint32_t free;  /* first free record among [0, fresh), or POOL_NONE */
+    uint32_t used;  /* records taken */
+};
+
+/* records: count * record_size bytes, aligned for what they hold; record_size >= 4. */
+void pool_init(struct pool *pool, void *records, size_t record_size, uint32_t count);
+uint32_t pool_take(struct pool *pool); /* POOL_NONE: empty. The content is whatever was there. */
+void pool_give(struct pool *pool, uint32_t index);
+
+static inline void *pool_at(const struct pool *pool, uint32_t index)
+{
+    return pool->records + (size_t)index * pool->record_size;
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* A hierarchical timer wheel: any number of timers, O(1) to arm and to disarm.
+ *
+ * Eight levels of 64 slots. A tick is 1024 ns; deadlines round up to a tick, so a timer is never
+ * early and at most 1.024 us late. A timer further away sits on a higher level and is moved down when
+ * its slot comes up, at most seven times in its life. A bitmap a level finds the next slot without
+ * a search. The wheel reaches 2^48 ticks (9 years); later deadlines wait in the last slot.
+ *
+ * Nodes live inside the caller's records, as the links of list.h do.
+ */
+#ifndef BASE_WHEEL_H
+#define BASE_WHEEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WHEEL_NONE UINT32_MAX
+#define WHEEL_LEVELS 8
+#define WHEEL_SLOTS 64
+
+struct wheel_node {
+    uint32_t next, prev;   /* WHEEL_OFF in next while not armed; prev may name a slot */
+    int64_t deadline; /* ns */
+};
+
+struct wheel {
+    uint8_t *nodes; /* address of the node of record 0 */
+    size_t stride;
+    int64_t tick; /* all ticks up to and including this one have been run */
+    uint64_t occupied[WHEEL_LEVELS];
+    uint32_t slots[WHEEL_LEVELS][WHEEL_SLOTS];
+    uint32_t count;
+};
+
+void wheel_init(struct wheel *wheel, void *node_of_record_0, size_t stride);
+void wheel_node_init(struct wheel_node *node);
+bool wheel_is_armed(const struct wheel *wheel, uint32_t index);
+/* Arms, or moves, the timer of a record. A deadline in the past is due at once. */
+void wheel_arm(struct wheel *wheel, uint32_t index, int64_t deadline);
+void wheel_disarm(struct wheel *wheel, uint32_t index); /* harmless if not armed */
+/* Takes one timer with deadline <= now off the wheel, or says WHEEL_NONE. Earlier ticks first. Call
+ * until WHEEL_NONE. Timers armed meanwhile with deadline <= now are found too. */
+uint32_t wheel_expire(struct wheel *wheel, int64_t now);
+/* No timer is due before this. INT64_MAX: nothing armed. Exact when the earliest timer is on the lowest level,
+ * else the time at which its slot must be looked at. */
+int64_t wheel_deadline(const struct wheel *wheel);
+
+#endif
