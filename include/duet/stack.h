@@ -187,6 +187,7 @@ struct duet_packet {
     uint16_t checksum_offset; /* and where it is stored, from checksum_start */
     uint16_t flags;           /* enum duet_packet_flag bits */
     duet_time departure;      /* out: not to leave before this time (pacing) */
+    uint32_t tag;             /* for links and recorders: follows a packet; the stack leaves it alone */
 };
 
 /* ---- the five doors ---------------------------------------------------------------------- */

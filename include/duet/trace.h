@@ -3,8 +3,7 @@
  *
  * A stack configured with trace_events > 0 keeps the latest events in its own block until
  * duet_next_trace() takes them. Take them after each door and call: what stands between two doors
- * belongs to the first. Kinds and fields are those of trace.def in the source, from which the JSON
- * schema and docs/TRACE.md are generated too.
+ * belongs to the first.
  */
 #ifndef DUET_TRACE_H
 #define DUET_TRACE_H
