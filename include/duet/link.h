@@ -45,8 +45,9 @@ int duet_wire_pair(duet_time delay, struct duet_link **a, struct duet_link **b);
 enum duet_fault { DUET_FAULT_DROP, DUET_FAULT_DUPLICATE, DUET_FAULT_DELAY, DUET_FAULT_REORDER, DUET_FAULT_CORRUPT, DUET_FAULTS };
 const char *duet_fault_name(enum duet_fault fault); /* "drop" */
 
-/* Which packets a fault hits: those whose number (1 for the first packet sent through the link) is in
- * numbers[0, count), and besides each one with the given probability, drawn from seed. */
+/* Which packets a fault hits: those whose number (1 for the first packet sent through the link; with by_tag
+ * the packet's tag, which a recorder counts over both ends) is in numbers[0, count), and besides each one
+ * with the given probability, drawn from seed. numbers must stay in place while the link is open. */
 struct duet_fault_choice {
     const uint32_t *numbers;
     size_t count;
@@ -55,6 +56,7 @@ struct duet_fault_choice {
     /* Told of each hit, may be NULL. */
     void (*told)(void *context, enum duet_fault fault, duet_time now, const struct duet_packet *packet);
     void *context;
+    bool by_tag;
 };
 int duet_fault_drop(struct duet_link *inner, const struct duet_fault_choice *choice, struct duet_link **link);
 int duet_fault_duplicate(struct duet_link *inner, const struct duet_fault_choice *choice, struct duet_link **link);
