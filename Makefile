@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+# The front door. Each target sets up what it needs (tests/repo/need.sh) and hands over to CMake or a
+# script; nothing is built by rules of this file.
+#
+#   make          build/duet and build/libduet.a, optimised
+#   make demo     builds, then shows one TCP connection from SYN to the end of TIME-WAIT
+#   make test     builds with sanitizers and without, runs everything; last line: N passed, N failed
+#   make check    format and static analysis
+#   make docs     regenerates the generated pages of docs/
+#   make install  to PREFIX (default /usr/local), below DESTDIR if that is set
+#   make clean    removes build/
+
+BUILD := build
+PREFIX ?= /usr/local
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+
+.PHONY: all demo test check docs install clean
+
+all:
+	@tests/repo/need.sh build
+	@cmake -S . -B $(BUILD) -DDUET_TESTS=OFF $(COMMON_FLAGS)
+	@cmake --build $(BUILD) -j $(JOBS)
+
+demo: all
+	@$(BUILD)/duet show
+
+test:
+	@tests/repo/need.sh test
+	@python3 tests/run.py --jobs $(JOBS)
+
+check:
+	@tests/repo/need.sh check
+	@tests/repo/lint.sh
+
+docs:
+	@tests/repo/need.sh docs
+	@python3 tools/gen/docs.py
+
+install: all
+	@cmake --install $(BUILD)
+
+clean:
+	@rm -rf $(BUILD)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# Compiler flags: DUET_WARNINGS for all code, DUET_PURE_FLAGS for base, wire and core, DUET_HARDENING
+# for everything that talks to the machine.
+
+set(DUET_WARNINGS
+    -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wswitch-enum
+    -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wvla)
+if(DUET_WERROR)
+    list(APPEND DUET_WARNINGS -Werror)
+endif()
+
+# Nobody replaces our functions from outside, so calls between them may be direct and inlined even
+# though the code is position independent.
+add_compile_options(-fno-semantic-interposition)
+
+# The core may ask its environment for memcpy, memmove, memset, memcmp and check_failed, no more.
+# Compilers add calls of their own unless told not to: __stack_chk_fail for the stack protector (on
+# by default in Ubuntu's gcc), __memcpy_chk for _FORTIFY_SOURCE, bcmp where only equality of a memcmp
+# is asked (clang), strlen where a loop looks like one (gcc).
+set(DUET_PURE_FLAGS
+    -fno-stack-protector -U_FORTIFY_SOURCE -fno-builtin-bcmp -fno-builtin-strlen)
+
+if(DUET_SANITIZE)
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=address,undefined)
+    set(DUET_HARDENING "")
+else()
+    # As distributions build their packages. _FORTIFY_SOURCE needs optimisation; some compilers define
+    # it already, hence -U first.
+    set(DUET_HARDENING
+        -fstack-protector-strong -fstack-clash-protection -Wformat -Werror=format-security
+        $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+    add_link_options(-Wl,-z,relro -Wl,-z,now)
+endif()
+
+if(DUET_COVERAGE)
+    add_compile_options(--coverage)
+    add_link_options(--coverage)
+endif()
