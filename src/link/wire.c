@@ -93,8 +93,7 @@ static bool wire_send(struct duet_link *link, duet_time now, const struct duet_p
     node->packet = *packet;
     node->packet.data = (uint8_t *)(node + 1);
     memcpy(node->packet.data, packet->data, packet->length);
-    node->arrival =
-        add_time(packet->departure > now ? packet->departure : now, end->wire->delay);
+    node->arrival = add_time(packet->departure > now ? packet->departure : now, end->wire->delay);
     insert_by_arrival(end->other, node);
     return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The faults: what they hit, when it arrives, that a seed decides everything, and that a link without
- * room costs no packet its number. */
+/* The faults: what they hit, when it arrives, that a seed decides everything, and that a link
+ * without room costs no packet its number. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -273,8 +273,7 @@ static void corruption_leaves_the_senders_bytes_alone_and_takes_no_offload(void 
 
     (void)state;
     fixture_init(&f, NULL, 0);
-    f.a->offload =
-        DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN | DUET_OFFLOAD_SEGMENT;
+    f.a->offload = DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN | DUET_OFFLOAD_SEGMENT;
     f.choice.probability = 1;
     assert_int_equal(duet_fault_corrupt(f.a, &f.choice, &f.a), 0);
     assert_int_equal(f.a->offload, DUET_OFFLOAD_CHECKSUM_IN);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The fault that damages packets: one bit, anywhere in the packet, is flipped. Which one is drawn from
- * the seed. No offload goes through it for what is sent: a link that fills in checksums afterwards
- * would make the damage good. */
+/* The fault that damages packets: one bit, anywhere in the packet, is flipped. Which one is drawn
+ * from the seed. No offload goes through it for what is sent: a link that fills in checksums
+ * afterwards would make the damage good. */
 #include "link/fault/fault.h"
 
 static bool corrupt(struct fault *fault, duet_time now, const struct duet_packet *packet)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The fault that holds packets back for a fixed time, counted from when they would have left. Others
- * pass them meanwhile. */
+/* The fault that holds packets back for a fixed time, counted from when they would have left.
+ * Others pass them meanwhile. */
 #include <errno.h>
 
 #include "link/fault/fault.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The fault that sends packets twice, the second directly behind the first. Both carry the same tag:
- * to a recorder they are one packet that arrives twice. */
+/* The fault that sends packets twice, the second directly behind the first. Both carry the same
+ * tag: to a recorder they are one packet that arrives twice. */
 #include "link/fault/fault.h"
 
 static bool duplicate(struct fault *fault, duet_time now, const struct duet_packet *packet)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The part that all faults share: choosing packets, holding copies, and being a link. See fault.h. */
+/* The part that all faults share: choosing packets, holding copies, and being a link. See fault.h.
+ */
 #include "link/fault/fault.h"
 
 #include <errno.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What all faults share: a link around a link that counts the packets sent through it, chooses which
- * of them are hit, and can hold copies back for a while.
+/* What all faults share: a link around a link that counts the packets sent through it, chooses
+ * which of them are hit, and can hold copies back for a while.
  *
- * A fault is then one function, strike(), told to do its deed to one packet. Choosing is a matter of
- * numbers and of a seeded generator only, so the same seed and the same packets give the same run. A
- * packet that the inner link has no room for has not been sent: its number and its luck are given
- * back, and it gets the same ones when it is tried again.
+ * A fault is then one function, strike(), told to do its deed to one packet. Choosing is a matter
+ * of numbers and of a seeded generator only, so the same seed and the same packets give the same
+ * run. A packet that the inner link has no room for has not been sent: its number and its luck are
+ * given back, and it gets the same ones when it is tried again.
  */
 #ifndef LINK_FAULT_H
 #define LINK_FAULT_H
@@ -38,8 +38,9 @@ struct fault {
     struct fault_held *held; /* by due; of equal ones the first held is first */
 };
 
-/* Makes a fault around inner that does strike; NULL and errno (EINVAL, ENOMEM) on failure, and inner
- * then still belongs to the caller. The maker may set passed, time and link.offload afterwards. */
+/* Makes a fault around inner that does strike; NULL and errno (EINVAL, ENOMEM) on failure, and
+ * inner then still belongs to the caller. The maker may set passed, time and link.offload
+ * afterwards. */
 struct fault *fault_new(struct duet_link *inner, const struct duet_fault_choice *choice,
                         enum duet_fault kind,
                         bool (*strike)(struct fault *, duet_time, const struct duet_packet *));
