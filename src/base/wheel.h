@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A hierarchical timer wheel: any number of timers, O(1) to arm and to disarm.
  *
- * Eight levels of 64 slots. A tick is 1024 ns; deadlines round up to a tick, so a timer is never
+ * Nine levels of 64 slots. A tick is 1024 ns; deadlines round up to a tick, so a timer is never
  * early and at most 1.024 us late. A timer further away sits on a higher level and is moved down when
- * its slot comes up, at most seven times in its life. A bitmap a level finds the next slot without
- * a search. The wheel reaches 2^48 ticks (9 years); later deadlines wait in the last slot.
+ * its slot comes up, at most eight times in its life. A bitmap a level finds the next slot without
+ * a search. The wheel reaches 2^54 ticks, more than there are in an int64_t of nanoseconds.
  *
  * Nodes live inside the caller's records, as the links of list.h do.
  */
@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 #define WHEEL_NONE UINT32_MAX
-#define WHEEL_LEVELS 8
+#define WHEEL_OFF (UINT32_MAX - 1) /* in node.next: not armed */
+#define WHEEL_LEVELS 9
 #define WHEEL_SLOTS 64
 
 struct wheel_node {
