@@ -13,11 +13,12 @@ enum ip_verdict {
     IP_OK,
     IP_TRUNCATED,      /* shorter than its header, or than the length its header claims */
     IP_BAD_VERSION,    /* neither 4 nor 6 */
-    IP_BAD_HEADER,     /* IHL below 5, total length below the header, options malformed */
+    IP_BAD_HEADER,     /* IHL below 5, total length below the header, options malformed; an IPv6 packet
+                        * from or to a mapped IPv4 address, which would pass for one */
     IP_BAD_CHECKSUM,   /* IPv4 header checksum wrong */
     IP_FRAGMENT,       /* any fragment but an atomic one (offset 0 and no more) */
     IP_SOURCE_ROUTE,   /* IPv4 LSRR or SSRR, IPv6 routing header with segments left */
-    IP_BAD_EXTENSION,  /* IPv6 extension headers: truncated, out of order, more than 8, over 512 bytes */
+    IP_BAD_EXTENSION,  /* IPv6 extension headers: truncated, hop-by-hop not the first, more than 8, over 512 bytes */
     IP_UNKNOWN_OPTION, /* IPv6 option whose action bits forbid processing */
 };
 
@@ -56,7 +57,7 @@ enum ip_address_kind {
     IP_ADDRESS_LOOPBACK,    /* 127/8, ::1 */
     IP_ADDRESS_MULTICAST,   /* 224/4, ff00::/8 */
     IP_ADDRESS_BROADCAST,   /* 255.255.255.255 */
-    IP_ADDRESS_RESERVED,    /* 240/4 without broadcast, IPv4 in IPv6 clothes on an IPv6 packet */
+    IP_ADDRESS_RESERVED,    /* 240/4 without broadcast, ::/96 without :: and ::1 (IPv4-compatible) */
 };
 enum ip_address_kind ip_address_kind(const struct duet_address *address);
 /* True if address is the all-ones or all-zeros host of that subnet (IPv4, prefix length <= 30). */

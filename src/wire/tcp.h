@@ -57,7 +57,7 @@ enum tcp_verdict_wire tcp_parse(const uint8_t *bytes, uint32_t length, struct tc
 
 /* Bytes the options in present (with sack_count blocks) take when built, padding included; <= 40. On a
  * SYN: MSS, SACK-permitted + timestamps in one 12-byte group, window scale with a NOP in front; else
- * NOP NOP timestamps, NOP NOP SACK. */
+ * NOP NOP timestamps, NOP NOP SACK. Blocks that do not fit (a fourth beside timestamps) are left out. */
 uint32_t tcp_options_size(const struct tcp_options *options);
 
 /* Writes header and options (checksum 0, text not written) and returns their length, Data Offset * 4. */

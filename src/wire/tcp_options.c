@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* TCP options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018). They
+ * are read in any order and at any alignment (MUST-5, MUST-64), and written in groups of whole
+ * 32-bit words, so that no padding is needed (MUST-69 asks for zeros where it is). */
+#include "wire/tcp_options.h"
+
+#include "base/bytes.h"
+
+enum { /* bytes of an option, kind and length included */
+       MSS_SIZE = 4,
+       WINDOW_SCALE_SIZE = 3,
+       SACK_PERMITTED_SIZE = 2,
+       TIMESTAMPS_SIZE = 10,
+       SACK_HEAD_SIZE = 2,
+       SACK_BLOCK_SIZE = 8,
+};
+
+enum { /* bytes of a group, NOPs included */
+       MSS_GROUP = 4,
+       WINDOW_SCALE_GROUP = 4,
+       SACK_PERMITTED_GROUP = 4,
+       TIMESTAMPS_GROUP = 12, /* with SACK-permitted in place of the NOPs if both are sent */
+       SACK_GROUP_HEAD = 4,
+};
+
+static bool has(const struct tcp_options *options, enum duet_trace_option option)
+{
+    return (options->present & option) != 0;
+}
+
+/* ---- bytes to values ---- */
+
+/* Each reader is given a whole option, and says whether its length is one that its kind can have.
+ */
+
+static bool read_mss(const uint8_t *option, struct tcp_options *options)
+{
+    if (option[1] != MSS_SIZE)
+        return false;
+    options->mss = bytes_get16(option + 2);
+    options->present |= DUET_TRACE_MSS;
+    return true;
+}
+
+static bool read_window_scale(const uint8_t *option, struct tcp_options *options)
+{
+    if (option[1] != WINDOW_SCALE_SIZE)
+        return false;
+    options->window_scale = option[2];
+    options->present |= DUET_TRACE_WINDOW_SCALE;
+    return true;
+}
+
+static bool read_sack_permitted(const uint8_t *option, struct tcp_options *options)
+{
+    if (option[1] != SACK_PERMITTED_SIZE)
+        return false;
+    options->present |= DUET_TRACE_SACK_PERMITTED;
+    return true;
+}
+
+static bool read_sack(const uint8_t *option, struct tcp_options *options)
+{
+    const unsigned blocks = (unsigned)(option[1] - SACK_HEAD_SIZE) / SACK_BLOCK_SIZE;
+    if (blocks < 1 || blocks > TCP_SACK_MAX ||
+        option[1] != SACK_HEAD_SIZE + blocks * SACK_BLOCK_SIZE)
+        return false;
+    for (unsigned i = 0; i < blocks; i++) {
+        const uint8_t *block = option + SACK_HEAD_SIZE + i * SACK_BLOCK_SIZE;
+        options->sack[i].left = bytes_get32(block);
+        options->sack[i].right = bytes_get32(block + 4);
+    }
+    options->sack_count = (uint8_t)blocks;
+    options->present |= DUET_TRACE_SACK;
+    return true;
+}
+
+static bool read_timestamps(const uint8_t *option, struct tcp_options *options)
+{
+    if (option[1] != TIMESTAMPS_SIZE)
+        return false;
+    options->tsval = bytes_get32(option + 2);
+    options->tsecr = bytes_get32(option + 6);
+    options->present |= DUET_TRACE_TIMESTAMPS;
+    return true;
+}
+
+static bool read_option(const uint8_t *option, struct tcp_options *options)
+{
+    switch (option[0]) {
+    case TCP_OPTION_MSS:
+        return read_mss(option, options);
+    case TCP_OPTION_WINDOW_SCALE:
+        return read_window_scale(option, options);
+    case TCP_OPTION_SACK_PERMITTED:
+        return read_sack_permitted(option, options);
+    case TCP_OPTION_SACK:
+        return read_sack(option, options);
+    case TCP_OPTION_TIMESTAMPS:
+        return read_timestamps(option, options);
+    default: /* MUST-6: ignored */
+        options->present |= DUET_TRACE_OTHER;
+        return true;
+    }
+}
+
+void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options *options)
+{
+    *options = (struct tcp_options){0};
+    while (at < end && *at != TCP_OPTION_EOL) { /* each turn takes at least one byte */
+        if (*at == TCP_OPTION_NOP) {
+            at++;
+            continue;
+        }
+        if (end - at < 2 || at[1] < 2 || at[1] > end - at) { /* MUST-7: no way to go on */
+            options->malformed = true;
+            return;
+        }
+        if (!read_option(at, options))
+            options->malformed = true;
+        at += at[1];
+    }
+}
+
+/* ---- values to bytes ---- */
+
+static uint32_t size_without_sack(const struct tcp_options *options)
+{
+    uint32_t size = 0;
+    if (has(options, DUET_TRACE_MSS))
+        size += MSS_GROUP;
+    if (has(options, DUET_TRACE_TIMESTAMPS))
+        size += TIMESTAMPS_GROUP;
+    else if (has(options, DUET_TRACE_SACK_PERMITTED))
+        size += SACK_PERMITTED_GROUP;
+    if (has(options, DUET_TRACE_WINDOW_SCALE))
+        size += WINDOW_SCALE_GROUP;
+    return size;
+}
+
+/* As many blocks as there is room for: four alone, three beside timestamps (RFC 2018, section 3).
+ */
+static uint32_t sack_blocks(const struct tcp_options *options)
+{
+    if (!has(options, DUET_TRACE_SACK))
+        return 0;
+    const uint32_t room = TCP_OPTIONS_MAX - size_without_sack(options) - SACK_GROUP_HEAD;
+    return min_u32(options->sack_count, room / SACK_BLOCK_SIZE);
+}
+
+uint32_t tcp_options_size(const struct tcp_options *options)
+{
+    const uint32_t blocks = sack_blocks(options);
+    return size_without_sack(options) +
+           (blocks > 0 ? SACK_GROUP_HEAD + blocks * SACK_BLOCK_SIZE : 0);
+}
+
+static uint8_t *put_head(uint8_t *at, uint8_t kind, unsigned size)
+{
+    at[0] = kind;
+    at[1] = (uint8_t)size;
+    return at + 2;
+}
+
+static uint8_t *put_nops(uint8_t *at, unsigned count)
+{
+    for (; count > 0; count--)
+        *at++ = TCP_OPTION_NOP;
+    return at;
+}
+
+static uint8_t *put_mss(uint8_t *at, const struct tcp_options *options)
+{
+    at = put_head(at, TCP_OPTION_MSS, MSS_SIZE);
+    bytes_put16(at, options->mss);
+    return at + 2;
+}
+
+/* SACK-permitted and timestamps fill three words together; each alone is filled up with two NOPs
+ * (RFC 7323, appendix A). */
+static uint8_t *put_sack_permitted_and_timestamps(uint8_t *at, const struct tcp_options *options)
+{
+    if (has(options, DUET_TRACE_SACK_PERMITTED) && has(options, DUET_TRACE_TIMESTAMPS))
+        at = put_head(at, TCP_OPTION_SACK_PERMITTED, SACK_PERMITTED_SIZE);
+    else if (has(options, DUET_TRACE_SACK_PERMITTED))
+        return put_head(put_nops(at, 2), TCP_OPTION_SACK_PERMITTED, SACK_PERMITTED_SIZE);
+    else if (has(options, DUET_TRACE_TIMESTAMPS))
+        at = put_nops(at, 2);
+    else
+        return at;
+
+    at = put_head(at, TCP_OPTION_TIMESTAMPS, TIMESTAMPS_SIZE);
+    bytes_put32(at, options->tsval);
+    bytes_put32(at + 4, options->tsecr);
+    return at + 8;
+}
+
+static uint8_t *put_window_scale(uint8_t *at, const struct tcp_options *options)
+{
+    at = put_head(put_nops(at, 1), TCP_OPTION_WINDOW_SCALE, WINDOW_SCALE_SIZE);
+    *at++ = options->window_scale;
+    return at;
+}
+
+static uint8_t *put_sack(uint8_t *at, const struct tcp_options *options, uint32_t blocks)
+{
+    at = put_head(put_nops(at, 2), TCP_OPTION_SACK, SACK_HEAD_SIZE + blocks * SACK_BLOCK_SIZE);
+    for (uint32_t i = 0; i < blocks; i++, at += SACK_BLOCK_SIZE) {
+        bytes_put32(at, options->sack[i].left);
+        bytes_put32(at + 4, options->sack[i].right);
+    }
+    return at;
+}
+
+uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
+{
+    const uint32_t blocks = sack_blocks(options);
+    if (has(options, DUET_TRACE_MSS))
+        at = put_mss(at, options);
+    at = put_sack_permitted_and_timestamps(at, options);
+    if (has(options, DUET_TRACE_WINDOW_SCALE))
+        at = put_window_scale(at, options);
+    if (blocks > 0)
+        at = put_sack(at, options, blocks);
+    return at;
+}
