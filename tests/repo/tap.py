@@ -21,19 +21,20 @@ class Tap:
 
     def clean(self, name, problems):
         """Passes if there is no problem."""
-        self._line(not problems, name)
+        self.check(name, not problems)
         for problem in problems:
             print(f"#   {problem}")
 
     def found(self, name, problems, word):
         """Passes if one of the problems has the word: the check saw what was planted."""
-        self._line(any(word in problem for problem in problems), f"planted violation: {name}")
+        self.check(f"planted violation: {name}", any(word in problem for problem in problems))
 
     def skip(self, name, why):
         self.count += 1
         print(f"ok {self.count} - {name} # SKIP {why}")
 
-    def _line(self, good, name):
+    def check(self, name, good):
+        """Passes if good is true."""
         self.count += 1
         self.failed += 0 if good else 1
         print(f"{'ok' if good else 'not ok'} {self.count} - {name}", flush=True)

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes the generated pages of docs/, or with --check says which of them are not fresh."""
+import argparse
+import pathlib
+import sys
+
+import definitions
+import rfc_page
+import states_svg
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+
+
+def pages(core):
+    """What each generated file should hold: {name: text}."""
+    rules = definitions.rules(core)
+    edges = definitions.edges(core)
+    return {"RFC.md": rfc_page.make(rules, edges), "STATES.svg": states_svg.make(edges)}
+
+
+def stale(core, docs):
+    """Names of the files that differ from what they should hold."""
+    return [name for name, text in pages(core).items()
+            if not (docs / name).is_file() or (docs / name).read_text(encoding="utf-8") != text]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if one is not fresh")
+    parser.add_argument("--core", type=pathlib.Path, default=SOURCE / "src/core",
+                        help="folder of the .def files")
+    parser.add_argument("--docs", type=pathlib.Path, default=SOURCE / "docs", help="folder to write to")
+    arguments = parser.parse_args()
+    try:
+        if arguments.check:
+            names = stale(arguments.core, arguments.docs)
+            for name in names:
+                print(f"{name} is not fresh: run make docs", file=sys.stderr)
+            return 1 if names else 0
+        arguments.docs.mkdir(parents=True, exist_ok=True)
+        for name, text in pages(arguments.core).items():
+            (arguments.docs / name).write_text(text, encoding="utf-8")
+            print(arguments.docs / name)
+        return 0
+    except definitions.DefinitionError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
