@@ -8,6 +8,8 @@ cd "$(dirname "$0")/../.." || exit 1
 
 format_version=14
 build=build/lint
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 sources() {
@@ -24,7 +26,11 @@ format() {
         return 3
         ;;
     esac
-    sources '*.c' '*.h' | xargs "$program" --dry-run -Werror
+    # Only where, not what: clang-format -i shows that better.
+    sources '*.c' '*.h' | xargs "$program" --dry-run -Werror >"$log" 2>&1
+    status=$?
+    grep -o '^[^ :]*:[0-9]*' "$log" | uniq
+    return $status
 }
 
 # Suppressed: cppcheck is not told of the system's headers, and says in newer versions that it could
