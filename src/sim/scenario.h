@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* How a scenario is written down: two lists of steps, what the network does, what an attacker
+ * sends. The scenarios themselves are in scenario_{open,data,close,reset}.c, one table each. */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include "sim/attacker.h"
+
+enum { SCENARIO_FAULTS = 6 };
+
+struct scenario {
+    struct duet_scenario face; /* first: name and lesson, what the public sees */
+    const struct actor_step *client, *server;
+    struct scenario_fault {
+        enum duet_fault fault;
+        uint32_t packet; /* as in struct duet_scenario_fault, or WORLD_EVERY_PACKET */
+        uint32_t delay_ms;
+    } faults[SCENARIO_FAULTS];
+    unsigned fault_count;
+    uint32_t server_buffer; /* for receiving; 0: the default */
+    struct attacker_forgery forgeries[ATTACKER_FORGERIES_MAX];
+};
+
+struct scenario_table {
+    const struct scenario *scenarios;
+    unsigned count;
+};
+
+extern const struct scenario_table scenarios_open, scenarios_data, scenarios_close, scenarios_reset;
+
+#endif
