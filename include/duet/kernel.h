@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The operating system's own TCP as the peer of a stack (Linux), on real packets, without root.
+ *
+ * duet_kernel_open moves the calling process into a network namespace of its own and lays a link
+ * into it. On the one side of the link is the kernel: sockets that this process makes from then on
+ * live there. On the other side is whoever reads the link. Everything vanishes with the process.
+ */
+#ifndef DUET_KERNEL_H
+#define DUET_KERNEL_H
+
+#include "link.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum duet_kernel_link {
+    DUET_KERNEL_ANY,    /* a TUN device, or a veth pair where TUN cannot be had */
+    DUET_KERNEL_TUN,    /* needs /dev/net/tun to be open to the user */
+    DUET_KERNEL_PACKET, /* AF_PACKET on one end of a veth pair, the kernel's TCP on the other */
+    DUET_KERNEL_LINKS
+};
+const char *duet_kernel_link_name(enum duet_kernel_link link); /* "any", "tun", "packet" */
+
+struct duet_kernel_options {
+    enum duet_kernel_link link;
+    uint32_t mtu; /* 1280 .. 65535; 0: 1500 */
+    /* TUN: enum duet_offload bits wanted. PACKET: 0 makes the kernel send packets as on a real
+     * wire; otherwise it leaves checksums undone and sends packets larger than the MTU. */
+    uint32_t offload;
+};
+
+struct duet_kernel {
+    struct duet_link *link;     /* duet's side; the caller closes it */
+    enum duet_kernel_link kind; /* TUN or PACKET */
+    /* Index 0: IPv4 (prefix length 24), 1: IPv6 (64). */
+    struct duet_interface ours[2];  /* for duet: 10.77.0.2, fd77::2 */
+    struct duet_address kernels[2]; /* 10.77.0.1, fd77::1 */
+};
+
+/* The process must have one thread, and should have no sockets it wants to go on opening outside. A
+ * process may open several peers one after the other; each has a namespace of its own, and sockets
+ * are made in that of the last. 0, or -1 with errno and in why[0, size) one sentence that says what
+ * could not be had. After a failure the process may be in a namespace without network. */
+int duet_kernel_open(const struct duet_kernel_options *options, struct duet_kernel *kernel,
+                     char *why, size_t size);
+
+/* The state of the kernel's end of a connection (kernel: its address and port; peer: duet's), also
+ * after its socket was closed. Asked from the kernel by sock_diag(7); where that does not exist, by
+ * TCP_INFO from socket, unless it is -1. A connection unknown to the kernel is CLOSED, or LISTEN
+ * where a listener has the port. 0, or -1 and errno where the kernel cannot be asked. */
+int duet_kernel_state(const struct duet_socket_address *kernel,
+                      const struct duet_socket_address *peer, int socket, enum duet_state *state);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
