@@ -23,18 +23,18 @@ def states(edges):
     return reached
 
 
-def missing(hits):
-    """Pairs of kind and name of all that was not reached, states first."""
-    kinds = [("state", states(hits["edge"])), ("edge", hits["edge"]), ("rule", hits["rule"])]
-    return [(kind, name) for kind, counts in kinds for name, count in counts.items() if count == 0]
+KINDS = ("states", "edges", "rules")
+
+
+def kinds(hits):
+    """Pairs of a kind and {name: hits}, in the order of KINDS."""
+    return list(zip(KINDS, (states(hits["edge"]), hits["edge"], hits["rule"])))
 
 
 def summary(hits):
     """The lines to print: "states 11/11, edges N/N, rules N/N", then what is missing."""
-    if not hits["rule"]:
-        return []
-    kinds = [("states", states(hits["edge"])), ("edges", hits["edge"]), ("rules", hits["rule"])]
     counts = [f"{kind} {sum(1 for count in found.values() if count)}/{len(found)}"
-              for kind, found in kinds]
-    return [", ".join(counts)] + [f"    never reached: {kind} {name}"
-                                  for kind, name in missing(hits)]
+              for kind, found in kinds(hits)]
+    missing = [f"    reached by no test: {kind[:-1]} {name}"
+               for kind, found in kinds(hits) for name, count in found.items() if count == 0]
+    return [", ".join(counts)] + missing

@@ -206,6 +206,8 @@ def parse_arguments():
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once (default: CPUs)")
     parser.add_argument("--variant", action="append", choices=VARIANTS,
                         help="only this variant (repeatable)")
+    parser.add_argument("--require-coverage", action="store_true",
+                        help="fail if a state, an edge or a rule was reached by no test")
     parser.add_argument("--only", metavar="GLOB", default="*",
                         help="only suites whose name matches, such as 'unit/*'")
     return parser.parse_args()
@@ -235,8 +237,14 @@ def main():
                 report(running[done], result)
                 passed += result.passed
                 failed += result.failed
-        for line in coverage.summary(coverage.read(coverage_folder)):
-            print(line)
+        hits = coverage.read(coverage_folder)
+
+    for line in coverage.summary(hits):
+        print(line)
+    if arguments.require_coverage:
+        whole = [kind for kind, counts in coverage.kinds(hits) if counts and all(counts.values())]
+        passed += len(whole)
+        failed += len(coverage.KINDS) - len(whole)
 
     print(f"{passed} passed, {failed} failed")
     return 0 if failed == 0 and passed > 0 else 1

@@ -36,7 +36,8 @@ probe() {
     clang-sanitizers) compiles clang hello.c -fsanitize=address,undefined ;;
     cmocka) compiles gcc cmocka.c -lcmocka ;;
     clang-format) has clang-format-14 || has clang-format ;;
-    pkg-config | cmake | make | tshark | python3 | git | clang-tidy | cppcheck | ip) has "$1" ;;
+    clang-tidy) has clang-tidy-14 || has clang-tidy ;;
+    pkg-config | cmake | make | tshark | python3 | git | cppcheck | ip) has "$1" ;;
     esac
 }
 
@@ -47,10 +48,10 @@ packages() {
     gcc-sanitizers) echo "gcc+libc6-dev" ;;
     clang-sanitizers)
         major=$(clang -dumpversion 2>/dev/null | cut -d. -f1)
-        echo "libclang-rt-$major-dev libclang-rt-dev libclang-common-$major-dev"
+        echo "${major:+libclang-rt-$major-dev} libclang-rt-dev ${major:+libclang-common-$major-dev}"
         ;;
     cmocka) echo "libcmocka-dev" ;;
-    clang-format) echo "clang-format-14 clang-format" ;;
+    clang-format | clang-tidy) echo "$1-14 $1" ;; # lint.sh wants version 14
     pkg-config) echo "pkg-config pkgconf" ;;
     ip) echo "iproute2" ;;
     *) echo "$1" ;;
@@ -60,7 +61,7 @@ packages() {
 case ${1:-} in
 build) needs="c-compiler make cmake" ;;
 docs) needs="python3" ;;
-check) needs="c-compiler make cmake git clang-format clang-tidy cppcheck" ;;
+check) needs="gcc clang make cmake cmocka git clang-format clang-tidy cppcheck" ;;
 test)
     # clang before clang-sanitizers: the name of the runtime's package holds clang's version.
     needs="gcc gcc-sanitizers clang clang-sanitizers make cmake cmocka python3 git ip pkg-config
@@ -116,9 +117,11 @@ for need in $needs; do
 done
 
 [ -z "$missing" ] && exit 0
-for need in $missing; do
-    package=$(packages "$need")
-    package=$(echo "${package%% *}" | tr '+' ' ')
-    echo "missing: $need. Install it with: apt-get install $package" >&2
-done
+names=$(for need in $missing; do
+    # shellcheck disable=SC2046 # the first of several words
+    set -- $(packages "$need")
+    echo "$1" | tr '+' '\n'
+done | sort -u | tr '\n' ' ')
+echo "missing:$missing" >&2
+echo "Install with: apt-get install $names" >&2
 exit 2
