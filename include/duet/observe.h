@@ -30,6 +30,8 @@ void duet_recorder_name(struct duet_recorder *recorder, unsigned end, const char
 /* A packet leaves an end: gets and returns its tag (1, 2, ...). Call before the end's trace of the same door. */
 uint32_t duet_recorder_sent(struct duet_recorder *recorder, unsigned end, duet_time now,
                             const struct duet_packet *packet);
+/* The link had no room for the packet that just got this tag: it never left, and its tag is given again. */
+void duet_recorder_unsent(struct duet_recorder *recorder, uint32_t tag);
 /* A packet reaches an end. tag 0: never seen before (injected by nobody we know); it is recorded then. Call
  * before duet_input and then hand in the trace that it caused. */
 void duet_recorder_arrived(struct duet_recorder *recorder, unsigned end, duet_time now,
