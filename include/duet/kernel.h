@@ -52,6 +52,12 @@ int duet_kernel_open(const struct duet_kernel_options *options, struct duet_kern
 int duet_kernel_state(const struct duet_socket_address *kernel,
                       const struct duet_socket_address *peer, int socket, enum duet_state *state);
 
+/* Where it cannot be asked: the state of an end after one of its segments left (is_departure) or
+ * one of the other end's arrived, concluded from the state before. flags: enum duet_flag. acks_fin:
+ * what arrived acknowledges this end's FIN. */
+enum duet_state duet_kernel_infer(enum duet_state before, bool is_departure, unsigned flags,
+                                  bool acks_fin);
+
 #ifdef __cplusplus
 }
 #endif
