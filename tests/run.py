@@ -55,7 +55,8 @@ def build_folder(variant):
 
 
 def build(variant, jobs):
-    """Configures by hand what the preset says, because CMake 3.16 knows no presets."""
+    """What went wrong, without the progress of what did not, or None. Configures by hand what the preset
+    says, because CMake 3.16 knows no presets."""
     folder = build_folder(variant)
     settings = dict(presets()[variant]["cacheVariables"], DUET_TESTS="ON")
     configure = ["cmake", "-S", str(SOURCE), "-B", str(folder)]
@@ -63,7 +64,7 @@ def build(variant, jobs):
     for command in (configure, ["cmake", "--build", str(folder), "-j", str(jobs)]):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
-            return done.stdout
+            return re.sub(r"^(?:\[ *\d+%\]|gmake|make).*\n", "", done.stdout, flags=re.MULTILINE)
     return None
 
 

@@ -79,14 +79,15 @@ def rules(folder):
 
 
 def causes(text):
-    """ "3.10.4 CLOSE, 3.10.7.3 second, RST" -> what each section named says. All are of RFC 9293 unless
-    the text begins with the number of another."""
+    """ "3.10.4 CLOSE, 3.10.7.4 second, RST, or fourth, SYN" -> what each section and step named says. All
+    are of RFC 9293 unless the text begins with the number of another."""
     match = re.match(r"(?:RFC )?(\d{4})\s+", text)
     rfc, text = (int(match.group(1)), text[match.end():]) if match else (9293, text)
     found = []
     for section, said in re.findall(r"(\d+(?:\.\d+)+)\s+(.*?)(?=,?\s*\d+(?:\.\d+)+\s|$)", text):
-        step, event = re.fullmatch(rf"(?:({ORDINAL}), )?(.*)", said).groups()
-        found.append(Cause(Place(rfc, section, step or ""), event))
+        for part in re.split(rf"(?:, | or |, or )(?=(?:{ORDINAL}), )", said):
+            step, event = re.fullmatch(rf"(?:({ORDINAL}), )?(.*)", part).groups()
+            found.append(Cause(Place(rfc, section, step or ""), event))
     return found or [Cause(Place(rfc, "", ""), text)]
 
 
