@@ -49,8 +49,9 @@ struct duet_scenario_options {
 #define DUET_SCENARIO_FAULTS_MAX 64
 
 /* Plays a scenario until both ends are CLOSED and nothing is under way. Returns 0, or -1 with a
- * sentence in problem when that did not happen (the recorder then holds what did), or when memory ran
- * out or an option is out of its range. */
+ * sentence in problem when that did not happen (the recorder then holds what did), when a fault
+ * names a packet that was never sent, when memory ran out, or when an option is out of its range.
+ */
 int duet_scenario_run(const struct duet_scenario *scenario,
                       const struct duet_scenario_options *options, struct duet_recorder *recorder,
                       char *problem, size_t problem_size);

@@ -154,7 +154,18 @@ static void judge_end(struct world *world, const struct actor *actors)
                        actor_waits_for(&actors[host]));
 }
 
-static void play(struct world *world, const struct scenario *scenario)
+/* A number that no packet had is more likely a slip than a wish. */
+static void judge_faults(struct world *world, const struct duet_scenario_options *options)
+{
+    for (size_t i = 0; i < options->fault_count; i++)
+        if (options->faults[i].packet > world_packets(world))
+            world_fail(world, "there was no packet %u to %s, only %u were sent",
+                       options->faults[i].packet, duet_fault_name(options->faults[i].fault),
+                       world_packets(world));
+}
+
+static void play(struct world *world, const struct scenario *scenario,
+                 const struct duet_scenario_options *options)
 {
     struct actor actors[WORLD_HOSTS];
     struct attacker attacker;
@@ -162,8 +173,10 @@ static void play(struct world *world, const struct scenario *scenario)
     actor_start(&actors[0], world, 0, scenario->client);
     actor_start(&actors[1], world, 1, scenario->server);
     attacker_start(&attacker, world, scenario->forgeries, actors);
-    if (world_run(world) == 0)
+    if (world_run(world) == 0) {
+        judge_faults(world, options);
         judge_end(world, actors);
+    }
 }
 
 int duet_scenario_run(const struct duet_scenario *face, const struct duet_scenario_options *options,
@@ -193,7 +206,7 @@ int duet_scenario_run(const struct duet_scenario *face, const struct duet_scenar
         snprintf(problem, problem_size, "the world cannot be made: %s", strerror(errno));
         return -1;
     }
-    play(world, scenario);
+    play(world, scenario, options);
     result = world_problem(world)[0] == '\0' ? 0 : -1;
     snprintf(problem, problem_size, "%s", world_problem(world));
     world_free(world);

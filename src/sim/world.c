@@ -31,6 +31,7 @@ struct world {
     struct world_options options;
     duet_time now;
     uint32_t turns;
+    uint32_t packets; /* sent by all hosts */
     struct world_host hosts[WORLD_HOSTS];
     struct world_user *users[WORLD_USERS_MAX];
     unsigned user_count;
@@ -54,6 +55,11 @@ duet_time world_now(const struct world *world)
 uint64_t world_seed(const struct world *world)
 {
     return world->options.seed;
+}
+
+uint32_t world_packets(const struct world *world)
+{
+    return world->packets;
 }
 
 struct duet_stack *world_stack(const struct world *world, unsigned host)
@@ -341,6 +347,7 @@ static bool send_one(struct world *world, unsigned number)
         return false;
     if (!host->link->send(host->link, world->now, &packet))
         world_fail(world, "the link of the %s takes no packet", world_name(number));
+    world->packets++;
     world_observe(world, number);
     return true;
 }

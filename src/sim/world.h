@@ -66,6 +66,7 @@ void world_fail(struct world *world, const char *format, ...) __attribute__((for
 
 duet_time world_now(const struct world *world);
 uint64_t world_seed(const struct world *world);
+uint32_t world_packets(const struct world *world); /* sent so far by all hosts */
 struct duet_stack *world_stack(const struct world *world, unsigned host);
 struct duet_address world_address(const struct world *world, unsigned host);
 const char *world_name(unsigned host); /* "client", "server" */
