@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/prng.h"
+#include "host/coverage.h"
 
 enum {
     WORLD_PACKET_MAX = 65536,
@@ -250,6 +251,8 @@ void world_free(struct world *world)
 
         if (link != NULL)
             link->close(link);
+        if (world->hosts[host].stack != NULL)
+            duet_coverage_note(world->hosts[host].stack);
         free(world->hosts[host].memory);
     }
     free(world);
@@ -278,6 +281,7 @@ void world_reboot(struct world *world, unsigned number)
 {
     struct world_host *host = &world->hosts[number];
 
+    duet_coverage_note(host->stack);
     host->boots++;
     draw_secret(world, number, host->config.secret);
     if (duet_stack_init(host->memory, host->memory_size, &host->config, &host->stack) != DUET_OK)
