@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From characters to tokens: see lexer.h. Total: any bytes at all end in TOKEN_END or TOKEN_BROKEN. */
+/* From characters to tokens: see lexer.h. Total: any bytes at all end in TOKEN_END or TOKEN_BROKEN.
+ */
 #include "lexer.h"
 
 #include <string.h>
@@ -59,11 +60,13 @@ static bool skip_blanks(struct lexer_source *source)
                 step(source, 1);
             }
         } else if (at_text(source, "/*")) {
+            struct lexer_source comment = *source;
             step(source, 2);
             while (source->at < source->end && !at_text(source, "*/")) {
                 step(source, 1);
             }
             if (source->at == source->end) {
+                *source = comment;
                 return false;
             }
             step(source, 2);
@@ -139,8 +142,8 @@ static void resolve_string(struct lexer *lexer, struct token *token)
 }
 
 /* Takes what stands between two marks; missing is the error when the second never comes. */
-static void take_quoted(struct lexer *lexer, enum token_kind kind, const char *open, const char *close,
-                        const char *missing)
+static void take_quoted(struct lexer *lexer, enum token_kind kind, const char *open,
+                        const char *close, const char *missing)
 {
     struct lexer_source *source = &lexer->source[lexer->depth];
     step(source, strlen(open));
@@ -161,7 +164,8 @@ static void take_quoted(struct lexer *lexer, enum token_kind kind, const char *o
     }
 }
 
-static const struct definition *find_definition(const struct lexer *lexer, const struct token *token)
+static const struct definition *find_definition(const struct lexer *lexer,
+                                                const struct token *token)
 {
     for (size_t i = 0; i < lexer->definition_count; i++) {
         const char *name = lexer->definitions[i].name;
@@ -231,6 +235,7 @@ static bool settle(struct lexer *lexer)
 
 void lexer_next(struct lexer *lexer)
 {
+    lexer->previous_end = lexer->source[0].at;
     for (;;) {
         lexer->token = (struct token){.kind = TOKEN_END};
         bool more = settle(lexer);
@@ -268,7 +273,8 @@ void lexer_start(struct lexer *lexer, struct arena *arena, const char *text, siz
 const char *lexer_word(struct lexer *lexer, bool (*is_part)(char c), size_t *length)
 {
     struct lexer_source *source = &lexer->source[lexer->depth];
-    /* The token may have been the last of a definition, left only when the next one is looked at. */
+    /* The token may have been the last of a definition, left only when the next one is looked at.
+     */
     *source = lexer->token_source;
     const char *word = source->at;
     size_t n = 0;
@@ -298,7 +304,7 @@ bool lexer_skip_note(struct lexer *lexer)
 {
     struct lexer_source *source = &lexer->source[lexer->depth];
     *source = lexer->token_source;
-    unsigned open = 1;
+    unsigned open = 0;
     while (source->at < source->end) {
         char c = *source->at;
         step(source, 1);

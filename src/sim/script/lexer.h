@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From characters to tokens. The language has a different notion of a word in each corner ("S.",
- * "192.0.2.1", "1:1001(1000)", "0...0.2"), so the parser looks at the next token, and where it knows
- * better takes a raw word from the token's start on.
+ * "192.0.2.1", "1:1001(1000)", "0...0.2"), so the parser looks at the next token, and where it
+ * knows better takes a raw word from the token's start on.
  */
 #ifndef SCRIPT_LEXER_H
 #define SCRIPT_LEXER_H
@@ -53,8 +53,9 @@ struct lexer {
     size_t definition_count;
     struct lexer_source source[LEXER_DEPTH_MAX]; /* [0] is the script, above it definitions */
     unsigned depth;
-    struct token token; /* the next one, not yet taken */
+    struct token token;               /* the next one, not yet taken */
     struct lexer_source token_source; /* source[depth] at the token's begin */
+    const char *previous_end;         /* in the script itself: where the token before ended */
     const char *error;
 };
 
@@ -62,12 +63,12 @@ void lexer_start(struct lexer *lexer, struct arena *arena, const char *text, siz
                  const struct definition *definitions, size_t count);
 /* Takes the token and looks at the next. */
 void lexer_next(struct lexer *lexer);
-/* Takes, from the begin of the token on, the longest run of characters for which is_part is true, and
- * looks at the token after it. */
+/* Takes, from the begin of the token on, the longest run of characters for which is_part is true,
+ * and looks at the token after it. */
 const char *lexer_word(struct lexer *lexer, bool (*is_part)(char c), size_t *length);
 /* The character after blanks that follow the run lexer_word would take; takes nothing. */
 char lexer_after_word(const struct lexer *lexer, bool (*is_part)(char c));
-/* Takes everything up to the parenthesis that closes one already taken, and that too. False: none. */
+/* The token is a '(': takes everything up to its ')', and that too. False: there is none. */
 bool lexer_skip_note(struct lexer *lexer);
 
 bool token_is(const struct token *token, char symbol);
