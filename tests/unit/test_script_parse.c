@@ -347,7 +347,7 @@ static void errors_say_where_and_what_was_expected(void **state)
         {"+0 `ls", 1, 4, "a command without its closing"},
         {"+0 %{ 1", 1, 4, "code without its closing"},
         {"--mtu=\n", 2, 1, "expected a value"},
-        {"--config mtu", 1, 13, "expected NAME=VALUE"},
+        {"--config mtu", 1, 10, "expected NAME=VALUE"},
         {"+0 < 70000 > 1 S 0:0(0)", 1, 6, "expected a port"},
         {"+0 f(\001)", 1, 6, "expected a value, got the byte 0x01"},
         {"99999999999999 f()", 1, 1, "a time beyond thirty years"},

@@ -370,10 +370,16 @@ static bool parse_option_line(struct parser *parser, struct script_option *optio
     }
     /* --config NAME=VALUE and --define NAME=VALUE may stand apart, on the same line. */
     bool takes_pair = strcmp(option->name, "config") == 0 || strcmp(option->name, "define") == 0;
-    if (takes_pair && lexer->token.line == line && lexer->token.kind == TOKEN_NAME) {
-        return parse_option_value(parser, option);
+    if (!takes_pair) {
+        return true;
     }
-    return !takes_pair || parser_expected(parser, "NAME=VALUE");
+    struct token token = lexer->token;
+    bool here = token.line == line && token.kind == TOKEN_NAME;
+    if (here && parse_option_value(parser, option) && strchr(option->value, '=') != NULL) {
+        return true;
+    }
+    lexer->token = token;
+    return parser_expected(parser, "NAME=VALUE");
 }
 
 static bool parse_option(struct parser *parser, struct script_option *option)

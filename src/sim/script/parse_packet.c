@@ -7,6 +7,17 @@
 #include "sim/script/parser.h"
 #include "wire/tcp.h"
 
+static bool is_endpoint(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '.' ||
+           c == ':' || c == '[' || c == ']';
+}
+
+static bool at_endpoints(const struct parser *parser)
+{
+    return lexer_after_word(&parser->lexer, is_endpoint) == '>';
+}
+
 /* ---- IP fields ---- */
 
 static bool field_number(struct parser *parser, uint64_t max, uint64_t *number)
@@ -91,8 +102,9 @@ static bool parse_field(struct parser *parser, struct packet_event *packet)
 
 static bool parse_fields(struct parser *parser, struct packet_event *packet)
 {
-    while (token_is(&parser->lexer.token, '[') || token_is(&parser->lexer.token, '(')) {
-        char close = token_is(&parser->lexer.token, '[') ? ']' : ')';
+    const struct token *token = &parser->lexer.token;
+    while ((token_is(token, '[') || token_is(token, '(')) && !at_endpoints(parser)) {
+        char close = token_is(token, '[') ? ']' : ')';
         lexer_next(&parser->lexer);
         do {
             if (!parse_field(parser, packet)) {
@@ -107,12 +119,6 @@ static bool parse_fields(struct parser *parser, struct packet_event *packet)
 }
 
 /* ---- endpoints ---- */
-
-static bool is_endpoint(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '.' ||
-           c == ':' || c == '[' || c == ']';
-}
 
 static bool port_value(const char *text, uint16_t *port)
 {
@@ -170,7 +176,7 @@ static bool parse_endpoint(struct parser *parser, struct packet_endpoint *endpoi
 static bool parse_endpoints(struct parser *parser, struct packet_event *packet)
 {
     bool said = parser_takes_name(parser, "inject");
-    if (!said && lexer_after_word(&parser->lexer, is_endpoint) != '>') {
+    if (!said && !at_endpoints(parser)) {
         return true;
     }
     packet->has_endpoints = true;
