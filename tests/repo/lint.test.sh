@@ -28,13 +28,14 @@ done
 
 # A tree with one bad file of each kind.
 tree=$scratch/tree
-mkdir -p "$tree/src/host" "$tree/tests/repo" "$tree/tools" "$tree/examples"
+mkdir -p "$tree/src/base" "$tree/src/host" "$tree/tests/repo" "$tree/tools" "$tree/examples"
 cp -r CMakeLists.txt cmake include .clang-format .clang-tidy "$tree"
 cp tests/CMakeLists.txt "$tree/tests"
 cp tests/repo/lint.sh "$tree/tests/repo"
 printf 'int  f( void );\n' >"$tree/src/host/format.h"
 printf 'int f(void);\nint f(void)\n{\n    int a[2] = {0, 0};\n    return a[2];\n}\n' >"$tree/src/host/cppcheck.c"
-printf 'int g(int *p);\nint g(int *p)\n{\n    if (p != 0) {\n    }\n    return *p;\n}\n' >"$tree/src/host/tidy.c"
+printf 'int g(int *p);\nint g(int *p)\n{\n    if (p != 0) {\n    }\n    return *p;\n}\n' >"$tree/src/base/tidy.c"
+echo 'int main(void) { return 0; }' >"$tree/tools/main.c"
 git -C "$tree" init -q && git -C "$tree" add .
 
 planted() { # check word
