@@ -47,8 +47,8 @@ enum duet_error {
         DUET_OK = 0
 };
 
-/* The sentence, the C name ("DUET_E_RESET") and the POSIX name ("ECONNRESET") of a code. Never NULL: an unknown code has a
- * sentence that says so. */
+/* The sentence, the C name ("DUET_E_RESET") and the POSIX name ("ECONNRESET") of a code. Never
+ * NULL: an unknown code has a sentence that says so. */
 const char *duet_error_sentence(int code);
 const char *duet_error_name(int code);
 const char *duet_error_posix_name(int code);

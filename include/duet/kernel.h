@@ -45,6 +45,12 @@ struct duet_kernel {
 int duet_kernel_open(const struct duet_kernel_options *options, struct duet_kernel *kernel,
                      char *why, size_t size);
 
+/* A socket of the kernel's TCP that never blocks: one that listens at kernel (for a single
+ * connection not yet accepted) where peer is NULL, else one that has begun to connect to peer. -1
+ * and errno on failure. */
+int duet_kernel_socket(const struct duet_socket_address *kernel,
+                       const struct duet_socket_address *peer);
+
 /* The state of the kernel's end of a connection (kernel: its address and port; peer: duet's), also
  * after its socket was closed. Asked from the kernel by sock_diag(7); where that does not exist, by
  * TCP_INFO from socket, unless it is -1. A connection unknown to the kernel is CLOSED, or LISTEN

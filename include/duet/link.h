@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Links: where packets come from and go to. A link is a small table of functions around a state of
  * its own; links that change packets (faults, tee) wrap another link, so that any of them can stand
- * between any stack and any wire. Links allocate with malloc when they are made and free with close.
+ * between any stack and any wire. Links allocate with malloc when they are made and free with
+ * close.
  *
  *     struct duet_link *a, *b;
  *     duet_wire_pair(10 * DUET_MILLISECOND, &a, &b);          two ends in this process
@@ -18,10 +19,11 @@ extern "C" {
 #endif
 
 struct duet_link {
-    /* Takes a copy of the packet. False: no room, try again later (or the link is broken: error). */
+    /* Takes a copy of the packet. False: no room, try again later (or the link is broken: error).
+     */
     bool (*send)(struct duet_link *link, duet_time now, const struct duet_packet *packet);
-    /* Fills packet->data (packet->size bytes of room) with the next packet that has arrived by now, sets
-     * length, offload fields and tag. False: none. */
+    /* Fills packet->data (packet->size bytes of room) with the next packet that has arrived by now,
+     * sets length, offload fields and tag. False: none. */
     bool (*receive)(struct duet_link *link, duet_time now, struct duet_packet *packet);
     /* When receive will have something without anybody sending (delays), or DUET_NEVER. */
     duet_time (*deadline)(const struct duet_link *link);
@@ -37,52 +39,66 @@ struct duet_link {
 
 /* ---- in process ---- */
 
-/* Two ends of a wire: what one sends, the other receives after delay. Unbounded, in order, lossless. */
+/* Two ends of a wire: what one sends, the other receives after delay. Unbounded, in order,
+ * lossless. */
 int duet_wire_pair(duet_time delay, struct duet_link **a, struct duet_link **b);
 
 /* ---- faults: each wraps a link and touches what is sent through it ---- */
 
-enum duet_fault { DUET_FAULT_DROP, DUET_FAULT_DUPLICATE, DUET_FAULT_DELAY, DUET_FAULT_REORDER, DUET_FAULT_CORRUPT, DUET_FAULTS };
+enum duet_fault {
+    DUET_FAULT_DROP,
+    DUET_FAULT_DUPLICATE,
+    DUET_FAULT_DELAY,
+    DUET_FAULT_REORDER,
+    DUET_FAULT_CORRUPT,
+    DUET_FAULTS
+};
 const char *duet_fault_name(enum duet_fault fault); /* "drop" */
 
-/* Which packets a fault hits: those whose number (1 for the first packet sent through the link; with by_tag
- * the packet's tag, which a recorder counts over both ends) is in numbers[0, count), and besides each one
- * with the given probability, drawn from seed. numbers must stay in place while the link is open. */
+/* Which packets a fault hits: those whose number (1 for the first packet sent through the link;
+ * with by_tag the packet's tag, which a recorder counts over both ends) is in numbers[0, count),
+ * and besides each one with the given probability, drawn from seed. numbers must stay in place
+ * while the link is open. */
 struct duet_fault_choice {
     const uint32_t *numbers;
     size_t count;
     double probability;
     uint64_t seed;
     /* Told of each hit, may be NULL. */
-    void (*told)(void *context, enum duet_fault fault, duet_time now, const struct duet_packet *packet);
+    void (*told)(void *context, enum duet_fault fault, duet_time now,
+                 const struct duet_packet *packet);
     void *context;
     bool by_tag;
 };
-int duet_fault_drop(struct duet_link *inner, const struct duet_fault_choice *choice, struct duet_link **link);
-int duet_fault_duplicate(struct duet_link *inner, const struct duet_fault_choice *choice, struct duet_link **link);
+int duet_fault_drop(struct duet_link *inner, const struct duet_fault_choice *choice,
+                    struct duet_link **link);
+int duet_fault_duplicate(struct duet_link *inner, const struct duet_fault_choice *choice,
+                         struct duet_link **link);
 /* The packet is held back for extra; others pass it. */
-int duet_fault_delay(struct duet_link *inner, const struct duet_fault_choice *choice, duet_time extra,
-                     struct duet_link **link);
+int duet_fault_delay(struct duet_link *inner, const struct duet_fault_choice *choice,
+                     duet_time extra, struct duet_link **link);
 /* The packet is held until the next one has been sent, or for at most limit. */
-int duet_fault_reorder(struct duet_link *inner, const struct duet_fault_choice *choice, duet_time limit,
-                       struct duet_link **link);
+int duet_fault_reorder(struct duet_link *inner, const struct duet_fault_choice *choice,
+                       duet_time limit, struct duet_link **link);
 /* One bit of the packet, drawn from seed, is flipped. */
-int duet_fault_corrupt(struct duet_link *inner, const struct duet_fault_choice *choice, struct duet_link **link);
+int duet_fault_corrupt(struct duet_link *inner, const struct duet_fault_choice *choice,
+                       struct duet_link **link);
 
 /* ---- recorder ---- */
 
 struct duet_recorder; /* observe.h */
 /* Records what passes: sent packets get their tag here, received ones are matched by it. end: which
  * end of the recording this is. */
-int duet_tee(struct duet_link *inner, struct duet_recorder *recorder, unsigned end, struct duet_link **link);
+int duet_tee(struct duet_link *inner, struct duet_recorder *recorder, unsigned end,
+             struct duet_link **link);
 
 /* ---- the operating system (Linux); -1 and errno on failure, 0 on success ---- */
 
 /* Opens (and creates, if may) TUN device name at layer 3. offload: DUET_OFFLOAD_ bits wanted; those
  * that the kernel grants are in (*link)->offload. */
 int duet_tun_open(const char *name, uint32_t mtu, uint32_t offload, struct duet_link **link);
-/* Layer 3 of an Ethernet device through AF_PACKET (SOCK_DGRAM): IP packets in and out; peer_mac, 6 bytes, is the
- * destination of every packet sent. */
+/* Layer 3 of an Ethernet device through AF_PACKET (SOCK_DGRAM): IP packets in and out; peer_mac, 6
+ * bytes, is the destination of every packet sent. */
 int duet_packet_open(const char *device, const uint8_t *peer_mac, struct duet_link **link);
 
 #ifdef __cplusplus

@@ -33,10 +33,10 @@ extern "C" {
 
 typedef int64_t duet_time; /* nanoseconds from any origin, which the caller chooses; >= 0 */
 
-#define DUET_NEVER INT64_MAX
+#define DUET_NEVER       INT64_MAX
 #define DUET_MICROSECOND INT64_C(1000)
 #define DUET_MILLISECOND INT64_C(1000000)
-#define DUET_SECOND INT64_C(1000000000)
+#define DUET_SECOND      INT64_C(1000000000)
 
 /* ---- addresses --------------------------------------------------------------------------- */
 
@@ -65,25 +65,25 @@ size_t duet_address_format(const struct duet_address *address, char *text);
 /* ---- states ------------------------------------------------------------------------------ */
 
 enum duet_state { /* RFC 9293, section 3.3.2, in its order */
-    DUET_CLOSED,
-    DUET_LISTEN,
-    DUET_SYN_SENT,
-    DUET_SYN_RECEIVED,
-    DUET_ESTABLISHED,
-    DUET_FIN_WAIT_1,
-    DUET_FIN_WAIT_2,
-    DUET_CLOSE_WAIT,
-    DUET_CLOSING,
-    DUET_LAST_ACK,
-    DUET_TIME_WAIT,
-    DUET_STATES
+                  DUET_CLOSED,
+                  DUET_LISTEN,
+                  DUET_SYN_SENT,
+                  DUET_SYN_RECEIVED,
+                  DUET_ESTABLISHED,
+                  DUET_FIN_WAIT_1,
+                  DUET_FIN_WAIT_2,
+                  DUET_CLOSE_WAIT,
+                  DUET_CLOSING,
+                  DUET_LAST_ACK,
+                  DUET_TIME_WAIT,
+                  DUET_STATES
 };
 
 const char *duet_state_name(enum duet_state state); /* "FIN-WAIT-1", as the RFC spells it */
 
 /* ---- configuration ----------------------------------------------------------------------- */
 
-#define DUET_SECRET_SIZE 32
+#define DUET_SECRET_SIZE    32
 #define DUET_INTERFACES_MAX 8
 
 /* An address of the stack and the length of its subnet prefix (0..32 or 0..128), which tells the
@@ -114,26 +114,28 @@ struct duet_config {
     uint32_t packet_max; /* largest packet output may build when DUET_OFFLOAD_SEGMENT, <= 65535 */
 
     /* Capacities. They fix the footprint; nothing grows later. */
-    uint32_t connections_max; /* 1 .. 2^24-1 */
-    uint32_t half_open_max;   /* SYN-RECEIVED records of listeners, 1 .. 2^24-1 */
-    uint32_t time_wait_max;   /* TIME-WAIT records, 1 .. 2^24-1 */
-    uint32_t listeners_max;   /* 1 .. 2^16 */
-    uint32_t replies_max;     /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
-    uint32_t pages_max;       /* of buffer memory shared by all connections, 1 .. 2^24-1 */
-    uint32_t page_size;       /* power of two, 512 .. 65536 */
-    uint32_t send_buffer;     /* most bytes one connection may hold unacknowledged, <= 2^30 */
-    uint32_t receive_buffer;  /* most bytes one connection may hold unread, <= 2^30 */
-    uint32_t trace_events;    /* events kept until duet_next_trace takes them; 0: no trace */
+    uint32_t connections_max;  /* 1 .. 2^24-1 */
+    uint32_t half_open_max;    /* SYN-RECEIVED records of listeners, 1 .. 2^24-1 */
+    uint32_t time_wait_max;    /* TIME-WAIT records, 1 .. 2^24-1 */
+    uint32_t transfers_max;    /* connections with unacknowledged bytes at a time, 1 .. 2^24-1 */
+    uint32_t reassemblies_max; /* connections with a hole in what they received, 1 .. 2^24-1 */
+    uint32_t listeners_max;    /* 1 .. 2^16 */
+    uint32_t replies_max;    /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
+    uint32_t pages_max;      /* of buffer memory shared by all connections, 1 .. 2^24-1 */
+    uint32_t page_size;      /* power of two, 512 .. 65536 */
+    uint32_t send_buffer;    /* most bytes one connection may hold unacknowledged, <= 2^30 */
+    uint32_t receive_buffer; /* most bytes one connection may hold unread, <= 2^30 */
+    uint32_t trace_events;   /* events kept until duet_next_trace takes them; 0: no trace */
 
     /* Times. Each says what the RFC allows and what is chosen. */
-    duet_time msl;                 /* 9293 3.4.2: 2 min; TIME-WAIT lasts twice this, 240 s */
-    duet_time rto_initial;         /* 6298 2.1: 1 s */
-    duet_time rto_min;             /* 6298 2.4: SHOULD 1 s; 200 ms as deployed stacks do */
-    duet_time rto_max;             /* 6298 2.5: at least 60 s; 120 s */
-    duet_time delayed_ack;         /* 9293 3.8.6.3: below 500 ms; 40 ms */
-    duet_time user_timeout;        /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
-    duet_time syn_timeout;         /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
-    duet_time keepalive_idle;      /* 9293 MUST-28: >= 2 h; 2 h */
+    duet_time msl;            /* 9293 3.4.2: 2 min, at most 15 min; TIME-WAIT lasts twice this */
+    duet_time rto_initial;    /* 6298 2.1: 1 s */
+    duet_time rto_min;        /* 6298 2.4: SHOULD 1 s; 200 ms as deployed stacks do */
+    duet_time rto_max;        /* 6298 2.5: at least 60 s; 120 s */
+    duet_time delayed_ack;    /* 9293 3.8.6.3: below 500 ms; 40 ms */
+    duet_time user_timeout;   /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time syn_timeout;    /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
+    duet_time keepalive_idle; /* 9293 MUST-28: >= 2 h; 2 h */
     duet_time keepalive_interval;  /* between unanswered probes; 75 s */
     duet_time fin_wait_2_timeout;  /* of a connection nobody can read any more; 60 s */
     duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
@@ -143,17 +145,17 @@ struct duet_config {
     uint32_t r1_retransmissions;   /* 9293 SHLD-10: >= 3; 3 */
 
     /* Switches. */
-    bool timestamps;          /* 7323: offer and accept the option; true */
-    bool window_scaling;      /* 7323: offer and accept the option; true */
-    bool sack;                /* 2018: offer and accept the option; true */
-    bool time_wait_rst;       /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
-    bool error_reports;       /* 9293 SHLD-20: soft errors become events; true */
-    uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
-    uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */
-    uint16_t port_last;       /* 65535 */
-    uint8_t ttl;              /* 9293 MUST-49; 64 */
-    uint8_t initial_window;   /* segments, 1 .. 10: RFC 6928; 10 */
-    uint8_t syn_ack_retries;  /* 1 .. 7; 7, the last 127 s after the first */
+    bool timestamps;         /* 7323: offer and accept the option; true */
+    bool window_scaling;     /* 7323: offer and accept the option; true */
+    bool sack;               /* 2018: offer and accept the option; true */
+    bool time_wait_rst;      /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool error_reports;      /* 9293 SHLD-20: soft errors become events; true */
+    uint16_t mss_min;        /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
+    uint16_t port_first;     /* ephemeral ports, RFC 6056; 49152 */
+    uint16_t port_last;      /* 65535 */
+    uint8_t ttl;             /* 9293 MUST-49; 64 */
+    uint8_t initial_window;  /* segments, 1 .. 10: RFC 6928; 10 */
+    uint8_t syn_ack_retries; /* 1 .. 7; 7, the last 127 s after the first */
 };
 
 void duet_config_default(struct duet_config *config);
@@ -166,9 +168,11 @@ struct duet_stack;
 size_t duet_stack_footprint(const struct duet_config *config);
 
 /* Makes a stack in memory[0, size), which must be aligned for max_align_t and stay in place until
- * the stack is no longer used; nothing needs to be released. *stack points into it. Returns DUET_OK,
- * DUET_E_ARG (a field out of range, no entropy in the secret) or DUET_E_RES (size too small). */
-int duet_stack_init(void *memory, size_t size, const struct duet_config *config, struct duet_stack **stack);
+ * the stack is no longer used; nothing needs to be released. *stack points into it. Returns
+ * DUET_OK, DUET_E_ARG (a field out of range, no entropy in the secret) or DUET_E_RES (size too
+ * small). */
+int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
+                    struct duet_stack **stack);
 
 /* ---- packets ----------------------------------------------------------------------------- */
 
@@ -187,7 +191,7 @@ struct duet_packet {
     uint16_t checksum_offset; /* and where it is stored, from checksum_start */
     uint16_t flags;           /* enum duet_packet_flag bits */
     duet_time departure;      /* out: not to leave before this time (pacing) */
-    uint32_t tag;             /* for links and recorders: follows a packet; the stack leaves it alone */
+    uint32_t tag; /* for links and recorders: follows a packet; the stack leaves it alone */
 };
 
 /* ---- the five doors ---------------------------------------------------------------------- */
@@ -208,7 +212,10 @@ bool duet_output(struct duet_stack *stack, duet_time now, struct duet_packet *pa
 
 /* ---- handles and events ------------------------------------------------------------------ */
 
-/* Names a listener or a connection. A value: copy it freely. A stale one is DUET_E_NOCONN. */
+/* Names a listener or a connection. A value: copy it freely. A stale one is DUET_E_NOCONN. A
+ * connection's handle goes stale when both have happened: the user called duet_close or duet_abort,
+ * and DUET_EVENT_CLOSED has been returned. A connection that nobody asks for events is never freed.
+ */
 struct duet_handle {
     uint32_t index;
     uint32_t generation; /* never 0 for a real handle */
@@ -223,16 +230,16 @@ enum duet_event_bit {
     DUET_EVENT_URGENT = 1 << 5,      /* urgent mode began or its mark moved (9293 MUST-32) */
     DUET_EVENT_SOFT_ERROR = 1 << 6,  /* R1 passed or an ICMP error came; error tells (MUST-47) */
     DUET_EVENT_FIN_ACKED = 1 << 7,   /* the peer acknowledged our FIN */
-    DUET_EVENT_CLOSED = 1 << 8,      /* final; the handle is stale once this has been returned */
+    DUET_EVENT_CLOSED = 1 << 8,      /* final: outcome tells how it ended */
 };
 
 /* How a connection ended: the truth of DUET_EVENT_CLOSED. */
 struct duet_outcome {
-    int error;                 /* DUET_OK: both FINs were exchanged and acknowledged */
-    uint16_t rule;             /* the rule of the last transition or reset (trace.h) */
-    bool we_closed_first;      /* our FIN was sent before the peer's arrived */
-    bool fin_acknowledged;     /* the peer has acknowledged our FIN, so all we sent */
-    bool peer_fin_received;    /* the peer's FIN was taken, so all it sent */
+    int error;                     /* DUET_OK: both FINs were exchanged and acknowledged */
+    uint16_t rule;                 /* the rule of the last transition or reset (trace.h) */
+    bool we_closed_first;          /* our FIN was sent before the peer's arrived */
+    bool fin_acknowledged;         /* the peer has acknowledged our FIN, so all we sent */
+    bool peer_fin_received;        /* the peer's FIN was taken, so all it sent */
     uint64_t bytes_unacknowledged; /* accepted by duet_send, never acknowledged */
     uint64_t bytes_unread;         /* acknowledged by us, never given to the user */
 };
@@ -270,8 +277,8 @@ struct duet_connect_options {
     struct duet_socket_address local;
     struct duet_socket_address remote;
 };
-int duet_connect(struct duet_stack *stack, duet_time now, const struct duet_connect_options *options,
-                 struct duet_handle *connection);
+int duet_connect(struct duet_stack *stack, duet_time now,
+                 const struct duet_connect_options *options, struct duet_handle *connection);
 
 /* Active OPEN on a listener: it becomes an active connection from the same local socket to remote
  * (any: the remote it was opened with, else DUET_E_NOREMOTE). The listener's handle is stale after
@@ -288,25 +295,27 @@ enum duet_send_flag {
     DUET_SEND_MORE = 1 << 1,   /* more follows at once: an incomplete segment may wait for it */
 };
 
-/* SEND: copies as many bytes as there is room for and returns that number (>= 1), or 0 if size is 0.
- * DUET_E_AGAIN: no room, DUET_EVENT_WRITABLE will come. DUET_E_CLOSING after shutdown or close.
+/* SEND: copies as many bytes as there is room for and returns that number (>= 1), or 0 if size is
+ * 0. DUET_E_AGAIN: no room, DUET_EVENT_WRITABLE will come. DUET_E_CLOSING after shutdown or close.
  * The error that ended the connection, if one did. On a listener: opened with a remote socket,
  * DUET_E_AGAIN (call duet_connect_listener first); else DUET_E_NOREMOTE. */
-int64_t duet_send(struct duet_stack *stack, duet_time now, struct duet_handle connection, const void *data,
-                  size_t size, unsigned flags);
+int64_t duet_send(struct duet_stack *stack, duet_time now, struct duet_handle connection,
+                  const void *data, size_t size, unsigned flags);
 
 /* RECEIVE: copies up to size bytes and returns their number (>= 1), or 0 if size is 0.
  * DUET_E_AGAIN: none yet, DUET_EVENT_READABLE will come. DUET_E_CLOSING: end of stream, the peer's
- * FIN has been reached. The error that ended the connection, if one did, after what was buffered. */
-int64_t duet_receive(struct duet_stack *stack, duet_time now, struct duet_handle connection, void *data,
-                     size_t size);
+ * FIN has been reached. The error that ended the connection, if one did, after what was buffered.
+ */
+int64_t duet_receive(struct duet_stack *stack, duet_time now, struct duet_handle connection,
+                     void *data, size_t size);
 
 /* The same without a copy. Reserve gives room for at least 1 byte to be written in place, at most
  * *size; commit sends the first size bytes of it. Peek shows the next bytes in place; consume takes
  * size of them. The pointers hold until the next call on the stack. Errors as above. */
-int duet_send_reserve(struct duet_stack *stack, struct duet_handle connection, void **data, size_t *size);
-int duet_send_commit(struct duet_stack *stack, duet_time now, struct duet_handle connection, size_t size,
-                     unsigned flags);
+int duet_send_reserve(struct duet_stack *stack, struct duet_handle connection, void **data,
+                      size_t *size);
+int duet_send_commit(struct duet_stack *stack, duet_time now, struct duet_handle connection,
+                     size_t size, unsigned flags);
 int duet_receive_peek(struct duet_stack *stack, struct duet_handle connection, const void **data,
                       size_t *size);
 int duet_receive_consume(struct duet_stack *stack, duet_time now, struct duet_handle connection,
@@ -318,8 +327,8 @@ int duet_shutdown(struct duet_stack *stack, duet_time now, struct duet_handle ha
 
 /* CLOSE in both directions (MAY-1): shutdown, and nobody will read. Unread bytes, or bytes that
  * arrive later, reset the connection (SHLD-3). The final event still comes, with the outcome; until
- * then other calls return DUET_E_CLOSING. On a listener: the end of it; connections not yet accepted
- * are reset. Always DUET_OK on a live handle. */
+ * then other calls return DUET_E_CLOSING. On a listener: the end of it; connections not yet
+ * accepted are reset. Always DUET_OK on a live handle. */
 int duet_close(struct duet_stack *stack, duet_time now, struct duet_handle handle);
 
 /* ABORT: RST at once where the RFC asks for it, all data dropped, final event with DUET_E_RESET. */
@@ -328,20 +337,20 @@ int duet_abort(struct duet_stack *stack, duet_time now, struct duet_handle handl
 /* What can be set for one connection; a listener hands its values on to what it accepts. Each says
  * its unit. DUET_E_ARG: value out of range. */
 enum duet_option {
-    DUET_OPTION_NODELAY,            /* 0 or 1: Nagle off (MUST-17); 0 */
-    DUET_OPTION_KEEPALIVE,          /* 0 or 1 (MUST-24, MUST-25); 0 */
-    DUET_OPTION_KEEPALIVE_IDLE,     /* ms, 1 .. 2^31-1 */
-    DUET_OPTION_USER_TIMEOUT,       /* ms, 0: never; R2 for this connection (MUST-21) */
-    DUET_OPTION_DSCP,               /* 0 .. 63 (MUST-48) */
-    DUET_OPTION_TTL,                /* 1 .. 255 (MUST-49) */
-    DUET_OPTION_RECEIVE_BUFFER,     /* bytes, 1 .. config.receive_buffer; never shrinks the window */
-    DUET_OPTION_SEND_BUFFER,        /* bytes, 1 .. config.send_buffer */
-    DUET_OPTION_ERROR_REPORTS,      /* 0 or 1 (SHLD-20); config.error_reports */
-    DUET_OPTION_DELAYED_ACK,        /* 0 or 1; 1 */
-    DUET_OPTION_MSS,                /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
+    DUET_OPTION_NODELAY,        /* 0 or 1: Nagle off (MUST-17); 0 */
+    DUET_OPTION_KEEPALIVE,      /* 0 or 1 (MUST-24, MUST-25); 0 */
+    DUET_OPTION_KEEPALIVE_IDLE, /* ms, 1 .. 2^31-1 */
+    DUET_OPTION_USER_TIMEOUT,   /* ms, 0: never; R2 for this connection (MUST-21) */
+    DUET_OPTION_DSCP,           /* 0 .. 63 (MUST-48) */
+    DUET_OPTION_TTL,            /* 1 .. 255 (MUST-49) */
+    DUET_OPTION_RECEIVE_BUFFER, /* bytes, 1 .. config.receive_buffer; never shrinks the window */
+    DUET_OPTION_SEND_BUFFER,    /* bytes, 1 .. config.send_buffer */
+    DUET_OPTION_ERROR_REPORTS,  /* 0 or 1 (SHLD-20); config.error_reports */
+    DUET_OPTION_DELAYED_ACK,    /* 0 or 1; 1 */
+    DUET_OPTION_MSS, /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
 };
-int duet_set(struct duet_stack *stack, duet_time now, struct duet_handle handle, enum duet_option option,
-             uint32_t value);
+int duet_set(struct duet_stack *stack, duet_time now, struct duet_handle handle,
+             enum duet_option option, uint32_t value);
 
 /* STATUS. Sequence numbers as on the wire. */
 struct duet_status {
@@ -350,11 +359,11 @@ struct duet_status {
     struct duet_socket_address remote;
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_up;
     uint32_t irs, rcv_nxt, rcv_wnd, rcv_up;
-    uint32_t send_queued;     /* bytes accepted, not acknowledged */
-    uint32_t receive_queued;  /* bytes that can be read */
-    uint32_t send_room;       /* bytes duet_send would take */
-    uint32_t urgent_left;     /* bytes up to the urgent mark still to read (MUST-33) */
-    uint32_t send_mss;        /* payload of a full segment now */
+    uint32_t send_queued;    /* bytes accepted, not acknowledged */
+    uint32_t receive_queued; /* bytes that can be read */
+    uint32_t send_room;      /* bytes duet_send would take */
+    uint32_t urgent_left;    /* bytes up to the urgent mark still to read (MUST-33) */
+    uint32_t send_mss;       /* payload of a full segment now */
     uint32_t congestion_window, slow_start_threshold, in_flight;
     duet_time smoothed_rtt, rtt_variance, rto; /* 0: no sample yet */
     duet_time rtt_min;
@@ -362,14 +371,15 @@ struct duet_status {
     uint32_t retransmitted;   /* segments, over the life of the connection */
     uint8_t send_scale, receive_scale;
     bool timestamps, sack, peer_fin_received, fin_acknowledged;
-    int error;                /* what ended it, or the last soft error */
-    uint32_t backlog_used;    /* listener: connections waiting for accept */
-    uint32_t half_open;       /* listener: in SYN-RECEIVED */
+    int error;             /* what ended it, or the last soft error */
+    uint32_t backlog_used; /* listener: connections waiting for accept */
+    uint32_t half_open;    /* listener: in SYN-RECEIVED */
 };
-int duet_status(const struct duet_stack *stack, struct duet_handle handle, struct duet_status *status);
+int duet_status(const struct duet_stack *stack, struct duet_handle handle,
+                struct duet_status *status);
 
-/* Walks everything the stack knows, TIME-WAIT and half-open records included, for listings. Start with
- * *cursor = 0; returns false at the end. handle is zero for records without one. */
+/* Walks everything the stack knows, TIME-WAIT and half-open records included, for listings. Start
+ * with *cursor = 0; returns false at the end. handle is zero for records without one. */
 bool duet_next_status(const struct duet_stack *stack, uint64_t *cursor, struct duet_handle *handle,
                       struct duet_status *status);
 
@@ -377,7 +387,7 @@ bool duet_next_status(const struct duet_stack *stack, uint64_t *cursor, struct d
 
 struct duet_counters {
     uint64_t packets_in, packets_out;
-    uint64_t bytes_in, bytes_out;        /* of IP packets */
+    uint64_t bytes_in, bytes_out; /* of IP packets */
     uint64_t segments_in, segments_out;
     uint64_t segments_retransmitted;
     uint32_t connections, half_open, time_wait, listeners; /* now */

@@ -39,12 +39,12 @@ enum duet_flag {
 };
 
 enum duet_trace_option { /* which TCP options the segment carried */
-    DUET_TRACE_MSS = 1 << 0,
-    DUET_TRACE_WINDOW_SCALE = 1 << 1,
-    DUET_TRACE_SACK_PERMITTED = 1 << 2,
-    DUET_TRACE_SACK = 1 << 3,
-    DUET_TRACE_TIMESTAMPS = 1 << 4,
-    DUET_TRACE_OTHER = 1 << 5,
+                         DUET_TRACE_MSS = 1 << 0,
+                         DUET_TRACE_WINDOW_SCALE = 1 << 1,
+                         DUET_TRACE_SACK_PERMITTED = 1 << 2,
+                         DUET_TRACE_SACK = 1 << 3,
+                         DUET_TRACE_TIMESTAMPS = 1 << 4,
+                         DUET_TRACE_OTHER = 1 << 5,
 };
 
 enum duet_timer {
@@ -74,30 +74,30 @@ enum duet_call {
 /* 64 bytes. A new field takes the place of padding, never of another. */
 struct duet_trace_event {
     duet_time time;
-    uint32_t flow;  /* same for every record of one pair of sockets, half-open and TIME-WAIT too */
-    uint16_t rule;  /* index for duet_rule(), 0: none */
-    uint8_t kind;   /* enum duet_trace_kind */
-    uint8_t state;  /* enum duet_state before this event */
+    uint32_t flow; /* same for every record of one pair of sockets, half-open and TIME-WAIT too */
+    uint16_t rule; /* index for duet_rule(), 0: none */
+    uint8_t kind;  /* enum duet_trace_kind */
+    uint8_t state; /* enum duet_state before this event */
     union {
         struct {
             uint32_t seq, ack, length; /* length: text only */
             uint32_t window;           /* as on the wire, unscaled */
             uint32_t tsval, tsecr;
             uint32_t sack_left, sack_right; /* of the first block */
-            uint16_t flags;            /* enum duet_flag */
+            uint16_t flags;                 /* enum duet_flag */
             uint16_t urgent;
             uint16_t mss;
             uint16_t local_port, remote_port;
-            uint8_t options;           /* enum duet_trace_option */
+            uint8_t options; /* enum duet_trace_option */
             uint8_t window_scale;
             uint8_t sack_blocks;
-            uint8_t retransmission;    /* out: 1 if any of it was sent before */
-            uint8_t ecn;               /* IP ECN field, 0 .. 3 */
+            uint8_t retransmission; /* out: 1 if any of it was sent before */
+            uint8_t ecn;            /* IP ECN field, 0 .. 3 */
         } segment;
         struct {
-            uint32_t una, nxt, wnd;          /* send side */
-            uint32_t rcv_nxt, rcv_wnd;       /* receive side */
-            uint32_t seq, ack, length;       /* of the segment that was judged, if any */
+            uint32_t una, nxt, wnd;    /* send side */
+            uint32_t rcv_nxt, rcv_wnd; /* receive side */
+            uint32_t seq, ack, length; /* of the segment that was judged, if any */
         } tcb;
         struct {
             uint8_t from, to; /* enum duet_state */
@@ -132,7 +132,8 @@ struct duet_rule {
     const char *section;  /* "RFC 5961 3.2" */
     const char *sentence; /* one sentence of ours */
 };
-const struct duet_rule *duet_rule(unsigned index); /* never NULL; index 0 and unknown ones: "NONE" */
+const struct duet_rule *
+duet_rule(unsigned index); /* never NULL; index 0 and unknown ones: "NONE" */
 unsigned duet_rule_count(void);
 uint64_t duet_rule_hits(const struct duet_stack *stack, unsigned index); /* times it was applied */
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration: defaults, and the range of every field. */
+#include "core/config.h"
+
+#include <string.h>
+
+void duet_config_default(struct duet_config *config)
+{
+    *config = (struct duet_config){
+        .mtu = 1500,
+        .packet_max = 65535,
+        .connections_max = 1024,
+        .half_open_max = 1024,
+        .time_wait_max = 4096,
+        .transfers_max = 1024,
+        .reassemblies_max = 256,
+        .listeners_max = 64,
+        .replies_max = 256,
+        .pages_max = 4096,
+        .page_size = 4096,
+        .send_buffer = 256 * 1024,
+        .receive_buffer = 256 * 1024,
+        .msl = 120 * DUET_SECOND,
+        .rto_initial = DUET_SECOND,
+        .rto_min = 200 * DUET_MILLISECOND,
+        .rto_max = 120 * DUET_SECOND,
+        .delayed_ack = 40 * DUET_MILLISECOND,
+        .user_timeout = 300 * DUET_SECOND,
+        .syn_timeout = 180 * DUET_SECOND,
+        .keepalive_idle = 7200 * DUET_SECOND,
+        .keepalive_interval = 75 * DUET_SECOND,
+        .fin_wait_2_timeout = 60 * DUET_SECOND,
+        .challenge_interval = 5 * DUET_SECOND,
+        .invalid_ack_spacing = 500 * DUET_MILLISECOND,
+        .challenge_limit = 10,
+        .keepalive_probes = 9,
+        .r1_retransmissions = 3,
+        .timestamps = true,
+        .window_scaling = true,
+        .sack = true,
+        .error_reports = true,
+        .mss_min = 216,
+        .port_first = 49152,
+        .port_last = 65535,
+        .ttl = 64,
+        .initial_window = 10,
+        .syn_ack_retries = TCP_SYN_ACK_RETRIES_MAX,
+    };
+}
+
+static bool in_range(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value >= least && value <= most;
+}
+
+/* 32 equal bytes are no entropy: a forgotten secret, or a generator that failed. */
+static bool has_secret(const struct duet_config *config)
+{
+    for (unsigned i = 1; i < DUET_SECRET_SIZE; i++)
+        if (config->secret[i] != config->secret[0])
+            return true;
+    return false;
+}
+
+static bool interfaces_are_valid(const struct duet_config *config)
+{
+    if (!in_range(config->interface_count, 1, DUET_INTERFACES_MAX))
+        return false;
+    for (uint32_t i = 0; i < config->interface_count; i++) {
+        const struct duet_interface *interface = &config->interfaces[i];
+        bool is_ipv4 = duet_address_is_ipv4(&interface->address);
+        enum ip_address_kind kind = ip_address_kind(&interface->address);
+        bool is_usable =
+            kind == IP_ADDRESS_UNICAST || (kind == IP_ADDRESS_LOOPBACK && config->loopback_allowed);
+        if (!is_usable || interface->prefix_length > (is_ipv4 ? 32 : 128))
+            return false;
+        if (!is_ipv4 && config->mtu < 1280)
+            return false;
+    }
+    return true;
+}
+
+static bool capacities_are_valid(const struct duet_config *config)
+{
+    const uint32_t index_max = (1u << 24) - 1;
+    return in_range(config->connections_max, 1, index_max) &&
+           in_range(config->half_open_max, 1, index_max) &&
+           in_range(config->time_wait_max, 1, index_max) &&
+           in_range(config->transfers_max, 1, index_max) &&
+           in_range(config->reassemblies_max, 1, index_max) &&
+           in_range(config->listeners_max, 1, 1u << 16) &&
+           in_range(config->replies_max, 1, 1u << 16) &&
+           in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&
+           (config->page_size & (config->page_size - 1)) == 0 &&
+           in_range(config->send_buffer, 1, 1u << 30) &&
+           in_range(config->receive_buffer, 1, 1u << 30);
+}
+
+static bool times_are_valid(const struct duet_config *config)
+{
+    const duet_time day = 86400 * DUET_SECOND;
+    const duet_time times[] = {
+        config->rto_initial,
+        config->rto_min,
+        config->rto_max,
+        config->delayed_ack,
+        config->syn_timeout,
+        config->keepalive_interval,
+        config->challenge_interval,
+        config->fin_wait_2_timeout,
+    };
+    for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++)
+        if (times[i] < DUET_MILLISECOND || times[i] > day)
+            return false;
+    return config->msl >= DUET_MILLISECOND && config->msl <= 900 * DUET_SECOND &&
+           config->rto_min <= config->rto_max && config->rto_max <= 600 * DUET_SECOND &&
+           config->rto_initial <= 3 * DUET_SECOND && config->delayed_ack < 500 * DUET_MILLISECOND &&
+           config->user_timeout >= 0 && config->user_timeout <= 49 * day &&
+           config->keepalive_idle >= DUET_MILLISECOND && config->keepalive_idle <= 49 * day &&
+           config->invalid_ack_spacing >= 0 && config->invalid_ack_spacing <= day;
+}
+
+bool config_is_valid(const struct duet_config *config)
+{
+    return has_secret(config) && in_range(config->mtu, 576, 65535) &&
+           in_range(config->packet_max, config->mtu, 65535) && capacities_are_valid(config) &&
+           times_are_valid(config) && interfaces_are_valid(config) &&
+           in_range(config->mss_min, 88, 536) && config->port_first >= 1 &&
+           config->port_first <= config->port_last && config->ttl >= 1 &&
+           in_range(config->initial_window, 1, 10) &&
+           in_range(config->syn_ack_retries, 1, TCP_SYN_ACK_RETRIES_MAX) &&
+           in_range(config->challenge_limit, 1, 255) &&
+           in_range(config->keepalive_probes, 2, 255) &&
+           in_range(config->r1_retransmissions, 3, 255) &&
+           in_range(config->trace_events, 0, 1u << 24);
+}
+
+/* The shift that lets a 16-bit field announce the whole buffer (RFC 7323, 2.3). */
+uint8_t window_scale_for(uint32_t receive_buffer)
+{
+    uint8_t scale = 0;
+    while (scale < 14 && (receive_buffer >> scale) > UINT16_MAX)
+        scale++;
+    return scale;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The range of every field of the configuration, and what follows from some of them. */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include "core/state.h"
+
+bool config_is_valid(const struct duet_config *config);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* The stack as a whole: how its block of memory is cut, and the doors. */
+#include "base/bytes.h"
+#include "base/check.h"
+#include "core/config.h"
+#include "core/user.h"
+
+#include <stdalign.h>
+#include <string.h>
+
+/* ---- the block ---- */
+
+/* Where each part begins, from the start of the block. */
+struct layout {
+    size_t conns, transfers, reassemblies, indexes, pages, slots, listeners, half_open, time_wait,
+        replies, trace;
+    size_t end;
+    uint32_t index_count;
+    uint32_t index_slots; /* pages that one buffer can name */
+    uint32_t slot_count;
+};
+
+static size_t place(size_t *end, size_t count, size_t size, size_t alignment)
+{
+    size_t at = (*end + alignment - 1) / alignment * alignment;
+    *end = at + count * size;
+    return at;
+}
+
+static struct layout lay_out(const struct duet_config *config)
+{
+    struct layout l = {.end = sizeof(struct duet_stack)};
+    /* One unit of the largest scale beyond the buffer, because the right edge may be rounded up by
+     * that. */
+    uint32_t reach = max_u32(config->send_buffer, config->receive_buffer + (1u << 14));
+    l.index_slots = reach / config->page_size + 3;
+    uint64_t buffers = 2ull * config->connections_max;
+    l.index_count = (uint32_t)(buffers < config->pages_max ? buffers : config->pages_max);
+    l.slot_count = (uint32_t)demux_slots(config);
+
+    l.conns =
+        place(&l.end, config->connections_max, sizeof(struct tcp_conn), alignof(struct tcp_conn));
+    l.transfers = place(&l.end, config->transfers_max, sizeof(struct tcp_transfer),
+                        alignof(struct tcp_transfer));
+    l.reassemblies = place(&l.end, config->reassemblies_max, sizeof(struct tcp_reassembly),
+                           alignof(struct tcp_reassembly));
+    l.indexes = place(&l.end, l.index_count, l.index_slots * sizeof(uint32_t), alignof(uint32_t));
+    l.slots = place(&l.end, l.slot_count, sizeof(uint32_t), alignof(uint32_t));
+    l.listeners = place(&l.end, config->listeners_max, sizeof(struct tcp_listener),
+                        alignof(struct tcp_listener));
+    l.half_open = place(&l.end, config->half_open_max, sizeof(struct tcp_half_open),
+                        alignof(struct tcp_half_open));
+    l.time_wait = place(&l.end, config->time_wait_max, sizeof(struct tcp_time_wait),
+                        alignof(struct tcp_time_wait));
+    l.replies = place(&l.end, config->replies_max, sizeof(struct reply), alignof(struct reply));
+    l.trace = place(&l.end, config->trace_events, sizeof(struct duet_trace_event),
+                    alignof(struct duet_trace_event));
+    l.pages = place(&l.end, config->pages_max, config->page_size, 64);
+    return l;
+}
+
+size_t duet_stack_footprint(const struct duet_config *config)
+{
+    return config_is_valid(config) ? lay_out(config).end : 0;
+}
+
+/* ---- keys ---- */
+
+/* A key of its own for each use, so that what one use reveals says nothing about another. */
+static struct siphash_key derive(const struct duet_config *config, uint8_t label)
+{
+    struct siphash_key first = siphash_key_load(config->secret);
+    struct siphash_key second = siphash_key_load(config->secret + 16);
+    uint8_t message[16 + 1];
+    memcpy(message, config->secret + 16, 16);
+    message[16] = label;
+    struct siphash_key key;
+    key.k0 = siphash_2_4(&first, message, sizeof message);
+    memcpy(message, config->secret, 16);
+    key.k1 = siphash_2_4(&second, message, sizeof message);
+    return key;
+}
+
+static void derive_keys(struct duet_stack *s, const struct duet_config *config)
+{
+    s->isn_key = derive(config, 1);
+    s->timestamp_key = derive(config, 2);
+    s->table_key = derive(config, 3);
+    s->port_key = derive(config, 4);
+    s->port_index_key = derive(config, 5);
+    memset(s->config.secret, 0, DUET_SECRET_SIZE); /* not needed again */
+}
+
+/* ---- init ---- */
+
+static void init_lists(struct duet_stack *s)
+{
+    struct tcp_conn *first = conn_at(s, 0);
+    list_init(&s->owing, &first->owing, sizeof *first);
+    list_init(&s->telling, &first->telling, sizeof *first);
+    list_init(&s->listener_telling, &s->listeners[0].telling, sizeof s->listeners[0]);
+    wheel_init(&s->wheel, &first->timer, sizeof *first);
+    for (unsigned i = 0; i < LISTENER_BUCKETS; i++)
+        s->listener_buckets[i] = LIST_NONE;
+}
+
+static void init_pools(struct duet_stack *s, uint8_t *block, const struct layout *l)
+{
+    const struct duet_config *config = &s->config;
+    pool_init(&s->conns, block + l->conns, sizeof(struct tcp_conn), config->connections_max);
+    pool_init(&s->transfers, block + l->transfers, sizeof(struct tcp_transfer),
+              config->transfers_max);
+    pool_init(&s->reassemblies, block + l->reassemblies, sizeof(struct tcp_reassembly),
+              config->reassemblies_max);
+    pool_init(&s->buffers.indexes, block + l->indexes, l->index_slots * sizeof(uint32_t),
+              l->index_count);
+    pool_init(&s->buffers.pages, block + l->pages, config->page_size, config->pages_max);
+    s->buffers.page_size = config->page_size;
+    s->buffers.slots = l->index_slots;
+}
+
+int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
+                    struct duet_stack **stack)
+{
+    if (!config_is_valid(config))
+        return DUET_E_ARG;
+    struct layout l = lay_out(config);
+    if (memory == NULL || size < l.end)
+        return DUET_E_RES;
+    if ((uintptr_t)memory % alignof(max_align_t) != 0)
+        return DUET_E_ARG;
+
+    uint8_t *block = memory;
+    struct duet_stack *s = memory;
+    memset(s, 0, sizeof *s);
+    s->config = *config;
+    s->generation = 1;
+    derive_keys(s, config);
+    init_pools(s, block, &l);
+    s->listeners = (void *)(block + l.listeners);
+    memset(s->listeners, 0, config->listeners_max * sizeof *s->listeners);
+    demux_init(&s->demux, (void *)(block + l.slots), l.slot_count);
+    half_open_init(&s->half_open, (void *)(block + l.half_open), config->half_open_max);
+    time_wait_init(&s->time_wait, (void *)(block + l.time_wait), config->time_wait_max);
+    reply_init(&s->replies, (void *)(block + l.replies), config->replies_max);
+    s->trace = (void *)(block + l.trace);
+    init_lists(s);
+    *stack = s;
+    return DUET_OK;
+}
+
+/* ---- the doors ---- */
+
+void duet_input(struct duet_stack *s, duet_time now, const struct duet_packet *packet)
+{
+    stack_now(s, now);
+    s->counters.packets_in++;
+    s->counters.bytes_in += packet->length;
+    ip_input(s, packet);
+}
+
+void duet_expire(struct duet_stack *s, duet_time now)
+{
+    stack_now(s, now);
+    tcp_timeouts(s);
+    half_open_expire(s);
+    time_wait_expire(s);
+}
+
+duet_time duet_deadline(const struct duet_stack *s)
+{
+    duet_time deadline = wheel_deadline(&s->wheel);
+    duet_time half_open = half_open_deadline(s);
+    duet_time time_wait = time_wait_deadline(s);
+    deadline = half_open < deadline ? half_open : deadline;
+    return time_wait < deadline ? time_wait : deadline;
+}
+
+bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet)
+{
+    stack_now(s, now);
+    if (packet->size < s->config.mtu)
+        return false;
+    if (!reply_output(s, packet) && !tcp_output(s, packet))
+        return false;
+    s->counters.packets_out++;
+    s->counters.bytes_out += packet->length;
+    return true;
+}
+
+void duet_counters(const struct duet_stack *s, struct duet_counters *counters)
+{
+    *counters = s->counters;
+    counters->pages_used = s->buffers.pages.used;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of a stack: everything lies in the block given at init, this struct first, so that
+ * copying the block away and back restores the stack. */
+#ifndef CORE_STATE_H
+#define CORE_STATE_H
+
+#include "base/pool.h"
+#include "base/siphash.h"
+#include "core/tcp.h"
+#include "wire/icmp.h"
+
+/* ---- demultiplexing (demux.c) ---- */
+
+enum demux_kind { DEMUX_NONE, DEMUX_CONN, DEMUX_HALF_OPEN, DEMUX_TIME_WAIT };
+
+/* Where a pair of sockets leads. */
+struct demux_ref {
+    enum demux_kind kind;
+    uint32_t index;
+};
+
+struct demux {
+    uint32_t *slots; /* kind, tag of the hash, index; 0: empty */
+    uint32_t capacity;
+    uint32_t used;
+};
+
+/* ---- rings of the small lives ---- */
+
+enum { TCP_SYN_ACK_RETRIES_MAX = 7 };
+
+/* Positions run on without wrapping into the array; position % capacity is the index. */
+struct half_open_ring {
+    struct tcp_half_open *records;
+    uint32_t capacity;
+    uint32_t alive;
+    uint64_t head, tail;                      /* [head, tail) may be alive */
+    uint64_t cursor[TCP_SYN_ACK_RETRIES_MAX]; /* first not yet retransmitted i + 1 times */
+};
+
+struct time_wait_ring {
+    struct tcp_time_wait *records;
+    uint32_t capacity;
+    uint32_t alive;
+    uint64_t head, tail; /* [head, tail) may be alive */
+};
+
+/* ---- answers without a connection (reply.c) ---- */
+
+enum reply_kind { REPLY_SEGMENT, REPLY_SYN_ACK, REPLY_ECHO };
+
+struct reply {
+    struct tcp_tuple tuple;
+    enum reply_kind kind;
+    uint32_t seq, ack;
+    uint16_t flags, window;
+    uint32_t tsval, tsecr;
+    uint16_t rule;
+    uint8_t state; /* of the record that answers, for the trace */
+    bool timestamps;
+    uint32_t half_open;    /* SYN_ACK: position in the ring */
+    uint32_t page, length; /* ECHO: the message */
+    uint16_t identifier, sequence;
+};
+
+struct reply_ring {
+    struct reply *records;
+    uint32_t capacity;
+    uint64_t head, tail;
+};
+
+#define HANDLE_LISTENER UINT32_C(0x80000000) /* in handle.index */
+
+enum { PORT_TABLE = 1024 };       /* RFC 6056, algorithm 4 */
+enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
+
+struct duet_stack {
+    struct duet_config config;
+    duet_time now; /* the latest time seen */
+
+    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key;
+
+    struct pool conns, transfers, reassemblies;
+    struct buffer_space buffers;
+    struct demux demux;
+    struct tcp_listener *listeners;
+    uint32_t listener_buckets[LISTENER_BUCKETS]; /* first listener, through next_in_bucket */
+    struct half_open_ring half_open;
+    struct time_wait_ring time_wait;
+    struct reply_ring replies;
+    struct wheel wheel;
+    struct list owing;            /* connections that owe something */
+    struct list telling;          /* connections that have events */
+    struct list listener_telling; /* listeners that have events */
+    uint32_t generation;          /* of the next handle */
+    uint16_t ports[PORT_TABLE];
+
+    struct duet_counters counters;
+    uint64_t rule_hits[TCP_RULES];
+    uint64_t edge_hits[TCP_EDGES];
+
+    struct duet_trace_event *trace; /* ring of config.trace_events */
+    uint32_t trace_head, trace_count;
+};
+
+/* ---- small things everybody needs ---- */
+
+static inline struct tcp_conn *conn_at(const struct duet_stack *s, uint32_t index)
+{
+    return pool_at(&s->conns, index);
+}
+
+static inline uint32_t conn_index(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    return (uint32_t)((size_t)((const uint8_t *)c - s->conns.records) / s->conns.record_size);
+}
+
+static inline struct tcp_transfer *transfer_of(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    return c->transfer == POOL_NONE ? NULL : pool_at(&s->transfers, c->transfer);
+}
+
+static inline struct tcp_reassembly *reassembly_of(const struct duet_stack *s,
+                                                   const struct tcp_conn *c)
+{
+    return c->reassembly == POOL_NONE ? NULL : pool_at(&s->reassemblies, c->reassembly);
+}
+
+static inline bool conn_is(const struct tcp_conn *c, uint32_t flag)
+{
+    return (c->flags & flag) != 0;
+}
+
+static inline uint32_t rcv_wnd(const struct tcp_conn *c)
+{
+    return seq_distance(c->rcv.nxt, c->rcv.adv);
+}
+
+/* ---- the functions of the core, by file ---- */
+
+/* tcp_trace.c */
+void tcp_rule(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule,
+              const struct tcp_segment *seg);
+void stack_rule(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
+                enum tcp_rule rule);
+void trace_segment(struct duet_stack *s, enum duet_trace_kind kind, const struct tcp_tuple *tuple,
+                   enum duet_state state, enum tcp_rule rule, const struct tcp_header *header,
+                   uint8_t ecn, bool retransmission);
+void trace_timer(struct duet_stack *s, const struct tcp_conn *c, enum duet_timer timer,
+                 enum duet_timer_action action, uint8_t count, duet_time deadline,
+                 enum tcp_rule rule);
+void trace_call(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
+                enum duet_call call, int64_t result, uint64_t size);
+void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule);
+
+/* config.c */
+uint8_t window_scale_for(uint32_t receive_buffer);
+
+/* tcp_state.c */
+void tcp_inherit_state(struct tcp_conn *c, enum duet_state state);
+void tcp_set_state(struct duet_stack *s, struct tcp_conn *c, enum duet_state to,
+                   enum tcp_rule rule);
+void tcp_record_edge(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state from,
+                     enum duet_state to, enum tcp_rule rule);
+
+/* demux.c */
+size_t demux_slots(const struct duet_config *config);
+void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity);
+uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple);
+struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple);
+void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
+               uint32_t index);
+void demux_remove(struct duet_stack *s, const struct tcp_tuple *tuple);
+void demux_replace(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
+                   uint32_t index);
+struct tcp_listener *demux_listener(const struct duet_stack *s, const struct tcp_tuple *tuple);
+
+/* tcp_isn.c */
+struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple);
+uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple);
+uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset);
+uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple);
+
+/* ip.c */
+void ip_input(struct duet_stack *s, const struct duet_packet *packet);
+bool ip_is_ours(const struct duet_stack *s, const struct duet_address *address);
+bool ip_is_talkable(const struct duet_stack *s, const struct duet_address *address);
+bool ip_choose_source(const struct duet_stack *s, const struct duet_address *remote,
+                      struct duet_address *local);
+uint16_t ip_header_size(const struct duet_address *address);
+
+/* icmp.c */
+void icmp_input(struct duet_stack *s, const struct ip_packet *ip);
+
+/* tcp_input.c */
+void tcp_input(struct duet_stack *s, const struct duet_packet *packet, const struct ip_packet *ip);
+
+/* tcp_arrive.c */
+void tcp_closed_arrives(struct duet_stack *s, const struct tcp_tuple *tuple,
+                        const struct tcp_segment *seg);
+void tcp_listen_arrives(struct duet_stack *s, struct tcp_listener *listener,
+                        const struct tcp_tuple *tuple, const struct tcp_segment *seg,
+                        const struct seq *iss_above);
+void tcp_syn_sent_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
+
+/* tcp_synchronized.c */
+void tcp_segment_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
+void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
+
+/* tcp_half_open.c */
+void half_open_init(struct half_open_ring *ring, struct tcp_half_open *records, uint32_t capacity);
+void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
+                    const struct tcp_segment *seg, struct seq iss, enum duet_state from);
+uint32_t half_open_count(const struct duet_stack *s, const struct tcp_listener *listener);
+void half_open_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg);
+void half_open_expire(struct duet_stack *s);
+duet_time half_open_deadline(const struct duet_stack *s);
+void half_open_drop_listener(struct duet_stack *s, const struct tcp_listener *listener);
+void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *half,
+                       struct tcp_header *header);
+
+/* tcp_time_wait.c */
+void time_wait_init(struct time_wait_ring *ring, struct tcp_time_wait *records, uint32_t capacity);
+void time_wait_keep(struct duet_stack *s, const struct tcp_conn *c);
+void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg);
+void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
+void time_wait_expire(struct duet_stack *s);
+duet_time time_wait_deadline(const struct duet_stack *s);
+
+/* tcp_conn.c: birth and death of a connection */
+struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple);
+void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
+                             const struct tcp_half_open *half, struct tcp_listener *listener);
+void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
+                      const struct tcp_options *peer);
+bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c);
+void tcp_return_transfer(struct duet_stack *s, struct tcp_conn *c);
+void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
+void tcp_conn_end(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error);
+void tcp_conn_enter_time_wait(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
+void tcp_conn_detach_time_wait(struct duet_stack *s, struct tcp_conn *c);
+void tcp_conn_settle(struct duet_stack *s, struct tcp_conn *c);
+void tcp_conn_reset(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error);
+
+/* tcp_events.c */
+void tcp_tell(struct duet_stack *s, struct tcp_conn *c, unsigned bits);
+void tcp_tell_listener(struct duet_stack *s, struct tcp_listener *listener, unsigned bits);
+void tcp_forget_events(struct duet_stack *s, struct tcp_conn *c);
+void tcp_soft_error(struct duet_stack *s, struct tcp_conn *c, int error);
+
+/* tcp_send.c: the send queue and what may be sent of it */
+struct tcp_offer {
+    struct seq seq;
+    uint32_t length; /* text */
+    bool fin, psh, urg;
+};
+struct seq tcp_send_start(const struct tcp_conn *c);
+struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most,
+                   struct tcp_offer *offer);
+void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
+bool tcp_send_blocked(const struct duet_stack *s, const struct tcp_conn *c);
+uint16_t tcp_send_mss(const struct duet_stack *s, const struct tcp_conn *c);
+uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c);
+uint32_t tcp_flight(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* tcp_receive.c: the receive queue, reassembly and the window */
+void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
+bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *c,
+                             const struct tcp_segment *seg);
+uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn);
+bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
+                      struct tcp_options *options, uint32_t most);
+uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
+
+/* tcp_rtt.c */
+void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
+void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
+duet_time tcp_rto(const struct duet_stack *s, const struct tcp_conn *c);
+duet_time tcp_rto_backed_off(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* tcp_cc.c and tcp_loss.c */
+void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c);
+void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
+void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c);
+uint32_t tcp_cc_initial_window(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
+void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c);
+void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);
+
+/* tcp_timeout.c */
+void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer timer);
+void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c);
+void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c);
+void tcp_timeouts(struct duet_stack *s);
+void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c);
+
+/* tcp_output.c */
+void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_rule why);
+bool tcp_output(struct duet_stack *s, struct duet_packet *packet);
+
+/* reply.c */
+void reply_init(struct reply_ring *ring, struct reply *records, uint32_t capacity);
+void reply_reset(struct duet_stack *s, const struct tcp_tuple *tuple, const struct tcp_segment *seg,
+                 enum duet_state state, enum tcp_rule rule);
+void reply_ack(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
+               struct seq seq, struct seq ack, uint16_t window, const uint32_t *tsecr,
+               enum tcp_rule rule);
+void reply_conn_reset(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule);
+void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c);
+void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule rule);
+void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
+                uint32_t length, uint16_t identifier, uint16_t sequence);
+bool reply_output(struct duet_stack *s, struct duet_packet *packet);
+struct segment_build {
+    struct duet_packet *packet;
+    uint8_t *text;
+    struct checksum sum;
+    bool link_sums; /* the link fills in the checksum */
+};
+void segment_begin(struct duet_stack *s, struct segment_build *build, struct duet_packet *packet,
+                   const struct tcp_tuple *tuple, struct tcp_header *header,
+                   const struct ip_packet *ip, uint32_t text_length);
+void segment_end(const struct segment_build *build);
+uint32_t flow_label(uint32_t timestamp_offset);
+
+#endif

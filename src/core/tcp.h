@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* The protocol's own types: segments, connections and the two smaller lives, half-open and
+ * TIME-WAIT.
+ *
+ * Three sizes of life (IPv6 included), because what is counted in millions must be small:
+ *   struct tcp_half_open   a SYN was answered               56 bytes, in a ring by age
+ *   struct tcp_conn        synchronized, or opened by us   248 bytes at most
+ *   struct tcp_time_wait   the user is gone                 56 bytes, in a ring by expiry
+ * What a connection needs only while bytes are in flight (struct tcp_transfer), while there is a
+ * hole in what it received (struct tcp_reassembly), or while bytes are queued (struct buffer) is
+ * borrowed.
+ */
+#ifndef CORE_TCP_H
+#define CORE_TCP_H
+
+#include "base/list.h"
+#include "base/wheel.h"
+#include "core/buffer.h"
+#include "core/seq.h"
+#include "duet/trace.h"
+#include "wire/tcp.h"
+
+enum tcp_rule {
+    TCP_RULE_NONE,
+#define RULE(name, section, sentence) TCP_RULE_##name,
+#include "core/tcp_rules.def"
+#undef RULE
+    TCP_RULES
+};
+
+enum tcp_edge {
+#define EDGE(from, to, section) TCP_EDGE_##from##_TO_##to,
+#include "core/tcp_edges.def"
+#undef EDGE
+    TCP_EDGES
+};
+
+/* A step of SEGMENT ARRIVES either lets the next one look at the segment, or ends with it. */
+enum tcp_verdict { TCP_CONTINUE, TCP_DROP };
+
+/* A pair of sockets. */
+struct tcp_tuple {
+    struct duet_address local, remote;
+    uint16_t local_port, remote_port;
+};
+
+/* A segment that arrived, as section 3.10.7 speaks of it. Trimming moves seq, text and the bits. */
+struct tcp_segment {
+    struct seq seq, ack;
+    uint32_t len;    /* SEG.LEN: text, SYN and FIN */
+    uint32_t window; /* as on the wire */
+    uint16_t urgent;
+    bool has_syn, has_ack, has_rst, has_fin, has_psh, has_urg;
+    const uint8_t *text;
+    uint32_t text_length;
+    const struct tcp_options *options;
+    bool from_queue; /* the text stands in the reassembly queue already */
+};
+
+/* What a connection owes the network. Steps record debts, tcp_output.c pays them. */
+enum tcp_debt {
+    TCP_OWES_ACK = 1 << 0,
+    TCP_OWES_SYN = 1 << 1,        /* SYN, or SYN,ACK in SYN-RECEIVED */
+    TCP_OWES_DATA = 1 << 2,       /* look whether anything may be sent */
+    TCP_OWES_RETRANSMIT = 1 << 3, /* the segment at SND.UNA, whatever the window says */
+    TCP_OWES_PROBE = 1 << 4,      /* one octet into a closed window */
+    TCP_OWES_KEEPALIVE = 1 << 5,
+    TCP_OWES_RST = 1 << 6,
+};
+
+enum tcp_conn_flag {
+    TCP_CONN_PASSIVE = 1 << 0,    /* MUST-11: came from a passive open */
+    TCP_CONN_TIMESTAMPS = 1 << 1, /* 7323: both sides sent the option */
+    TCP_CONN_SACK = 1 << 2,       /* 2018: both sides permitted it */
+    TCP_CONN_SCALING = 1 << 3,    /* 7323: both sides sent the option */
+    TCP_CONN_NODELAY = 1 << 4,
+    TCP_CONN_KEEPALIVE = 1 << 5,
+    TCP_CONN_ERROR_REPORTS = 1 << 6,
+    TCP_CONN_NO_DELAYED_ACK = 1 << 7,
+    TCP_CONN_FIN_WANTED = 1 << 8, /* CLOSE: FIN follows the last byte queued */
+    TCP_CONN_FIN_SENT = 1 << 9,
+    TCP_CONN_FIN_ACKED = 1 << 10,
+    TCP_CONN_FIN_RECEIVED = 1 << 11, /* the peer's FIN has been passed */
+    TCP_CONN_WE_CLOSED_FIRST = 1 << 12,
+    TCP_CONN_USER_GONE = 1 << 13,        /* duet_close or duet_abort: nobody will read */
+    TCP_CONN_UNACCEPTED = 1 << 14,       /* waits in a listener's queue */
+    TCP_CONN_TOLD_CLOSED = 1 << 15,      /* the final event has been taken */
+    TCP_CONN_DETACHED = 1 << 16,         /* TIME-WAIT lives on in its own record */
+    TCP_CONN_URGENT_RECEIVED = 1 << 17,  /* rcv.up is ahead of what the user has read */
+    TCP_CONN_WRITE_BLOCKED = 1 << 18,    /* duet_send found no room: WRITABLE is awaited */
+    TCP_CONN_READ_TOLD = 1 << 19,        /* READABLE was told and not all has been read since */
+    TCP_CONN_ACK_PENDING = 1 << 20,      /* the delayed ACK timer runs */
+    TCP_CONN_MORE = 1 << 21,             /* DUET_SEND_MORE: the last piece may wait */
+    TCP_CONN_ACK_FLOOR_PASSED = 1 << 22, /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
+    TCP_CONN_RTT_TIMED = 1 << 23,        /* transfer.timed_* are running */
+    TCP_CONN_RECOVERING = 1 << 24,       /* fast recovery until recover is acknowledged */
+    TCP_CONN_SYN_RETRANSMITTED = 1 << 25,
+    TCP_CONN_R1_TOLD = 1 << 26,
+    TCP_CONN_MSS_SET = 1 << 27, /* DUET_OPTION_MSS: mtu holds the limit of the user */
+    TCP_CONN_IN_TABLE = 1 << 28,
+    TCP_CONN_CLOSE_DEFERRED = 1 << 29, /* CLOSE in SYN-RECEIVED waits for ESTABLISHED (SR-5) */
+    TCP_CONN_SYN_ACKED = 1 << 30,      /* the peer has acknowledged our SYN */
+};
+
+struct tcp_conn {
+    struct tcp_tuple tuple;
+    uint32_t generation;
+
+    uint8_t state;      /* enum duet_state; written by tcp_set_state alone */
+    uint8_t send_scale; /* Snd.Wind.Shift */
+    uint8_t receive_scale;
+    int8_t error;   /* what ended it, or the last soft error */
+    uint32_t flags; /* enum tcp_conn_flag */
+
+    struct {
+        struct seq iss, una, nxt; /* RFC 9293, 3.3.1 */
+        struct seq wl1, wl2;
+        uint32_t wnd;
+        uint32_t wnd_max; /* MAX.SND.WND (RFC 5961) */
+    } snd;
+    struct {
+        struct seq irs, nxt;
+        struct seq adv;   /* right edge as last advertised: RCV.WND is adv - nxt */
+        struct seq acked; /* Last.ACK.sent (RFC 7323) */
+        struct seq up;
+    } rcv;
+
+    struct buffer receive;
+    uint32_t transfer; /* record of the transfer pool while something is unacknowledged or queued */
+    uint32_t reassembly; /* record of the reassembly pool while there is a hole */
+    uint32_t listener;   /* record of the listener while UNACCEPTED */
+
+    uint16_t mtu;         /* of the path, as far as known */
+    uint16_t peer_mss;    /* as the peer said, at least config.mss_min */
+    uint16_t receive_mss; /* largest text seen in a segment: what "full-sized" means for the peer */
+    uint16_t rule;        /* of the last transition or reset */
+    uint32_t ts_recent;
+    uint32_t ts_offset; /* added to the clock in our TSval, keyed by the tuple */
+
+    uint32_t srtt_us, rttvar_us, rto_us; /* 6298; srtt scaled by 8, rttvar by 4; 0: no sample */
+    uint32_t rtt_min_us;
+    union {
+        struct {
+            uint32_t cwnd, ssthresh;
+        };
+        struct {
+            uint32_t unacknowledged, unread; /* once it has ended: for the outcome */
+        } left;
+    };
+
+    uint32_t receive_limit, send_limit; /* bytes a user lets pile up */
+    uint32_t user_timeout_ms;           /* 0: never */
+    uint32_t keepalive_idle_ms;
+    duet_time heard; /* the peer last gave a sign of life; in TIME-WAIT: since when it counts */
+    duet_time delayed_ack;   /* when the pending ACK must leave */
+    uint32_t challenge_from; /* ms: start of the interval in which challenges are counted */
+    uint32_t invalid_ack_at; /* ms: last ACK that answered a bare invalid segment */
+    uint8_t challenges;
+    uint8_t probes; /* keep-alive probes without an answer */
+    uint8_t dscp, ttl;
+
+    uint16_t owes;   /* enum tcp_debt */
+    uint16_t why;    /* rule of the latest debt */
+    uint16_t events; /* enum duet_event_bit not yet taken */
+    uint16_t retransmitted;
+    struct list_link owing, telling; /* links of the lists of those who owe, and who have events */
+    struct wheel_node timer;         /* one node: the earliest of all its timers */
+};
+
+/* Borrowed from the first byte queued (or SYN, or FIN) until all is acknowledged. The place where
+ * loss recovery and congestion control keep what they need only then. */
+struct tcp_transfer {
+    struct buffer send; /* bytes [data start, data start + length), see tcp_send_start() */
+    struct seq resend;  /* next to send: SND.NXT, or below it while going back over a loss */
+    struct seq up;      /* SND.UP, with urgent */
+    struct seq recover; /* RFC 6582: highest sequence number when recovery began */
+    struct seq timed;   /* an acknowledgement of this ends the RTT sample begun at timed_at */
+    duet_time timed_at;
+    duet_time deadline; /* retransmission or persist timer, DUET_NEVER: not running */
+    duet_time progress; /* since when nothing new has been acknowledged (R2, user timeout) */
+    duet_time last_sent;
+    uint32_t
+        acked_bytes; /* counted towards the next cwnd step in congestion avoidance (RFC 3465) */
+    uint8_t timer;   /* DUET_TIMER_RETRANSMISSION or DUET_TIMER_PERSIST */
+    uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
+    uint8_t dupacks;
+    bool urgent;
+};
+
+enum { TCP_REASSEMBLY_MAX = 32 };
+
+/* What arrived beyond a hole: disjoint, ordered, not adjacent. The bytes stand in the receive
+ * buffer. */
+struct tcp_reassembly {
+    struct {
+        struct seq left, right; /* [left, right) */
+        uint32_t stamp;         /* grows: the range touched last has the largest (SACK order) */
+    } ranges[TCP_REASSEMBLY_MAX];
+    uint32_t count;
+    uint32_t stamp;
+    struct seq fin; /* sequence number of a FIN that came early, with has_fin */
+    bool has_fin;
+};
+
+struct tcp_listener {
+    struct duet_socket_address local, remote;
+    uint32_t generation;
+    uint32_t flags; /* enum tcp_conn_flag: what accepted connections start with */
+    uint32_t backlog;
+    uint32_t receive_limit, send_limit, user_timeout_ms, keepalive_idle_ms;
+    struct list queue; /* of connections, through telling */
+    struct list_link telling;
+    uint32_t next_in_bucket;
+    uint16_t events;
+    uint16_t mtu;
+    uint8_t dscp, ttl;
+    bool used;
+};
+
+/* A SYN has been answered. Lives in a ring in order of creation, so that each retransmission, due
+ * at a fixed age, has a cursor of its own and no timer. */
+struct tcp_half_open {
+    struct tcp_tuple tuple;
+    struct seq iss, irs;
+    uint32_t ts_recent;
+    uint32_t created_us; /* low bits of the clock */
+    uint16_t peer_mss;
+    uint8_t peer_scale; /* shift count of the peer */
+    uint8_t flags;      /* enum tcp_half_open_flag */
+};
+enum tcp_half_open_flag {
+    TCP_HALF_OPEN_ALIVE = 1 << 0,
+    TCP_HALF_OPEN_TIMESTAMPS = 1 << 1,
+    TCP_HALF_OPEN_SACK = 1 << 2,
+    TCP_HALF_OPEN_SCALING = 1 << 3,
+    TCP_HALF_OPEN_RETRANSMITTED = 1 << 4,
+    TCP_HALF_OPEN_MSS_GIVEN = 1 << 5,
+};
+
+/* What is left of a connection in TIME-WAIT. Lives in a ring in order of expiry; a repeated FIN
+ * moves it to the end (RFC 9293, 3.10.7.4 eighth). */
+struct tcp_time_wait {
+    struct tcp_tuple tuple;
+    struct seq snd_nxt, rcv_nxt;
+    uint32_t ts_recent;
+    uint32_t expires_us; /* low bits of the clock */
+    uint16_t window;     /* as last advertised, unscaled */
+    uint8_t flags;       /* enum tcp_time_wait_flag */
+};
+enum tcp_time_wait_flag { TCP_TIME_WAIT_ALIVE = 1 << 0, TCP_TIME_WAIT_TIMESTAMPS = 1 << 1 };
+
+_Static_assert(sizeof(struct tcp_half_open) <= 56, "half-open: 64 bytes with its table slot");
+_Static_assert(sizeof(struct tcp_time_wait) <= 56, "TIME-WAIT: 64 bytes with its table slot");
+_Static_assert(sizeof(struct tcp_conn) <= 248, "idle connection: 256 bytes with its table slot");
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Congestion window (RFC 5681): slow start and congestion avoidance, by bytes acknowledged (RFC
+ * 3465 with L = 1), so that dividing acknowledgements gains nothing. What a loss does to the window
+ * stands in tcp_loss.c. */
+#include "base/bytes.h"
+#include "core/state.h"
+
+enum { CWND_MAX = 1 << 30 };
+
+/* RFC 6928: ten segments, bounded in bytes; one if the SYN or SYN,ACK was lost (RFC 5681, 3.1). */
+uint32_t tcp_cc_initial_window(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    uint32_t mss = tcp_send_mss(s, c);
+    if (conn_is(c, TCP_CONN_SYN_RETRANSMITTED))
+        return mss;
+    return min_u32(s->config.initial_window * mss, max_u32(2 * mss, 14600));
+}
+
+void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c)
+{
+    c->cwnd = tcp_cc_initial_window(s, c);
+    c->ssthresh = CWND_MAX; /* SHOULD be arbitrarily high */
+    trace_congestion(s, c, TCP_RULE_INITIAL_WINDOW);
+}
+
+/* bytes of new data were acknowledged while there was no loss. The window grows only where it was
+ * in use. */
+void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    uint32_t mss = tcp_send_mss(s, c);
+    uint32_t flight = tcp_flight(s, c) + bytes;
+    if (c->cwnd >= CWND_MAX || flight + 2 * mss < c->cwnd / 2)
+        return;
+    if (c->cwnd < c->ssthresh) {
+        c->cwnd += min_u32(bytes, mss);
+        return;
+    }
+    t->acked_bytes += bytes;
+    if (t->acked_bytes >= c->cwnd) {
+        t->acked_bytes -= c->cwnd;
+        c->cwnd += mss;
+    }
+}
+
+/* RFC 5681, 4.1: after an idle RTO what was learnt about the path is stale. */
+void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
+{
+    uint32_t restart = tcp_cc_initial_window(s, c);
+    if (s->now - c->heard <= tcp_rto(s, c) || c->cwnd <= restart)
+        return;
+    c->cwnd = restart;
+    trace_congestion(s, c, TCP_RULE_RESTART_WINDOW);
+}

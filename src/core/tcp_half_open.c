@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* SYN-RECEIVED of a passive open, in 56 bytes (RFC 9293, 3.10.7.4 as far as it concerns it; RFC
+ * 4987, 3.6: a SYN cache). The connection itself is made when the third segment proves that the
+ * peer is there.
+ *
+ * Theory of operation. Records stand in a ring in order of creation. A SYN,ACK is sent again 1, 3,
+ * 7, 15, 31, 63 and 127 times the initial RTO after the first, and the record goes at 255 times;
+ * since all records live by the same schedule, one cursor for each retransmission walks the ring
+ * and no record needs a timer. When the ring is full the oldest record makes room. The way back
+ * from here is to LISTEN (MUST-11).
+ */
+#include "base/bytes.h"
+#include "base/check.h"
+#include "core/state.h"
+
+void half_open_init(struct half_open_ring *ring, struct tcp_half_open *records, uint32_t capacity)
+{
+    *ring = (struct half_open_ring){.records = records, .capacity = capacity};
+}
+
+static struct tcp_half_open *record_at(const struct half_open_ring *ring, uint64_t position)
+{
+    return &ring->records[position % ring->capacity];
+}
+
+static bool is_alive(const struct tcp_half_open *half)
+{
+    return (half->flags & TCP_HALF_OPEN_ALIVE) != 0;
+}
+
+static struct seq rcv_nxt_of(const struct tcp_half_open *half)
+{
+    return seq_add(half->irs, 1);
+}
+
+static uint32_t first_window(const struct duet_stack *s, const struct tcp_listener *listener)
+{
+    return min_u32(listener != NULL ? listener->receive_limit : s->config.receive_buffer,
+                   UINT16_MAX);
+}
+
+/* The listener this record came from, NULL if it has gone. */
+static struct tcp_listener *listener_of(const struct duet_stack *s,
+                                        const struct tcp_half_open *half)
+{
+    return demux_listener(s, &half->tuple);
+}
+
+/* The record leaves SYN-RECEIVED: for LISTEN, for CLOSED with its listener, or as a connection. */
+static void forget(struct duet_stack *s, struct tcp_half_open *half)
+{
+    demux_remove(s, &half->tuple);
+    half->flags = 0;
+    s->half_open.alive--;
+    s->counters.half_open--;
+}
+
+static void back_to_listen(struct duet_stack *s, struct tcp_half_open *half, enum tcp_rule rule)
+{
+    tcp_record_edge(s, &half->tuple, DUET_SYN_RECEIVED, DUET_LISTEN, rule);
+    forget(s, half);
+}
+
+static void skip_dead(struct half_open_ring *ring)
+{
+    while (ring->head < ring->tail && !is_alive(record_at(ring, ring->head)))
+        ring->head++;
+    for (unsigned i = 0; i < TCP_SYN_ACK_RETRIES_MAX; i++)
+        if (ring->cursor[i] < ring->head)
+            ring->cursor[i] = ring->head;
+}
+
+void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
+                    const struct tcp_segment *seg, struct seq iss, enum duet_state from)
+{
+    struct half_open_ring *ring = &s->half_open;
+    skip_dead(ring);
+    if (ring->tail - ring->head == ring->capacity) {
+        back_to_listen(s, record_at(ring, ring->head), TCP_RULE_HALF_OPEN_RECYCLED);
+        skip_dead(ring);
+    }
+    uint32_t index = (uint32_t)(ring->tail % ring->capacity);
+    struct tcp_half_open *half = record_at(ring, ring->tail++);
+    const struct tcp_options *options = seg->options;
+    *half = (struct tcp_half_open){
+        .tuple = *tuple,
+        .iss = iss,
+        .irs = seg->seq,
+        .ts_recent = options->tsval,
+        .created_us = (uint32_t)((s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND),
+        .peer_mss = options->mss,
+        .peer_scale = options->window_scale,
+        .flags = TCP_HALF_OPEN_ALIVE,
+    };
+    if ((options->present & DUET_TRACE_MSS) != 0)
+        half->flags |= TCP_HALF_OPEN_MSS_GIVEN;
+    if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && s->config.timestamps)
+        half->flags |= TCP_HALF_OPEN_TIMESTAMPS;
+    if ((options->present & DUET_TRACE_SACK_PERMITTED) != 0 && s->config.sack)
+        half->flags |= TCP_HALF_OPEN_SACK;
+    if ((options->present & DUET_TRACE_WINDOW_SCALE) != 0 && s->config.window_scaling)
+        half->flags |= TCP_HALF_OPEN_SCALING;
+
+    ring->alive++;
+    s->counters.half_open++;
+    demux_add(s, tuple, DEMUX_HALF_OPEN, index);
+    tcp_record_edge(s, tuple, from, DUET_SYN_RECEIVED, TCP_RULE_LISTEN_SYN);
+    reply_syn_ack(s, index, TCP_RULE_LISTEN_SYN);
+}
+
+/* The SYN,ACK of a record: options only where the SYN had them (RFC 7323 2.3 and 3.2, RFC 2018 2).
+ */
+void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *half,
+                       struct tcp_header *header)
+{
+    const struct tcp_listener *listener = listener_of(s, half);
+    uint16_t ip_size = ip_header_size(&half->tuple.remote);
+    *header = (struct tcp_header){
+        .seq = half->iss.raw,
+        .ack = rcv_nxt_of(half).raw,
+        .flags = DUET_SYN | DUET_ACK,
+        .window = (uint16_t)first_window(s, listener),
+    };
+    struct tcp_options *options = &header->options;
+    options->present = DUET_TRACE_MSS;
+    options->mss =
+        (uint16_t)(min_u32(s->config.mtu, listener == NULL ? UINT16_MAX : listener->mtu) - ip_size -
+                   TCP_HEADER);
+    if ((half->flags & TCP_HALF_OPEN_SACK) != 0)
+        options->present |= DUET_TRACE_SACK_PERMITTED;
+    if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0) {
+        options->present |= DUET_TRACE_TIMESTAMPS;
+        options->tsval = tcp_timestamp(s, tcp_timestamp_offset(s, &half->tuple));
+        options->tsecr = half->ts_recent;
+    }
+    if ((half->flags & TCP_HALF_OPEN_SCALING) != 0) {
+        options->present |= DUET_TRACE_WINDOW_SCALE;
+        options->window_scale = window_scale_for(s->config.receive_buffer);
+    }
+}
+
+/* ---- SEGMENT ARRIVES ---- */
+
+static void answer(struct duet_stack *s, const struct tcp_half_open *half, enum tcp_rule rule)
+{
+    bool timestamps = (half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0;
+    stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, rule);
+    reply_ack(s, &half->tuple, DUET_SYN_RECEIVED, seq_add(half->iss, 1), rcv_nxt_of(half),
+              (uint16_t)first_window(s, listener_of(s, half)), timestamps ? &half->ts_recent : NULL,
+              rule);
+}
+
+/* Step 0: timestamps (RFC 7323, 3.2 and 5.3). */
+static enum tcp_verdict check_timestamps(struct duet_stack *s, const struct tcp_half_open *half,
+                                         const struct tcp_segment *seg)
+{
+    if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) == 0 || seg->has_rst)
+        return TCP_CONTINUE;
+    if ((seg->options->present & DUET_TRACE_TIMESTAMPS) == 0) {
+        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_TIMESTAMP_MISSING);
+        return TCP_DROP;
+    }
+    if (seq_le(seq_of(half->ts_recent), seq_of(seg->options->tsval)))
+        return TCP_CONTINUE;
+    answer(s, half, TCP_RULE_PAWS_REJECTED);
+    return TCP_DROP;
+}
+
+/* First, check sequence number. The repeated SYN is a cue to repeat the SYN,ACK. */
+static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_half_open *half,
+                                             const struct tcp_segment *seg)
+{
+    uint32_t window = first_window(s, listener_of(s, half));
+    struct seq nxt = rcv_nxt_of(half);
+    bool starts_inside = seq_in_window(seg->seq, nxt, window);
+    bool ends_inside = seg->len > 0 && seq_in_window(seq_add(seg->seq, seg->len - 1), nxt, window);
+    if (starts_inside || ends_inside)
+        return TCP_CONTINUE;
+    if (seg->has_rst) {
+        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_RST_OUTSIDE_WINDOW);
+    } else if (seg->has_syn && !seg->has_ack && seq_eq(seg->seq, half->irs)) {
+        half->flags |= TCP_HALF_OPEN_RETRANSMITTED;
+        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_REPEATED);
+        reply_syn_ack(s, (uint32_t)(half - s->half_open.records), TCP_RULE_SYN_REPEATED);
+    } else {
+        answer(s, half, TCP_RULE_SEQ_UNACCEPTABLE);
+    }
+    return TCP_DROP;
+}
+
+/* Second, check the RST bit. */
+static enum tcp_verdict second_check_rst(struct duet_stack *s, struct tcp_half_open *half,
+                                         const struct tcp_segment *seg)
+{
+    if (!seg->has_rst)
+        return TCP_CONTINUE;
+    if (seq_eq(seg->seq, rcv_nxt_of(half)))
+        back_to_listen(s, half, TCP_RULE_HALF_OPEN_RST);
+    else
+        answer(s, half, TCP_RULE_RST_CHALLENGED);
+    return TCP_DROP;
+}
+
+/* Fourth, check the SYN bit: a passive open gives this attempt up. */
+static enum tcp_verdict fourth_check_syn(struct duet_stack *s, struct tcp_half_open *half,
+                                         const struct tcp_segment *seg)
+{
+    if (!seg->has_syn)
+        return TCP_CONTINUE;
+    back_to_listen(s, half, TCP_RULE_HALF_OPEN_SYN);
+    return TCP_DROP;
+}
+
+/* Makes the connection of a record that has just been proved. NULL: no room, by a named rule. */
+static struct tcp_conn *promote(struct duet_stack *s, struct tcp_half_open *half,
+                                struct tcp_listener *listener)
+{
+    if (listener->queue.count >= listener->backlog) {
+        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_ACCEPT_QUEUE_FULL);
+        return NULL;
+    }
+    struct tcp_half_open copy = *half;
+    if (s->conns.used == s->conns.count) {
+        stack_rule(s, &copy.tuple, DUET_SYN_RECEIVED, TCP_RULE_NO_CONNECTION_LEFT);
+        return NULL;
+    }
+    forget(s, half);
+    struct tcp_conn *c = tcp_conn_new(s, &copy.tuple);
+    CHECK(c != NULL);
+    tcp_conn_from_half_open(s, c, &copy, listener);
+    return c;
+}
+
+/* Fifth, check the ACK field. */
+static void fifth_check_ack(struct duet_stack *s, struct tcp_half_open *half,
+                            struct tcp_segment *seg)
+{
+    if (!seg->has_ack) {
+        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_ACK_MISSING);
+        return;
+    }
+    if (!seq_eq(seg->ack, seq_add(half->iss, 1))) {
+        reply_reset(s, &half->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_SYN_RECEIVED_BAD_ACK);
+        return;
+    }
+    struct tcp_listener *listener = listener_of(s, half);
+    CHECK(listener != NULL);
+    struct tcp_conn *c = promote(s, half, listener);
+    if (c == NULL)
+        return;
+    tcp_segment_arrives(s, c, seg);
+    tcp_conn_settle(s, c);
+}
+
+void half_open_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg)
+{
+    struct tcp_half_open *half = &s->half_open.records[index];
+    CHECK(is_alive(half));
+    if (check_timestamps(s, half, seg) == TCP_DROP)
+        return;
+    if (first_check_sequence(s, half, seg) == TCP_DROP)
+        return;
+    if (second_check_rst(s, half, seg) == TCP_DROP)
+        return;
+    /* Third, check security: duet has no compartments (RFC 9293, appendix A.1). */
+    if (fourth_check_syn(s, half, seg) == TCP_DROP)
+        return;
+    fifth_check_ack(s, half, seg);
+}
+
+/* ---- timeouts ---- */
+
+/* Age at which retransmission i (0, 1, ...) is due; for i = syn_ack_retries, at which the record
+ * goes. */
+static duet_time age_of(const struct duet_stack *s, unsigned i)
+{
+    return s->config.rto_initial * ((INT64_C(2) << i) - 1);
+}
+
+/* The clock of the record has 32 bits of microseconds: more than an hour, for lives of minutes. */
+static duet_time due_at(const struct duet_stack *s, const struct tcp_half_open *half, unsigned i)
+{
+    int32_t age_us = (int32_t)((uint32_t)(s->now / DUET_MICROSECOND) - half->created_us);
+    duet_time created = (s->now / DUET_MICROSECOND - age_us) * DUET_MICROSECOND;
+    return created + age_of(s, i);
+}
+
+static void skip_dead_cursor(struct half_open_ring *ring, unsigned i)
+{
+    while (ring->cursor[i] < ring->tail && !is_alive(record_at(ring, ring->cursor[i])))
+        ring->cursor[i]++;
+}
+
+duet_time half_open_deadline(const struct duet_stack *s)
+{
+    const struct half_open_ring *ring = &s->half_open;
+    duet_time earliest = DUET_NEVER;
+    if (ring->alive == 0)
+        return earliest;
+    for (unsigned i = 0; i < s->config.syn_ack_retries; i++) {
+        if (ring->cursor[i] == ring->tail)
+            continue;
+        duet_time due = due_at(s, record_at(ring, ring->cursor[i]), i);
+        earliest = due < earliest ? due : earliest;
+    }
+    duet_time gone = due_at(s, record_at(ring, ring->head), s->config.syn_ack_retries);
+    return gone < earliest ? gone : earliest;
+}
+
+void half_open_expire(struct duet_stack *s)
+{
+    struct half_open_ring *ring = &s->half_open;
+    skip_dead(ring);
+    while (ring->head < ring->tail &&
+           due_at(s, record_at(ring, ring->head), s->config.syn_ack_retries) <= s->now) {
+        back_to_listen(s, record_at(ring, ring->head), TCP_RULE_HALF_OPEN_TIMEOUT);
+        skip_dead(ring);
+    }
+    for (unsigned i = 0; i < s->config.syn_ack_retries; i++) {
+        skip_dead_cursor(ring, i);
+        while (ring->cursor[i] < ring->tail &&
+               due_at(s, record_at(ring, ring->cursor[i]), i) <= s->now) {
+            struct tcp_half_open *half = record_at(ring, ring->cursor[i]++);
+            half->flags |= TCP_HALF_OPEN_RETRANSMITTED;
+            stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_ACK_RETRANSMITTED);
+            reply_syn_ack(s, (uint32_t)(half - ring->records), TCP_RULE_SYN_ACK_RETRANSMITTED);
+            s->counters.segments_retransmitted++;
+            skip_dead_cursor(ring, i);
+        }
+    }
+}
+
+uint32_t half_open_count(const struct duet_stack *s, const struct tcp_listener *listener)
+{
+    const struct half_open_ring *ring = &s->half_open;
+    uint32_t count = 0;
+    for (uint64_t at = ring->head; at < ring->tail; at++)
+        count += is_alive(record_at(ring, at)) && listener_of(s, record_at(ring, at)) == listener;
+    return count;
+}
+
+/* The listener is about to close: what it began ends with it. */
+void half_open_drop_listener(struct duet_stack *s, const struct tcp_listener *listener)
+{
+    struct half_open_ring *ring = &s->half_open;
+    for (uint64_t at = ring->head; at < ring->tail; at++) {
+        struct tcp_half_open *half = record_at(ring, at);
+        if (!is_alive(half) || listener_of(s, half) != listener)
+            continue;
+        tcp_record_edge(s, &half->tuple, DUET_SYN_RECEIVED, DUET_CLOSED, TCP_RULE_LISTENER_CLOSED);
+        forget(s, half);
+    }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers that nobody outside may guess: initial sequence numbers (RFC 9293, 3.4.1), timestamp
+ * offsets (RFC 7323, 7.1) and ephemeral ports (RFC 6056, algorithm 4). Each is SipHash-2-4 of the
+ * pair of sockets under its own key; the keys are drawn from the secret of the configuration. */
+#include "core/state.h"
+
+/* ISN = M + F(localip, localport, remoteip, remoteport, secretkey): M ticks every 4 microseconds.
+ */
+struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    uint32_t m = (uint32_t)(s->now / (4 * DUET_MICROSECOND));
+    return seq_of(m + (uint32_t)siphash_2_4(&s->isn_key, tuple, sizeof *tuple));
+}
+
+uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    return (uint32_t)siphash_2_4(&s->timestamp_key, tuple, sizeof *tuple);
+}
+
+/* The timestamp clock ticks every millisecond (RFC 7323, 5.4: between 1 ms and 1 s). */
+uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset)
+{
+    return (uint32_t)(s->now / DUET_MILLISECOND) + offset;
+}
+
+/* Double-hash port selection: a keyed offset for each destination, and one of PORT_TABLE counters,
+ * also chosen by a keyed hash, that moves on with each use. Fills in tuple->local_port and returns
+ * it; 0 when every port of the range is taken for this destination. */
+uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple)
+{
+    tuple->local_port = 0;
+    uint32_t range = (uint32_t)(s->config.port_last - s->config.port_first) + 1;
+    uint32_t offset = (uint32_t)siphash_2_4(&s->port_key, tuple, sizeof *tuple);
+    uint16_t *counter =
+        &s->ports[siphash_2_4(&s->port_index_key, tuple, sizeof *tuple) % PORT_TABLE];
+
+    for (uint32_t tries = 0; tries < range; tries++) {
+        tuple->local_port = (uint16_t)(s->config.port_first + (offset + (*counter)++) % range);
+        if (demux_find(s, tuple).kind == DEMUX_NONE)
+            return tuple->local_port;
+    }
+    return 0;
+}

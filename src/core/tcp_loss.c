@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Loss: how it is noticed and what it costs (RFC 5681, 3.2; RFC 6582, NewReno; RFC 6298, 5).
+ *
+ *   three duplicate ACKs   resend the segment at SND.UNA, halve the window, keep the ACK clock
+ * running partial ACK            the next hole: resend it too full ACK               recovery is
+ * over timeout                one segment, and slow start from there over all that was in flight
+ */
+#include "base/bytes.h"
+#include "core/state.h"
+
+enum { DUPLICATE_ACK_THRESHOLD = 3 };
+
+static uint32_t half_of_flight(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    return max_u32(tcp_flight(s, c) / 2, 2u * tcp_send_mss(s, c));
+}
+
+static void stop_timing(struct tcp_conn *c)
+{
+    c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED; /* Karn */
+}
+
+static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    c->ssthresh = half_of_flight(s, c);
+    c->cwnd = c->ssthresh + DUPLICATE_ACK_THRESHOLD * tcp_send_mss(s, c);
+    c->flags |= TCP_CONN_RECOVERING;
+    t->recover = c->snd.nxt;
+    stop_timing(c);
+    trace_congestion(s, c, TCP_RULE_FAST_RETRANSMIT);
+    tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_FAST_RETRANSMIT);
+}
+
+void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t->dupacks < UINT8_MAX)
+        t->dupacks++;
+    if (conn_is(c, TCP_CONN_RECOVERING)) {
+        /* One segment has left the network; inflation is bounded by what was outstanding. */
+        if (c->cwnd < c->ssthresh + tcp_flight(s, c))
+            c->cwnd += tcp_send_mss(s, c);
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_DUPLICATE);
+    } else if (t->dupacks == DUPLICATE_ACK_THRESHOLD && seq_le(t->recover, c->snd.una)) {
+        enter_recovery(s, c);
+    } else if (t->dupacks < DUPLICATE_ACK_THRESHOLD) {
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_LIMITED_TRANSMIT);
+    }
+}
+
+static void leave_recovery(struct duet_stack *s, struct tcp_conn *c)
+{
+    uint32_t mss = tcp_send_mss(s, c);
+    c->cwnd = min_u32(c->ssthresh, max_u32(tcp_flight(s, c), mss) + mss);
+    c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;
+    trace_congestion(s, c, TCP_RULE_RECOVERY_COMPLETE);
+}
+
+static void partial_ack(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
+{
+    uint32_t mss = tcp_send_mss(s, c);
+    c->cwnd = c->cwnd > bytes ? c->cwnd - bytes : 0;
+    if (bytes >= mss)
+        c->cwnd += mss;
+    c->cwnd = max_u32(c->cwnd, mss);
+    trace_congestion(s, c, TCP_RULE_PARTIAL_ACK);
+    tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_PARTIAL_ACK);
+}
+
+/* SND.UNA has advanced by bytes of data. */
+void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    t->dupacks = 0;
+    t->retransmissions = 0;
+    c->flags &= ~(uint32_t)TCP_CONN_R1_TOLD;
+    if (!conn_is(c, TCP_CONN_RECOVERING))
+        tcp_cc_acked(s, c, bytes);
+    else if (seq_lt(c->snd.una, t->recover))
+        partial_ack(s, c, bytes);
+    else
+        leave_recovery(s, c);
+}
+
+/* The retransmission timer ran out: all that is in flight counts as lost, and is sent again from
+ * SND.UNA in slow start. Repeated timeouts of one segment lower ssthresh once (RFC 5681, 3.1). */
+void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t->retransmissions == 0)
+        c->ssthresh = half_of_flight(s, c);
+    c->cwnd = tcp_send_mss(s, c);
+    c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;
+    t->recover = c->snd.nxt;
+    t->resend = c->snd.una;
+    t->dupacks = 0;
+    t->acked_bytes = 0;
+    stop_timing(c);
+    trace_congestion(s, c, TCP_RULE_LOSS_WINDOW);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place where segments of connections are made: debts are paid here, when a link asks.
+ *
+ * Connections that owe something stand on a list and take turns, one packet each. A segment with
+ * text or FIN also carries the acknowledgement, so that ACKs cost nothing while data flows the
+ * other way.
+ */
+#include "base/bytes.h"
+#include "base/check.h"
+#include "core/state.h"
+
+void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_rule why)
+{
+    c->owes = (uint16_t)(c->owes | debt);
+    c->why = (uint16_t)why;
+    if (!list_has(&s->owing, conn_index(s, c)))
+        list_append(&s->owing, conn_index(s, c));
+}
+
+static void add_timestamps(const struct duet_stack *s, const struct tcp_conn *c,
+                           struct tcp_options *options)
+{
+    options->present |= DUET_TRACE_TIMESTAMPS;
+    options->tsval = tcp_timestamp(s, c->ts_offset);
+    options->tsecr = c->ts_recent;
+}
+
+/* MSS, and what the configuration allows; on a SYN,ACK only what the SYN had. */
+static void add_syn_options(const struct duet_stack *s, const struct tcp_conn *c,
+                            struct tcp_options *options)
+{
+    bool is_first = c->state == DUET_SYN_SENT;
+    options->present = DUET_TRACE_MSS;
+    options->mss = tcp_receive_mss(s, c);
+    if (is_first ? s->config.sack : conn_is(c, TCP_CONN_SACK))
+        options->present |= DUET_TRACE_SACK_PERMITTED;
+    if (is_first ? s->config.timestamps : conn_is(c, TCP_CONN_TIMESTAMPS))
+        add_timestamps(s, c, options);
+    if (is_first ? s->config.window_scaling : conn_is(c, TCP_CONN_SCALING)) {
+        options->present |= DUET_TRACE_WINDOW_SCALE;
+        options->window_scale = window_scale_for(s->config.receive_buffer);
+    }
+}
+
+/* Timestamps on every segment once agreed (RFC 7323, 3.2), SACK blocks as far as text_length leaves
+ * room. */
+static void add_options(const struct duet_stack *s, const struct tcp_conn *c, uint32_t text_length,
+                        struct tcp_options *options)
+{
+    if (conn_is(c, TCP_CONN_TIMESTAMPS))
+        add_timestamps(s, c, options);
+    uint32_t used = tcp_options_size(options);
+    uint32_t packet = ip_header_size(&c->tuple.remote) + TCP_HEADER + used + text_length;
+    uint32_t path = c->mtu > packet ? c->mtu - packet : 0;
+    uint32_t room = min_u32(path, TCP_OPTIONS_MAX - used);
+    if (room >= 12)
+        tcp_receive_sack(s, c, options, (room - 4) / 8);
+}
+
+/* What every segment of a connection has in common; text_length bytes from seq are copied by the
+ * caller. */
+struct draft {
+    struct tcp_header header;
+    struct segment_build build;
+    enum tcp_rule rule;
+    bool retransmission;
+};
+
+static void acknowledgement_leaves(struct duet_stack *s, struct tcp_conn *c)
+{
+    (void)s;
+    c->rcv.acked = c->rcv.nxt;
+    c->owes &= (uint16_t)~TCP_OWES_ACK;
+    c->flags &= ~(uint32_t)TCP_CONN_ACK_PENDING;
+    c->delayed_ack = DUET_NEVER;
+}
+
+static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
+                  struct duet_packet *packet, uint32_t text_length)
+{
+    bool is_syn = (draft->header.flags & DUET_SYN) != 0;
+    draft->header.text_length = text_length;
+    if (is_syn)
+        add_syn_options(s, c, &draft->header.options);
+    else
+        add_options(s, c, text_length, &draft->header.options);
+    if ((draft->header.flags & DUET_ACK) != 0) {
+        draft->header.ack = c->rcv.nxt.raw;
+        acknowledgement_leaves(s, c);
+    }
+    draft->header.window = tcp_receive_window(s, c, is_syn);
+    s->rule_hits[draft->rule]++;
+    trace_segment(s, DUET_TRACE_SEGMENT_OUT, &c->tuple, (enum duet_state)c->state, draft->rule,
+                  &draft->header, 0, draft->retransmission);
+    struct ip_packet ip = {.ttl = c->ttl,
+                           .traffic_class = (uint8_t)(c->dscp << 2),
+                           .flow_label = flow_label(c->ts_offset)};
+    segment_begin(s, &draft->build, packet, &c->tuple, &draft->header, &ip, text_length);
+    if (draft->retransmission) {
+        s->counters.segments_retransmitted++;
+        c->retransmitted++;
+    }
+}
+
+/* Copies the text of [seq, seq + length) from the send queue and finishes the segment. */
+static void finish(struct duet_stack *s, struct tcp_conn *c, struct draft *draft, struct seq seq,
+                   uint32_t length)
+{
+    if (length > 0) {
+        const struct tcp_transfer *t = transfer_of(s, c);
+        uint32_t offset = seq_distance(tcp_send_start(c), seq);
+        buffer_read(&s->buffers, &t->send, offset, draft->build.text, length,
+                    draft->build.link_sums ? NULL : &draft->build.sum);
+    }
+    segment_end(&draft->build);
+}
+
+/* [seq, end) is on the wire: SND.NXT, the FIN, the RTT sample and the timer follow. */
+static void sent(struct duet_stack *s, struct tcp_conn *c, struct seq seq, struct seq end, bool fin)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (seq_lt(c->snd.nxt, end)) {
+        c->snd.nxt = end;
+        if (!seq_lt(seq, c->snd.una))
+            tcp_rtt_start(s, c, end);
+    }
+    if (fin && !conn_is(c, TCP_CONN_FIN_SENT)) {
+        c->flags |= TCP_CONN_FIN_SENT;
+        if (!conn_is(c, TCP_CONN_FIN_RECEIVED))
+            c->flags |= TCP_CONN_WE_CLOSED_FIRST;
+    }
+    t->last_sent = s->now;
+    if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST) {
+        t->progress = s->now;
+        tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION); /* RFC 6298, 5.1 */
+    }
+}
+
+/* ---- one function a debt ---- */
+
+static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    bool is_first = c->state == DUET_SYN_SENT;
+    struct draft draft = {
+        .header = {.seq = c->snd.iss.raw,
+                   .flags = (uint16_t)(is_first ? DUET_SYN : DUET_SYN | DUET_ACK)},
+        .rule = (enum tcp_rule)c->why,
+        .retransmission = is_first && conn_is(c, TCP_CONN_SYN_RETRANSMITTED),
+    };
+    c->owes &= (uint16_t)~TCP_OWES_SYN;
+    begin(s, c, &draft, packet, 0);
+    finish(s, c, &draft, c->snd.iss, 0);
+    struct seq end = seq_add(c->snd.iss, 1);
+    if (t->deadline == DUET_NEVER) {
+        t->progress = s->now;
+        tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
+    }
+    t->resend = end;
+    if (!draft.retransmission && is_first)
+        tcp_rtt_start(s, c, end);
+    return true;
+}
+
+static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet,
+                        const struct tcp_offer *offer, enum tcp_rule rule)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    struct seq end = seq_add(offer->seq, offer->length + offer->fin);
+    struct draft draft = {
+        .header = {.seq = offer->seq.raw, .flags = DUET_ACK},
+        .rule = rule,
+        .retransmission = seq_lt(offer->seq, c->snd.nxt),
+    };
+    if (offer->psh)
+        draft.header.flags |= DUET_PSH;
+    if (offer->fin)
+        draft.header.flags |= DUET_FIN;
+    if (offer->urg) {
+        draft.header.flags |= DUET_URG;
+        draft.header.urgent = (uint16_t)min_u32(seq_distance(offer->seq, t->up), UINT16_MAX);
+    }
+    begin(s, c, &draft, packet, offer->length);
+    finish(s, c, &draft, offer->seq, offer->length);
+    if (offer->length > tcp_send_mss(s, c))
+        packet->segment_size = tcp_send_mss(s, c);
+    sent(s, c, offer->seq, end, offer->fin);
+    return true;
+}
+
+/* The segment at SND.UNA once more: inside the peer's window as it is now (SHLD-16), one octet if
+ * it is closed. */
+static bool pay_retransmission(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    enum tcp_rule why = (enum tcp_rule)c->why;
+    c->owes &= (uint16_t)~TCP_OWES_RETRANSMIT;
+    if (t == NULL || seq_eq(c->snd.una, c->snd.nxt) || !conn_is(c, TCP_CONN_SYN_ACKED))
+        return false;
+    struct seq end = tcp_send_end(s, c);
+    uint32_t most = min_u32(tcp_send_mss(s, c), max_u32(1, c->snd.wnd));
+    uint32_t n = min_u32(most, seq_distance(c->snd.una, seq_min(end, c->snd.nxt)));
+    struct tcp_offer offer = {
+        .seq = c->snd.una,
+        .length = n,
+        .fin = conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(seq_add(c->snd.una, n), end) &&
+               n<max_u32(1, c->snd.wnd), .psh = n> 0 && seq_eq(seq_add(c->snd.una, n), end),
+        .urg = t->urgent && seq_lt(c->snd.una, t->up),
+    };
+    if (n == 0 && conn_is(c, TCP_CONN_FIN_SENT))
+        offer.fin = true;
+    build_offer(s, c, packet, &offer, why);
+    /* Going back over a loss continues behind this one. */
+    t->resend = seq_max(t->resend, seq_add(offer.seq, offer.length + offer.fin));
+    return true;
+}
+
+/* The persist timer ran out: one octet, or the FIN, into a closed window; what fits into one that
+ * is open but too small to be worth a segment (the override of 3.8.6.2.1). */
+static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    c->owes &= (uint16_t)~TCP_OWES_PROBE;
+    if (t == NULL)
+        return false;
+    struct seq end = tcp_send_end(s, c);
+    uint32_t most = min_u32(tcp_send_mss(s, c), max_u32(1, c->snd.wnd));
+    uint32_t n = seq_lt(c->snd.una, end) ? min_u32(most, seq_distance(c->snd.una, end)) : 0;
+    bool is_override = c->snd.wnd > 0;
+    struct tcp_offer offer = {
+        .seq = c->snd.una,
+        .length = n,
+        .fin = conn_is(c, TCP_CONN_FIN_WANTED) && n == 0,
+        .psh = n > 0 && seq_eq(seq_add(c->snd.una, n), end),
+        .urg = t->urgent && seq_lt(c->snd.una, t->up),
+    };
+    if (n == 0 && !offer.fin)
+        return false;
+    duet_time deadline = t->deadline;
+    build_offer(s, c, packet, &offer, is_override ? TCP_RULE_SWS_OVERRIDE : TCP_RULE_WINDOW_PROBE);
+    t->resend = seq_max(t->resend, seq_add(offer.seq, offer.length + offer.fin));
+    if (is_override)
+        return true;
+    t->timer = DUET_TIMER_PERSIST; /* probes are governed by it alone */
+    t->deadline = deadline;
+    c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+    return true;
+}
+
+/* SHLD-12: no text, one before SND.NXT, so that the peer must answer. */
+static bool pay_keepalive(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    struct draft draft = {
+        .header = {.seq = seq_sub(c->snd.nxt, 1).raw, .flags = DUET_ACK},
+        .rule = TCP_RULE_KEEPALIVE_PROBE,
+    };
+    c->owes &= (uint16_t)~TCP_OWES_KEEPALIVE;
+    begin(s, c, &draft, packet, 0);
+    finish(s, c, &draft, c->snd.nxt, 0);
+    return true;
+}
+
+static bool pay_ack(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    struct draft draft = {
+        .header = {.seq = c->snd.nxt.raw, .flags = DUET_ACK},
+        .rule = (enum tcp_rule)c->why,
+    };
+    begin(s, c, &draft, packet, 0);
+    finish(s, c, &draft, c->snd.nxt, 0);
+    return true;
+}
+
+/* Most text in one packet: a full segment, or as many as the link will cut. */
+static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
+                          const struct duet_packet *packet)
+{
+    uint32_t mss = tcp_send_mss(s, c);
+    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0)
+        return mss;
+    uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);
+    uint32_t headers = ip_header_size(&c->tuple.remote) + TCP_HEADER + TCP_OPTIONS_MAX;
+    return max_u32(mss, (room - headers) / mss * mss);
+}
+
+static enum tcp_rule data_rule(const struct tcp_conn *c, const struct tcp_offer *offer)
+{
+    if (seq_lt(offer->seq, c->snd.nxt))
+        return TCP_RULE_SEND_AGAIN;
+    if (offer->length == 0)
+        return TCP_RULE_SEND_FIN;
+    return offer->fin ? TCP_RULE_SEND_DATA_AND_FIN : TCP_RULE_SEND_DATA;
+}
+
+static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    if (conn_is(c, TCP_CONN_FIN_WANTED) && !conn_is(c, TCP_CONN_FIN_ACKED) &&
+        !tcp_borrow_transfer(s, c))
+        return false;
+    if (seq_eq(c->snd.una, c->snd.nxt) && conn_is(c, TCP_CONN_SYN_ACKED))
+        tcp_cc_restart_after_idle(s, c);
+    struct tcp_offer offer;
+    if (!tcp_send_next(s, c, most_text(s, c, packet), &offer))
+        return false;
+    enum tcp_rule rule = data_rule(c, &offer);
+    struct seq end = seq_add(offer.seq, offer.length + offer.fin);
+    build_offer(s, c, packet, &offer, rule);
+    transfer_of(s, c)->resend = end;
+    return true;
+}
+
+/* Nothing is in flight, so nothing but the persist timer can release what waits. */
+static void start_persist(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (!tcp_send_blocked(s, c) || t->deadline != DUET_NEVER)
+        return;
+    t->progress = s->now;
+    tcp_timer_restart(s, c, DUET_TIMER_PERSIST);
+    if (c->snd.wnd > 0) /* the override of silly-window avoidance: 0.1 to 1 s */
+        t->deadline = s->now + 200 * DUET_MILLISECOND;
+    trace_timer(s, c, DUET_TIMER_PERSIST, DUET_TIMER_STARTED, 0, t->deadline,
+                TCP_RULE_WINDOW_CLOSED);
+}
+
+static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    if ((c->owes & TCP_OWES_SYN) != 0)
+        return pay_syn(s, c, packet);
+    if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))
+        return true;
+    if ((c->owes & TCP_OWES_PROBE) != 0 && pay_probe(s, c, packet))
+        return true;
+    if ((c->owes & TCP_OWES_DATA) != 0 && pay_data(s, c, packet))
+        return true;
+    c->owes &= (uint16_t)~TCP_OWES_DATA;
+    if ((c->owes & TCP_OWES_KEEPALIVE) != 0)
+        return pay_keepalive(s, c, packet);
+    return (c->owes & TCP_OWES_ACK) != 0 && pay_ack(s, c, packet);
+}
+
+bool tcp_output(struct duet_stack *s, struct duet_packet *packet)
+{
+    uint32_t index;
+    while ((index = list_pop(&s->owing)) != LIST_NONE) {
+        struct tcp_conn *c = conn_at(s, index);
+        bool built = pay(s, c, packet);
+        if (built && c->owes != 0)
+            list_append(&s->owing, index); /* behind the others: one packet each */
+        if (c->owes == 0)
+            start_persist(s, c);
+        tcp_timers_arm(s, c);
+        if (built)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Round-trip time and retransmission timeout (RFC 6298, RFC 7323 section 4).
+ *
+ * One segment at a time is timed in full resolution, never one that was retransmitted (Karn). Where
+ * that leaves no sample, the echoed timestamp gives one in milliseconds when SND.UNA advances. SRTT
+ * is kept times 8 and RTTVAR times 4, in microseconds, so that the gains 1/8 and 1/4 need no
+ * fractions.
+ */
+#include "base/bytes.h"
+#include "core/state.h"
+
+enum { CLOCK_GRANULARITY_US = 1000 };
+
+static uint32_t to_us(duet_time t)
+{
+    return (uint32_t)(t / DUET_MICROSECOND);
+}
+
+void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c)
+{
+    c->srtt_us = 0;
+    c->rttvar_us = 0;
+    c->rtt_min_us = 0;
+    c->rto_us = to_us(s->config.rto_initial);
+}
+
+static void set_rto(const struct duet_stack *s, struct tcp_conn *c)
+{
+    uint32_t rto = (c->srtt_us >> 3) + max_u32(CLOCK_GRANULARITY_US, c->rttvar_us);
+    c->rto_us = min_u32(max_u32(rto, to_us(s->config.rto_min)), to_us(s->config.rto_max));
+}
+
+/* RFC 6298, 2.2 and 2.3. */
+static void take_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
+{
+    uint32_t r = (uint32_t)(rtt / DUET_MICROSECOND);
+    r = max_u32(1, min_u32(r, to_us(s->config.rto_max)));
+    if (c->srtt_us == 0) {
+        c->srtt_us = r << 3;
+        c->rttvar_us = r << 1; /* R/2, times 4 */
+    } else {
+        uint32_t srtt = c->srtt_us >> 3;
+        uint32_t difference = srtt > r ? srtt - r : r - srtt;
+        c->rttvar_us += difference - (c->rttvar_us >> 2);
+        c->srtt_us += r - srtt;
+    }
+    c->rtt_min_us = c->rtt_min_us == 0 ? r : min_u32(c->rtt_min_us, r);
+    set_rto(s, c);
+}
+
+/* A segment that ends at end is about to be sent for the first time. */
+void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end)
+{
+    if (conn_is(c, TCP_CONN_RTT_TIMED))
+        return;
+    struct tcp_transfer *t = transfer_of(s, c);
+    t->timed = end;
+    t->timed_at = s->now;
+    c->flags |= TCP_CONN_RTT_TIMED;
+}
+
+static bool echo_is_plausible(const struct duet_stack *s, const struct tcp_conn *c,
+                              const struct tcp_segment *seg, uint32_t *age_ms)
+{
+    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || (seg->options->present & DUET_TRACE_TIMESTAMPS) == 0)
+        return false;
+    *age_ms = tcp_timestamp(s, c->ts_offset) - seg->options->tsecr;
+    return (duet_time)*age_ms * DUET_MILLISECOND <= s->config.rto_max;
+}
+
+/* The segment advances SND.UNA. */
+void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    uint32_t age_ms;
+    if (t == NULL)
+        return;
+    if (conn_is(c, TCP_CONN_RTT_TIMED)) {
+        if (seq_lt(seg->ack, t->timed))
+            return;
+        c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+        take_sample(s, c, s->now - t->timed_at);
+    } else if (echo_is_plausible(s, c, seg, &age_ms)) {
+        take_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);
+    }
+}
+
+duet_time tcp_rto(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    (void)s;
+    return (duet_time)c->rto_us * DUET_MICROSECOND;
+}
+
+/* RFC 6298, 5.5: doubled for each time the timer ran out in a row, up to rto_max. */
+duet_time tcp_rto_backed_off(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    duet_time rto = tcp_rto(s, c);
+    for (unsigned i = 0; t != NULL && i < t->retransmissions && rto < s->config.rto_max; i++)
+        rto *= 2;
+    return rto < s->config.rto_max ? rto : s->config.rto_max;
+}

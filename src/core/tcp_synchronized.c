@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* SEGMENT ARRIVES in SYN-RECEIVED and the synchronized states (RFC 9293, 3.10.7.4).
+ *
+ * tcp_segment_arrives() is the table of contents. Every step below it is one function, in the order
+ * of the RFC and with its ordinal, and says TCP_CONTINUE or TCP_DROP. Nothing here builds a
+ * segment: a step records what is owed and tcp_output.c pays; that acknowledgements of a batch
+ * become one (MUST-58, MUST-59) follows from that.
+ */
+#include "base/bytes.h"
+#include "base/check.h"
+#include "core/user.h"
+
+static enum tcp_verdict drop(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule,
+                             const struct tcp_segment *seg)
+{
+    tcp_rule(s, c, rule, seg);
+    return TCP_DROP;
+}
+
+static uint32_t now_ms(const struct duet_stack *s)
+{
+    return (uint32_t)(s->now / DUET_MILLISECOND);
+}
+
+/* ---- how often an invalid segment is answered ---- */
+
+/* A challenge ACK (RFC 5961, 7), at most challenge_limit in each interval, counted for this
+ * connection alone so that nobody can observe another's count. */
+static void owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
+{
+    uint32_t interval = (uint32_t)(s->config.challenge_interval / DUET_MILLISECOND);
+    if (c->challenges == 0 || now_ms(s) - c->challenge_from >= interval) {
+        c->challenge_from = now_ms(s);
+        c->challenges = 0;
+    }
+    if (c->challenges >= s->config.challenge_limit) {
+        tcp_rule(s, c, TCP_RULE_CHALLENGE_LIMIT, NULL);
+        return;
+    }
+    c->challenges++;
+    tcp_owe(s, c, TCP_OWES_ACK, rule);
+}
+
+/* The ACK that answers an unacceptable segment. One without text may itself be such an answer, so
+ * those are spaced: two confused ends fall silent instead of acknowledging each other for ever. */
+static void owe_ack_for_invalid(struct duet_stack *s, struct tcp_conn *c,
+                                const struct tcp_segment *seg, enum tcp_rule rule)
+{
+    uint32_t spacing = (uint32_t)(s->config.invalid_ack_spacing / DUET_MILLISECOND);
+    bool is_bare = seg->text_length == 0 && !seg->has_fin;
+    if (is_bare && c->invalid_ack_at != 0 && now_ms(s) - c->invalid_ack_at < spacing) {
+        tcp_rule(s, c, TCP_RULE_INVALID_ACK_LIMIT, seg);
+        return;
+    }
+    if (is_bare)
+        c->invalid_ack_at = max_u32(1, now_ms(s));
+    tcp_owe(s, c, TCP_OWES_ACK, rule);
+}
+
+/* ---- step 0: timestamps (RFC 7323, 3.2, 4.3 and 5.3) ---- */
+
+enum { PAWS_IDLE_DAYS = 24 };
+
+static enum tcp_verdict check_timestamps(struct duet_stack *s, struct tcp_conn *c,
+                                         const struct tcp_segment *seg)
+{
+    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || seg->has_rst)
+        return TCP_CONTINUE;
+    if ((seg->options->present & DUET_TRACE_TIMESTAMPS) == 0)
+        return drop(s, c, TCP_RULE_TIMESTAMP_MISSING, seg);
+    bool recent_is_valid = s->now - c->heard < PAWS_IDLE_DAYS * INT64_C(86400) * DUET_SECOND;
+    if (!recent_is_valid || seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)))
+        return TCP_CONTINUE;
+    owe_ack_for_invalid(s, c, seg, TCP_RULE_PAWS_REJECTED);
+    return drop(s, c, TCP_RULE_PAWS_REJECTED, seg);
+}
+
+/* TS.Recent follows acceptable segments that start at or before the last ACK sent. */
+static void take_timestamp(const struct duet_stack *s, struct tcp_conn *c,
+                           const struct tcp_segment *seg)
+{
+    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || !seq_le(seg->seq, c->rcv.acked))
+        return;
+    bool is_stale = s->now - c->heard >= PAWS_IDLE_DAYS * INT64_C(86400) * DUET_SECOND;
+    if (is_stale || seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)))
+        c->ts_recent = seg->options->tsval;
+}
+
+/* ---- first: sequence number ---- */
+
+/* The four cases of the acceptability test (RFC 9293, table 6). */
+static bool is_acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    uint32_t window = rcv_wnd(c);
+    if (seg->len == 0 && window == 0)
+        return seq_eq(seg->seq, c->rcv.nxt);
+    if (seg->len == 0)
+        return seq_in_window(seg->seq, c->rcv.nxt, window);
+    return seq_in_window(seg->seq, c->rcv.nxt, window) ||
+           seq_in_window(seq_add(seg->seq, seg->len - 1), c->rcv.nxt, window);
+}
+
+/* Cuts away what was received before. What is cut may be a SYN, too. */
+static void trim_left(const struct tcp_conn *c, struct tcp_segment *seg)
+{
+    if (!seq_lt(seg->seq, c->rcv.nxt))
+        return;
+    uint32_t old = min_u32(seq_distance(seg->seq, c->rcv.nxt), seg->len);
+    uint32_t text = old;
+    if (seg->has_syn && text > 0) {
+        seg->has_syn = false;
+        text--;
+    }
+    text = min_u32(text, seg->text_length);
+    seg->text += text;
+    seg->text_length -= text;
+    seg->seq = seq_add(seg->seq, old);
+    seg->len -= old;
+    if (seg->len == 0)
+        seg->has_fin = false;
+}
+
+/* Cuts away what lies beyond the window; a FIN behind it goes too. */
+static void trim_right(const struct tcp_conn *c, struct tcp_segment *seg)
+{
+    uint32_t room = seq_distance(seg->seq, c->rcv.adv);
+    if (seq_lt(c->rcv.adv, seg->seq))
+        room = 0;
+    if (seg->text_length + seg->has_fin <= room)
+        return;
+    seg->has_fin = false;
+    seg->text_length = min_u32(seg->text_length, room);
+    seg->len = seg->text_length + seg->has_syn;
+}
+
+/* MUST-66: with a closed window the text is refused, but RST, URG and ACK still count. So do those
+ * of a segment that starts one before RCV.NXT (doubt D5): the other SYN,ACK of a simultaneous open,
+ * a repeated FIN, a keep-alive. */
+static bool counts_for_its_ack(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    if (rcv_wnd(c) == 0 && seq_eq(seg->seq, c->rcv.nxt))
+        return true;
+    bool is_one_before = seq_eq(seq_add(seg->seq, 1), c->rcv.nxt) && seg->len <= 1;
+    if (!is_one_before || seg->has_rst)
+        return false;
+    return !seg->has_syn || (c->state == DUET_SYN_RECEIVED && seg->has_ack);
+}
+
+static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_conn *c,
+                                             struct tcp_segment *seg)
+{
+    if (is_acceptable(c, seg)) {
+        bool had_syn = seg->has_syn;
+        trim_left(c, seg);
+        seg->has_syn = had_syn;
+        trim_right(c, seg);
+        return TCP_CONTINUE;
+    }
+    if (seg->has_rst)
+        return drop(s, c, TCP_RULE_RST_OUTSIDE_WINDOW, seg);
+    if (seg->has_syn && c->state > DUET_SYN_RECEIVED)
+        return TCP_CONTINUE; /* RFC 5961, 4.2: whatever its sequence number, step four decides */
+    if (!counts_for_its_ack(c, seg)) {
+        owe_ack_for_invalid(s, c, seg, TCP_RULE_SEQ_UNACCEPTABLE);
+        return drop(s, c, TCP_RULE_SEQ_UNACCEPTABLE, seg);
+    }
+    enum tcp_rule rule =
+        rcv_wnd(c) == 0 ? TCP_RULE_ZERO_WINDOW_REFUSED : TCP_RULE_ONE_BEFORE_WINDOW;
+    tcp_rule(s, c, rule, seg);
+    owe_ack_for_invalid(s, c, seg, rule);
+    trim_left(c, seg);
+    trim_right(c, seg);
+    return TCP_CONTINUE;
+}
+
+/* ---- second: RST ---- */
+
+static enum tcp_verdict second_check_rst(struct duet_stack *s, struct tcp_conn *c,
+                                         const struct tcp_segment *seg)
+{
+    if (!seg->has_rst)
+        return TCP_CONTINUE;
+    if (!seq_eq(seg->seq, c->rcv.nxt)) {
+        owe_challenge(s, c, TCP_RULE_RST_CHALLENGED);
+        return drop(s, c, TCP_RULE_RST_CHALLENGED, seg);
+    }
+    int error = c->state == DUET_SYN_RECEIVED ? DUET_E_REFUSED : DUET_E_RESET;
+    tcp_conn_end(s, c, TCP_RULE_RST_EXACT, error);
+    return TCP_DROP;
+}
+
+/* ---- fourth: SYN ---- */
+
+static enum tcp_verdict fourth_check_syn(struct duet_stack *s, struct tcp_conn *c,
+                                         const struct tcp_segment *seg)
+{
+    if (!seg->has_syn)
+        return TCP_CONTINUE;
+    owe_challenge(s, c, TCP_RULE_SYN_CHALLENGED);
+    return drop(s, c, TCP_RULE_SYN_CHALLENGED, seg);
+}
+
+/* ---- fifth: ACK ---- */
+
+/* RFC 5961, 5.2: [SND.UNA - MAX.SND.WND, SND.NXT], and never below ISS + 1 while SND.UNA has not
+ * left it by more than MAX.SND.WND, or an old acknowledgement of a byte that was never sent would
+ * pass. */
+static bool ack_is_in_range(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    struct seq first = seq_add(c->snd.iss, 1);
+    if (!conn_is(c, TCP_CONN_ACK_FLOOR_PASSED) && seq_distance(first, c->snd.una) > c->snd.wnd_max)
+        c->flags |= TCP_CONN_ACK_FLOOR_PASSED;
+    struct seq low = seq_sub(c->snd.una, c->snd.wnd_max);
+    if (!conn_is(c, TCP_CONN_ACK_FLOOR_PASSED))
+        low = first;
+    return seq_le(low, seg->ack) && seq_le(seg->ack, c->snd.nxt);
+}
+
+static uint32_t scaled_window(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    return seg->window << c->send_scale;
+}
+
+static void take_window(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    c->snd.wnd = scaled_window(c, seg);
+    c->snd.wnd_max = max_u32(c->snd.wnd_max, c->snd.wnd);
+    c->snd.wl1 = seg->seq;
+    c->snd.wl2 = seg->ack;
+}
+
+static enum tcp_verdict syn_received_check_ack(struct duet_stack *s, struct tcp_conn *c,
+                                               const struct tcp_segment *seg)
+{
+    if (!seq_lt(c->snd.una, seg->ack) || !seq_le(seg->ack, c->snd.nxt)) {
+        reply_reset(s, &c->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_SYN_RECEIVED_BAD_ACK);
+        return TCP_DROP;
+    }
+    tcp_rtt_acked(s, c, seg);
+    c->snd.una = seq_add(c->snd.iss, 1);
+    take_window(c, seg);
+    tcp_conn_establish(s, c, TCP_RULE_SYN_RECEIVED_ESTABLISHED);
+    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SYN_RECEIVED_ESTABLISHED);
+    return TCP_CONTINUE;
+}
+
+/* bytes of sequence space have been acknowledged: which of them were SYN, text and FIN? */
+static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    CHECK(t != NULL);
+    struct seq fin_acked_at = seq_add(tcp_send_end(s, c), 1);
+    uint32_t text = seq_distance(tcp_send_start(c), seg->ack);
+    tcp_rtt_acked(s, c, seg);
+    if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
+        c->flags |= TCP_CONN_SYN_ACKED;
+        tcp_cc_init(s, c);
+    }
+    if (conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(seg->ack, fin_acked_at)) {
+        c->flags |= TCP_CONN_FIN_ACKED;
+        text--;
+    }
+    c->snd.una = seg->ack;
+    t->resend = seq_max(t->resend, c->snd.una);
+    t->progress = s->now;
+    tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
+    tcp_send_acked(s, c, text);
+    tcp_loss_acked(s, c, text);
+    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_ADVANCES);
+    if (conn_is(c, TCP_CONN_FIN_ACKED)) {
+        tcp_tell(s, c, DUET_EVENT_FIN_ACKED);
+        tcp_timer_stop(s, c);
+    } else if (seq_eq(c->snd.una, c->snd.nxt)) {
+        tcp_timer_stop(s, c); /* RFC 6298, 5.2 */
+    } else {
+        tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION); /* RFC 6298, 5.3 */
+    }
+}
+
+/* RFC 5681, 2: outstanding data, no text, no SYN or FIN, the same ACK, the same window. */
+static bool is_duplicate_ack(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    return seq_eq(seg->ack, c->snd.una) && !seq_eq(c->snd.una, c->snd.nxt) && seg->len == 0 &&
+           scaled_window(c, seg) == c->snd.wnd;
+}
+
+static void window_has_opened(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_WINDOW_OPENED);
+    tcp_rule(s, c, TCP_RULE_WINDOW_OPENED, NULL);
+    if (t == NULL)
+        return;
+    /* What was sent into the closed window, a probe, was refused: begin again behind what is
+     * acknowledged. */
+    t->resend = c->snd.una;
+    t->retransmissions = 0;
+    c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+    if (t->timer == DUET_TIMER_PERSIST)
+        tcp_timer_stop(s, c);
+}
+
+/* SND.WND follows the segment that is newest by SEQ, then by ACK. */
+static void update_window(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    bool is_newer = seq_lt(c->snd.wl1, seg->seq) ||
+                    (seq_eq(c->snd.wl1, seg->seq) && seq_le(c->snd.wl2, seg->ack));
+    if (!is_newer)
+        return;
+    bool was_closed = c->snd.wnd == 0;
+    bool grew = seq_lt(seq_add(c->snd.una, c->snd.wnd), seq_add(seg->ack, scaled_window(c, seg)));
+    take_window(c, seg);
+    if (was_closed && c->snd.wnd > 0)
+        window_has_opened(s, c);
+    else if (grew)
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_WINDOW_OPENED);
+}
+
+/* The peer lives: keep-alive starts anew, and a persist timer that it answers does not count
+ * towards R2 (MUST-37). */
+static void take_sign_of_life(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    c->heard = s->now;
+    c->probes = 0;
+    if (t != NULL && (t->timer == DUET_TIMER_PERSIST || c->snd.wnd == 0))
+        t->progress = s->now;
+}
+
+static void common_check_ack(struct duet_stack *s, struct tcp_conn *c,
+                             const struct tcp_segment *seg)
+{
+    bool duplicate = is_duplicate_ack(c, seg);
+    if (seq_lt(c->snd.una, seg->ack))
+        advance_una(s, c, seg);
+    else if (duplicate && c->snd.wnd > 0) {
+        tcp_rule(s, c, TCP_RULE_ACK_DUPLICATE, seg);
+        tcp_loss_duplicate_ack(s, c);
+    }
+    if (seq_le(c->snd.una, seg->ack))
+        update_window(s, c, seg);
+    take_sign_of_life(s, c);
+}
+
+/* What an acknowledgement of our FIN means, state by state. */
+static enum tcp_verdict check_fin_acked(struct duet_stack *s, struct tcp_conn *c)
+{
+    if (!conn_is(c, TCP_CONN_FIN_ACKED))
+        return TCP_CONTINUE;
+    switch ((enum duet_state)c->state) {
+    case DUET_FIN_WAIT_1:
+        tcp_set_state(s, c, DUET_FIN_WAIT_2, TCP_RULE_FIN_ACKED);
+        tcp_return_transfer(s, c);
+        return TCP_CONTINUE;
+    case DUET_CLOSING:
+        tcp_conn_enter_time_wait(s, c, TCP_RULE_FIN_ACKED_CLOSING);
+        return TCP_DROP;
+    case DUET_LAST_ACK:
+        tcp_conn_end(s, c, TCP_RULE_FIN_ACKED_LAST_ACK, DUET_OK);
+        return TCP_DROP;
+    case DUET_CLOSED:
+    case DUET_LISTEN:
+    case DUET_SYN_SENT:
+    case DUET_SYN_RECEIVED:
+    case DUET_ESTABLISHED:
+    case DUET_FIN_WAIT_2:
+    case DUET_CLOSE_WAIT:
+    case DUET_TIME_WAIT:
+    case DUET_STATES:
+        break;
+    }
+    return TCP_CONTINUE;
+}
+
+static enum tcp_verdict fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
+                                        const struct tcp_segment *seg)
+{
+    if (!seg->has_ack)
+        return drop(s, c, TCP_RULE_ACK_MISSING, seg);
+    if (c->state == DUET_SYN_RECEIVED && syn_received_check_ack(s, c, seg) == TCP_DROP)
+        return TCP_DROP;
+    if (!ack_is_in_range(c, seg)) {
+        enum tcp_rule rule =
+            seq_lt(c->snd.nxt, seg->ack) ? TCP_RULE_ACK_OF_UNSENT : TCP_RULE_ACK_TOO_OLD;
+        owe_challenge(s, c, rule);
+        return drop(s, c, rule, seg);
+    }
+    take_timestamp(s, c, seg);
+    common_check_ack(s, c, seg);
+    if (check_fin_acked(s, c) == TCP_DROP)
+        return TCP_DROP;
+    tcp_conn_idle(s, c);
+    return TCP_CONTINUE;
+}
+
+/* ---- sixth: URG ---- */
+
+static bool can_receive(const struct tcp_conn *c)
+{
+    return c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 ||
+           c->state == DUET_FIN_WAIT_2;
+}
+
+static void sixth_check_urg(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    if (!seg->has_urg || !can_receive(c))
+        return;
+    struct seq up = seq_add(seg->seq, seg->urgent);
+    bool is_ahead = seq_lt(seq_sub(c->rcv.nxt, c->receive.length), up);
+    bool is_news = !conn_is(c, TCP_CONN_URGENT_RECEIVED) || seq_lt(c->rcv.up, up);
+    if (!is_ahead || !is_news)
+        return;
+    c->rcv.up = up;
+    c->flags |= TCP_CONN_URGENT_RECEIVED;
+    tcp_rule(s, c, TCP_RULE_URGENT_RECEIVED, seg);
+    tcp_tell(s, c, DUET_EVENT_URGENT);
+}
+
+/* ---- seventh: text ---- */
+
+static enum tcp_verdict seventh_process_text(struct duet_stack *s, struct tcp_conn *c,
+                                             struct tcp_segment *seg)
+{
+    if (seg->text_length > 0 && !can_receive(c))
+        tcp_rule(s, c, TCP_RULE_TEXT_AFTER_FIN, seg);
+    if (!can_receive(c))
+        return TCP_CONTINUE;
+    if (seg->text_length > 0 && conn_is(c, TCP_CONN_USER_GONE)) {
+        tcp_conn_reset(s, c, TCP_RULE_TEXT_AFTER_CLOSE, DUET_E_RESET);
+        return TCP_DROP;
+    }
+    tcp_receive_text(s, c, seg);
+    return TCP_CONTINUE;
+}
+
+/* ---- eighth: FIN ---- */
+
+static void take_fin(struct duet_stack *s, struct tcp_conn *c)
+{
+    c->rcv.nxt = seq_add(c->rcv.nxt, 1);
+    c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
+    c->flags |= TCP_CONN_FIN_RECEIVED;
+    tcp_return_reassembly(s, c);
+    tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_FIN_RECEIVED);
+    c->flags |= TCP_CONN_READ_TOLD;
+    tcp_tell(s, c, DUET_EVENT_PEER_CLOSED | DUET_EVENT_READABLE);
+}
+
+static void eighth_check_fin(struct duet_stack *s, struct tcp_conn *c,
+                             const struct tcp_segment *seg)
+{
+    if (!can_receive(c)) {
+        if (seg->has_fin)
+            tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_TEXT_AFTER_FIN);
+        return;
+    }
+    if (!tcp_receive_fin_is_next(s, c, seg))
+        return;
+    take_fin(s, c);
+    switch ((enum duet_state)c->state) {
+    case DUET_ESTABLISHED:
+        tcp_set_state(s, c, DUET_CLOSE_WAIT, TCP_RULE_FIN_RECEIVED);
+        return;
+    case DUET_FIN_WAIT_1:
+        tcp_set_state(s, c, DUET_CLOSING, TCP_RULE_FIN_RECEIVED_BOTH);
+        return;
+    case DUET_FIN_WAIT_2:
+        tcp_conn_enter_time_wait(s, c, TCP_RULE_FIN_RECEIVED_LAST);
+        return;
+    case DUET_CLOSED:
+    case DUET_LISTEN:
+    case DUET_SYN_SENT:
+    case DUET_SYN_RECEIVED:
+    case DUET_CLOSE_WAIT:
+    case DUET_CLOSING:
+    case DUET_LAST_ACK:
+    case DUET_TIME_WAIT:
+    case DUET_STATES:
+        break;
+    }
+    unreachable("can_receive() names three states");
+}
+
+/* Steps sixth to eighth, also for what rides on the SYN,ACK of an active open. */
+void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
+{
+    sixth_check_urg(s, c, seg);
+    if (seventh_process_text(s, c, seg) == TCP_DROP)
+        return;
+    eighth_check_fin(s, c, seg);
+}
+
+void tcp_segment_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
+{
+    CHECK(c->state >= DUET_SYN_RECEIVED);
+    CHECK(seq_le(c->snd.una, c->snd.nxt));
+
+    if (c->state == DUET_TIME_WAIT) {
+        time_wait_conn_arrives(s, c, seg);
+        return;
+    }
+    if (check_timestamps(s, c, seg) == TCP_DROP)
+        return;
+    if (first_check_sequence(s, c, seg) == TCP_DROP)
+        return;
+    if (second_check_rst(s, c, seg) == TCP_DROP)
+        return;
+    /* Third, check security: duet has no compartments (RFC 9293, appendix A.1). */
+    if (fourth_check_syn(s, c, seg) == TCP_DROP)
+        return;
+    if (fifth_check_ack(s, c, seg) == TCP_DROP)
+        return;
+    tcp_after_ack(s, c, seg);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* TIME-WAIT (RFC 9293, 3.6.1 and 3.10.7.4; RFC 1337; RFC 6191; RFC 7323).
+ *
+ * Theory of operation. When the user has let go of a connection, TIME-WAIT needs only 56 bytes. The
+ * records stand in a ring in order of expiry, which is the order of arrival because all wait
+ * equally long, 2 MSL; so no record needs a timer. A repeated FIN moves its record to the end. When
+ * the ring is full the oldest goes early, counted under a rule of its own. A connection whose user
+ * still holds the handle waits in its own record, by the same verdicts.
+ */
+#include "base/bytes.h"
+#include "base/check.h"
+#include "core/state.h"
+
+void time_wait_init(struct time_wait_ring *ring, struct tcp_time_wait *records, uint32_t capacity)
+{
+    *ring = (struct time_wait_ring){.records = records, .capacity = capacity};
+}
+
+static struct tcp_time_wait *record_at(const struct time_wait_ring *ring, uint64_t position)
+{
+    return &ring->records[position % ring->capacity];
+}
+
+static bool is_alive(const struct tcp_time_wait *record)
+{
+    return (record->flags & TCP_TIME_WAIT_ALIVE) != 0;
+}
+
+/* When a record expires, from the 32 bits of microseconds that it keeps. */
+static duet_time expiry_of(const struct duet_stack *s, const struct tcp_time_wait *record)
+{
+    int32_t left_us = (int32_t)(record->expires_us - (uint32_t)(s->now / DUET_MICROSECOND));
+    return (s->now / DUET_MICROSECOND + left_us) * DUET_MICROSECOND;
+}
+
+static void skip_dead(struct time_wait_ring *ring)
+{
+    while (ring->head < ring->tail && !is_alive(record_at(ring, ring->head)))
+        ring->head++;
+}
+
+static void forget(struct duet_stack *s, struct tcp_time_wait *record)
+{
+    demux_remove(s, &record->tuple);
+    record->flags = 0;
+    s->time_wait.alive--;
+    s->counters.time_wait--;
+}
+
+static void end(struct duet_stack *s, struct tcp_time_wait *record, enum tcp_rule rule)
+{
+    tcp_record_edge(s, &record->tuple, DUET_TIME_WAIT, DUET_CLOSED, rule);
+    forget(s, record);
+}
+
+/* Puts a record at the end of the ring, to expire at the given time but not before those in front
+ * of it. Returns its index. */
+static uint32_t append(struct duet_stack *s, const struct tcp_time_wait *record, duet_time expiry)
+{
+    struct time_wait_ring *ring = &s->time_wait;
+    skip_dead(ring);
+    if (ring->tail - ring->head == ring->capacity) {
+        end(s, record_at(ring, ring->head), TCP_RULE_TIME_WAIT_RECYCLED);
+        skip_dead(ring);
+    }
+    if (ring->tail > ring->head) {
+        duet_time last = expiry_of(s, record_at(ring, ring->tail - 1));
+        expiry = expiry < last ? last : expiry;
+    }
+    uint32_t index = (uint32_t)(ring->tail % ring->capacity);
+    struct tcp_time_wait *to = record_at(ring, ring->tail++);
+    *to = *record;
+    to->expires_us = (uint32_t)((expiry + DUET_MICROSECOND - 1) / DUET_MICROSECOND);
+    to->flags |= TCP_TIME_WAIT_ALIVE;
+    ring->alive++;
+    s->counters.time_wait++;
+    return index;
+}
+
+static struct tcp_time_wait record_of(const struct tcp_conn *c)
+{
+    return (struct tcp_time_wait){
+        .tuple = c->tuple,
+        .snd_nxt = c->snd.nxt,
+        .rcv_nxt = c->rcv.nxt,
+        .ts_recent = c->ts_recent,
+        .window = (uint16_t)min_u32(rcv_wnd(c) >> c->receive_scale, UINT16_MAX),
+        .flags = conn_is(c, TCP_CONN_TIMESTAMPS) ? TCP_TIME_WAIT_TIMESTAMPS : 0,
+    };
+}
+
+/* The connection's entry of the table now leads to a record of its own. */
+void time_wait_keep(struct duet_stack *s, const struct tcp_conn *c)
+{
+    struct tcp_time_wait record = record_of(c);
+    uint32_t index = append(s, &record, c->heard + 2 * s->config.msl);
+    demux_replace(s, &c->tuple, DEMUX_TIME_WAIT, index);
+}
+
+/* ---- what a segment means here ---- */
+
+enum verdict {
+    NOTHING, /* drop silently */
+    ANSWER,  /* acknowledge, and stay */
+    RESTART, /* acknowledge, and wait 2 MSL again */
+    DELETE,  /* leave for CLOSED */
+    REUSE,   /* a new incarnation begins */
+};
+
+struct judgement {
+    enum verdict verdict;
+    enum tcp_rule rule;
+};
+
+/* RFC 6191, section 2: may this SYN begin a new incarnation? */
+static struct judgement judge_syn(const struct tcp_time_wait *record, const struct tcp_segment *seg)
+{
+    bool old_has = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0;
+    bool new_has = (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
+    bool seq_is_newer = seq_le(record->rcv_nxt, seg->seq);
+    struct seq old_ts = seq_of(record->ts_recent);
+    struct seq new_ts = seq_of(seg->options->tsval);
+
+    if (new_has && (!old_has || seq_lt(old_ts, new_ts)))
+        return (struct judgement){REUSE, TCP_RULE_TIME_WAIT_REUSED_BY_TIMESTAMP};
+    if (seq_is_newer && (!new_has || seq_eq(old_ts, new_ts)))
+        return (struct judgement){REUSE, TCP_RULE_TIME_WAIT_REUSED_BY_SEQUENCE};
+    return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_SYN_REFUSED};
+}
+
+static struct judgement judge_rst(const struct duet_stack *s, const struct tcp_time_wait *record,
+                                  const struct tcp_segment *seg, bool is_acceptable)
+{
+    if (!s->config.time_wait_rst)
+        return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_RST_IGNORED};
+    if (seq_eq(seg->seq, record->rcv_nxt))
+        return (struct judgement){DELETE, TCP_RULE_TIME_WAIT_RST};
+    if (is_acceptable)
+        return (struct judgement){ANSWER, TCP_RULE_RST_CHALLENGED};
+    return (struct judgement){NOTHING, TCP_RULE_RST_OUTSIDE_WINDOW};
+}
+
+/* The steps of 3.10.7.4 with all that cannot happen any more left out. */
+static struct judgement judge(const struct duet_stack *s, const struct tcp_time_wait *record,
+                              const struct tcp_segment *seg)
+{
+    if (seg->has_syn && !seg->has_rst && !seg->has_ack)
+        return judge_syn(record, seg);
+
+    /* Step 0, PAWS. */
+    bool has_both = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0 &&
+                    (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
+    if (has_both && !seg->has_rst && seq_lt(seq_of(seg->options->tsval), seq_of(record->ts_recent)))
+        return (struct judgement){ANSWER, TCP_RULE_PAWS_REJECTED};
+
+    /* First, sequence number; the repeated FIN is recognised before it can fail the test (doubt
+     * D2). */
+    if (seg->has_fin && !seg->has_rst && !seg->has_syn &&
+        seq_eq(seq_add(seg->seq, seg->len), record->rcv_nxt))
+        return (struct judgement){RESTART, TCP_RULE_TIME_WAIT_FIN_REPEATED};
+    uint32_t window = max_u32(record->window, 1);
+    bool is_acceptable =
+        seq_in_window(seg->seq, record->rcv_nxt, window) ||
+        (seg->len > 0 && seq_in_window(seq_add(seg->seq, seg->len - 1), record->rcv_nxt, window));
+    /* Second, RST. */
+    if (seg->has_rst)
+        return judge_rst(s, record, seg, is_acceptable);
+    if (!is_acceptable)
+        return (struct judgement){ANSWER, TCP_RULE_SEQ_UNACCEPTABLE};
+    /* Fourth, SYN. */
+    if (seg->has_syn)
+        return (struct judgement){ANSWER, TCP_RULE_SYN_CHALLENGED};
+    /* Fifth, ACK. */
+    if (!seg->has_ack)
+        return (struct judgement){NOTHING, TCP_RULE_ACK_MISSING};
+    if (seq_lt(record->snd_nxt, seg->ack))
+        return (struct judgement){ANSWER, TCP_RULE_ACK_OF_UNSENT};
+    /* Sixth to eighth: the peer has already said that it has nothing more to say. */
+    if (seg->len > 0)
+        return (struct judgement){ANSWER, TCP_RULE_TEXT_AFTER_FIN};
+    return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_ACK};
+}
+
+static void answer(struct duet_stack *s, const struct tcp_time_wait *record, enum tcp_rule rule)
+{
+    bool timestamps = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0;
+    reply_ack(s, &record->tuple, DUET_TIME_WAIT, record->snd_nxt, record->rcv_nxt, record->window,
+              timestamps ? &record->ts_recent : NULL, rule);
+}
+
+/* A new SYN takes the place of the record, if somebody listens there (MAY-2). */
+static void reuse(struct duet_stack *s, const struct tcp_time_wait *record,
+                  const struct tcp_segment *seg, struct tcp_listener *listener)
+{
+    tcp_listen_arrives(s, listener, &record->tuple, seg, &record->snd_nxt);
+}
+
+void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg)
+{
+    struct tcp_time_wait *record = &s->time_wait.records[index];
+    CHECK(is_alive(record));
+    struct judgement judgement = judge(s, record, seg);
+    struct tcp_time_wait copy = *record;
+    struct tcp_listener *listener = demux_listener(s, &copy.tuple);
+
+    switch (judgement.verdict) {
+    case NOTHING:
+        stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
+        return;
+    case ANSWER:
+        stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
+        answer(s, &copy, judgement.rule);
+        return;
+    case RESTART:
+        stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
+        answer(s, &copy, judgement.rule);
+        record->flags = 0;
+        s->time_wait.alive--;
+        s->counters.time_wait--;
+        demux_replace(s, &copy.tuple, DEMUX_TIME_WAIT,
+                      append(s, &copy, s->now + 2 * s->config.msl));
+        return;
+    case DELETE:
+        end(s, record, judgement.rule);
+        return;
+    case REUSE:
+        if (listener == NULL) {
+            reply_reset(s, &copy.tuple, seg, DUET_TIME_WAIT, TCP_RULE_TIME_WAIT_NOBODY_LISTENS);
+            return;
+        }
+        stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
+        forget(s, record);
+        reuse(s, &copy, seg, listener);
+        return;
+    }
+}
+
+/* The same for a connection in TIME-WAIT whose user still holds the handle. */
+void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
+{
+    struct tcp_time_wait record = record_of(c);
+    struct judgement judgement = judge(s, &record, seg);
+    struct tcp_listener *listener = demux_listener(s, &c->tuple);
+
+    switch (judgement.verdict) {
+    case NOTHING:
+        tcp_rule(s, c, judgement.rule, seg);
+        return;
+    case ANSWER:
+        tcp_rule(s, c, judgement.rule, seg);
+        answer(s, &record, judgement.rule);
+        return;
+    case RESTART:
+        tcp_rule(s, c, judgement.rule, seg);
+        answer(s, &record, judgement.rule);
+        c->heard = s->now;
+        trace_timer(s, c, DUET_TIMER_TIME_WAIT, DUET_TIMER_STARTED, 0, s->now + 2 * s->config.msl,
+                    judgement.rule);
+        return;
+    case DELETE:
+        tcp_conn_end(s, c, judgement.rule, DUET_OK);
+        return;
+    case REUSE:
+        if (listener == NULL) {
+            reply_reset(s, &c->tuple, seg, DUET_TIME_WAIT, TCP_RULE_TIME_WAIT_NOBODY_LISTENS);
+            return;
+        }
+        tcp_conn_end(s, c, judgement.rule, DUET_OK);
+        reuse(s, &record, seg, listener);
+        return;
+    }
+}
+
+/* ---- timeout ---- */
+
+duet_time time_wait_deadline(const struct duet_stack *s)
+{
+    const struct time_wait_ring *ring = &s->time_wait;
+    return ring->alive == 0 ? DUET_NEVER : expiry_of(s, record_at(ring, ring->head));
+}
+
+void time_wait_expire(struct duet_stack *s)
+{
+    struct time_wait_ring *ring = &s->time_wait;
+    skip_dead(ring);
+    while (ring->head < ring->tail && expiry_of(s, record_at(ring, ring->head)) <= s->now) {
+        end(s, record_at(ring, ring->head), TCP_RULE_TIME_WAIT_EXPIRED);
+        skip_dead(ring);
+    }
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* TIMEOUTS (RFC 9293, 3.10.8). A connection has one node on the wheel, armed for the earliest of
+ *
+ *   timer            runs while                            lasts                   when it ends
+ *   retransmission   something is unacknowledged           RTO, doubled each time  resend from
+ * SND.UNA persist          something waits, nothing in flight    RTO, doubled each time  probe the
+ * window user             either of those                       user timeout (R2)       give up:
+ * E_TIMEOUT delayed ACK      text is unacknowledged by us          config.delayed_ack acknowledge
+ *   keep-alive       enabled, idle, nothing in flight      idle, then interval     probe; give up
+ * after some FIN-WAIT-2       nobody will read any more             config                  give up
+ *   TIME-WAIT        in that state                         2 MSL                   CLOSED
+ *
+ * The node moves only to earlier times; when it fires early it is armed again. So an
+ * acknowledgement that restarts the retransmission timer costs the wheel nothing.
+ */
+#include "core/state.h"
+
+static duet_time earlier(duet_time a, duet_time b)
+{
+    return a < b ? a : b;
+}
+
+void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer timer)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    t->timer = (uint8_t)timer;
+    t->deadline = s->now + tcp_rto_backed_off(s, c);
+}
+
+void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t == NULL)
+        return;
+    t->deadline = DUET_NEVER;
+    t->timer = DUET_TIMER_RETRANSMISSION;
+}
+
+void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c)
+{
+    if (conn_is(c, TCP_CONN_ACK_PENDING))
+        return;
+    c->flags |= TCP_CONN_ACK_PENDING;
+    c->delayed_ack = s->now + s->config.delayed_ack;
+}
+
+/* ---- when each is due ---- */
+
+/* R2: how long without progress until the connection is given up. */
+static duet_time give_up_at(const struct duet_stack *s, const struct tcp_conn *c,
+                            const struct tcp_transfer *t)
+{
+    if (t == NULL || t->deadline == DUET_NEVER)
+        return DUET_NEVER;
+    duet_time user = c->user_timeout_ms * DUET_MILLISECOND;
+    duet_time limit = user == 0 ? DUET_NEVER : user;
+    if (c->state <= DUET_SYN_RECEIVED)
+        limit = earlier(limit, s->config.syn_timeout);
+    return limit == DUET_NEVER ? DUET_NEVER : t->progress + limit;
+}
+
+static bool is_idle(const struct tcp_conn *c)
+{
+    return seq_eq(c->snd.una, c->snd.nxt) && c->state >= DUET_ESTABLISHED;
+}
+
+static duet_time keepalive_at(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    bool runs = conn_is(c, TCP_CONN_KEEPALIVE) && is_idle(c) && c->state != DUET_TIME_WAIT;
+    if (!runs)
+        return DUET_NEVER;
+    return c->heard + c->keepalive_idle_ms * DUET_MILLISECOND +
+           c->probes * s->config.keepalive_interval;
+}
+
+static duet_time fin_wait_2_at(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    bool runs = c->state == DUET_FIN_WAIT_2 && conn_is(c, TCP_CONN_USER_GONE);
+    return runs ? c->heard + s->config.fin_wait_2_timeout : DUET_NEVER;
+}
+
+static duet_time time_wait_at(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    bool runs = c->state == DUET_TIME_WAIT && !conn_is(c, TCP_CONN_DETACHED);
+    return runs ? c->heard + 2 * s->config.msl : DUET_NEVER;
+}
+
+/* A FIN that found no transfer record to travel in asks again. */
+static duet_time starved_at(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    bool starves = conn_is(c, TCP_CONN_FIN_WANTED) && !conn_is(c, TCP_CONN_FIN_SENT) &&
+                   c->transfer == POOL_NONE;
+    return starves ? s->now + 100 * DUET_MILLISECOND : DUET_NEVER;
+}
+
+void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    duet_time due = t == NULL ? DUET_NEVER : earlier(t->deadline, give_up_at(s, c, t));
+    due = earlier(due, c->delayed_ack);
+    due = earlier(due, keepalive_at(s, c));
+    due = earlier(due, fin_wait_2_at(s, c));
+    due = earlier(due, time_wait_at(s, c));
+    due = earlier(due, starved_at(s, c));
+    uint32_t index = conn_index(s, c);
+    if (due == DUET_NEVER)
+        wheel_disarm(&s->wheel, index);
+    else if (!wheel_is_armed(&s->wheel, index) || due < c->timer.deadline)
+        wheel_arm(&s->wheel, index, due);
+}
+
+/* ---- what each does ---- */
+
+/* R1: negative advice, and a soft error for the user, once (SHLD-9, SHLD-10, MUST-20). */
+static void check_r1(struct duet_stack *s, struct tcp_conn *c, const struct tcp_transfer *t)
+{
+    if (t->retransmissions < s->config.r1_retransmissions || conn_is(c, TCP_CONN_R1_TOLD))
+        return;
+    c->flags |= TCP_CONN_R1_TOLD;
+    tcp_rule(s, c, TCP_RULE_R1_REACHED, NULL);
+    tcp_soft_error(s, c, DUET_E_TIMEOUT);
+}
+
+static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
+{
+    if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
+        c->flags |= TCP_CONN_SYN_RETRANSMITTED;
+        c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+        t->resend = c->snd.una;
+        tcp_owe(s, c, TCP_OWES_SYN | TCP_OWES_DATA, TCP_RULE_SYN_RETRANSMITTED);
+    } else {
+        tcp_loss_timeout(s, c);
+        tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_RETRANSMISSION_TIMEOUT);
+    }
+}
+
+static void transfer_timer_expired(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
+{
+    enum duet_timer timer = (enum duet_timer)t->timer;
+    enum tcp_rule rule = timer == DUET_TIMER_PERSIST      ? TCP_RULE_PERSIST_TIMEOUT
+                         : conn_is(c, TCP_CONN_SYN_ACKED) ? TCP_RULE_RETRANSMISSION_TIMEOUT
+                                                          : TCP_RULE_SYN_RETRANSMITTED;
+    tcp_rule(s, c, rule, NULL);
+    trace_timer(s, c, timer, DUET_TIMER_EXPIRED, t->retransmissions, 0, rule);
+    if (timer == DUET_TIMER_PERSIST)
+        tcp_owe(s, c, TCP_OWES_PROBE, rule);
+    else
+        retransmission_expired(s, c, t);
+    if (t->retransmissions < UINT8_MAX)
+        t->retransmissions++;
+    if (timer == DUET_TIMER_RETRANSMISSION)
+        check_r1(s, c, t);
+    tcp_timer_restart(s, c, timer);
+}
+
+static void keepalive_expired(struct duet_stack *s, struct tcp_conn *c)
+{
+    if (c->probes >= s->config.keepalive_probes) {
+        tcp_conn_reset(s, c, TCP_RULE_KEEPALIVE_FAILED, DUET_E_TIMEOUT);
+        return;
+    }
+    c->probes++;
+    trace_timer(s, c, DUET_TIMER_KEEPALIVE, DUET_TIMER_EXPIRED, c->probes, 0,
+                TCP_RULE_KEEPALIVE_PROBE);
+    tcp_owe(s, c, TCP_OWES_KEEPALIVE, TCP_RULE_KEEPALIVE_PROBE);
+}
+
+/* Runs what is due. The first that ends the connection ends the run. */
+static void run(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (s->now >= time_wait_at(s, c)) {
+        trace_timer(s, c, DUET_TIMER_TIME_WAIT, DUET_TIMER_EXPIRED, 0, 0,
+                    TCP_RULE_TIME_WAIT_EXPIRED);
+        tcp_conn_end(s, c, TCP_RULE_TIME_WAIT_EXPIRED, DUET_OK);
+        return;
+    }
+    if (s->now >= fin_wait_2_at(s, c)) {
+        trace_timer(s, c, DUET_TIMER_FIN_WAIT_2, DUET_TIMER_EXPIRED, 0, 0,
+                    TCP_RULE_FIN_WAIT_2_TIMEOUT);
+        tcp_conn_end(s, c, TCP_RULE_FIN_WAIT_2_TIMEOUT, DUET_E_TIMEOUT);
+        return;
+    }
+    if (t != NULL && s->now >= give_up_at(s, c, t)) {
+        trace_timer(s, c, DUET_TIMER_USER, DUET_TIMER_EXPIRED, t->retransmissions, 0,
+                    TCP_RULE_USER_TIMEOUT);
+        tcp_conn_end(s, c, TCP_RULE_USER_TIMEOUT, DUET_E_TIMEOUT);
+        return;
+    }
+    if (t != NULL && s->now >= t->deadline)
+        transfer_timer_expired(s, c, t);
+    if (s->now >= c->delayed_ack) {
+        c->delayed_ack = DUET_NEVER;
+        tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_DELAYED_ACK);
+        tcp_rule(s, c, TCP_RULE_DELAYED_ACK, NULL);
+    }
+    if (c->transfer == POOL_NONE && conn_is(c, TCP_CONN_FIN_WANTED) &&
+        !conn_is(c, TCP_CONN_FIN_SENT))
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_CLOSE);
+    if (s->now >= keepalive_at(s, c))
+        keepalive_expired(s, c);
+}
+
+void tcp_timeouts(struct duet_stack *s)
+{
+    uint32_t index;
+    while ((index = wheel_expire(&s->wheel, s->now)) != WHEEL_NONE) {
+        struct tcp_conn *c = conn_at(s, index);
+        run(s, c);
+        tcp_conn_settle(s, c);
+    }
+}

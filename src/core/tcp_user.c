@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/* User calls (RFC 9293, 3.10.1 to 3.10.6): OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS, in that
+ * order, each by state. What they change on the wire is owed and leaves with the next duet_output.
+ */
+#include "base/bytes.h"
+#include "base/check.h"
+#include "core/user.h"
+
+#include <string.h>
+
+/* ---- OPEN ---- */
+
+static int check_remote(const struct duet_stack *s, const struct duet_socket_address *remote)
+{
+    if (duet_address_is_any(&remote->address) || remote->port == 0)
+        return DUET_E_NOREMOTE;
+    return ip_is_talkable(s, &remote->address) ? DUET_OK : DUET_E_ADDR; /* MUST-46 */
+}
+
+/* The pair of sockets of an active OPEN: what the user left open is chosen here. */
+static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *local,
+                        const struct duet_socket_address *remote, struct tcp_tuple *tuple)
+{
+    memset(tuple, 0, sizeof *tuple);
+    tuple->remote = remote->address;
+    tuple->remote_port = remote->port;
+    tuple->local = local->address;
+    tuple->local_port = local->port;
+    if (duet_address_is_any(&local->address) &&
+        !ip_choose_source(s, &remote->address, &tuple->local))
+        return DUET_E_ADDR;
+    if (duet_address_is_ipv4(&tuple->local) != duet_address_is_ipv4(&tuple->remote) ||
+        !ip_is_ours(s, &tuple->local))
+        return DUET_E_ADDR;
+    if (local->port == 0)
+        return tcp_choose_port(s, tuple) != 0 ? DUET_OK : DUET_E_ADDR;
+    return demux_find(s, tuple).kind == DEMUX_NONE ? DUET_OK : DUET_E_EXISTS;
+}
+
+/* Into SYN-SENT: ISS is chosen and a SYN is owed. */
+static void start_active(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
+{
+    c->snd.iss = tcp_isn(s, &c->tuple);
+    c->snd.una = c->snd.iss;
+    c->snd.nxt = seq_add(c->snd.iss, 1);
+    tcp_set_state(s, c, DUET_SYN_SENT, rule);
+    tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SEND_SYN);
+}
+
+static int open_active(struct duet_stack *s, const struct duet_socket_address *local,
+                       const struct duet_socket_address *remote, enum duet_state from,
+                       struct tcp_conn **connection)
+{
+    struct tcp_tuple tuple;
+    int error = check_remote(s, remote);
+    if (error == DUET_OK)
+        error = choose_tuple(s, local, remote, &tuple);
+    if (error != DUET_OK)
+        return error;
+    struct tcp_conn *c = tcp_conn_new(s, &tuple);
+    if (c == NULL)
+        return DUET_E_RES;
+    if (!tcp_borrow_transfer(s, c)) {
+        tcp_conn_unmake(s, c);
+        return DUET_E_RES;
+    }
+    tcp_inherit_state(c, from);
+    trace_call(s, &c->tuple, from, DUET_CALL_CONNECT, DUET_OK, 0);
+    start_active(s, c, from == DUET_LISTEN ? TCP_RULE_OPEN_LISTENER : TCP_RULE_OPEN_ACTIVE);
+    *connection = c;
+    return DUET_OK;
+}
+
+int duet_connect(struct duet_stack *s, duet_time now, const struct duet_connect_options *options,
+                 struct duet_handle *handle)
+{
+    stack_now(s, now);
+    struct tcp_conn *c;
+    int error = open_active(s, &options->local, &options->remote, DUET_CLOSED, &c);
+    if (error != DUET_OK)
+        return error;
+    *handle = conn_handle(s, c);
+    return DUET_OK;
+}
+
+int duet_connect_listener(struct duet_stack *s, duet_time now, struct duet_handle handle,
+                          const struct duet_socket_address *remote, struct duet_handle *connection)
+{
+    stack_now(s, now);
+    struct tcp_listener *listener = listener_of_handle(s, handle);
+    if (listener == NULL)
+        return DUET_E_NOCONN;
+    bool is_named = remote != NULL && !duet_address_is_any(&remote->address);
+    struct duet_socket_address target = is_named ? *remote : listener->remote;
+    struct tcp_conn *c;
+    int error = open_active(s, &listener->local, &target, DUET_LISTEN, &c);
+    if (error != DUET_OK)
+        return error;
+    listener_remove(s, listener, DUET_SYN_SENT);
+    *connection = conn_handle(s, c);
+    return DUET_OK;
+}
+
+/* ---- SEND ---- */
+
+/* Why a connection takes no bytes at all, or DUET_OK. */
+static int send_error(const struct tcp_conn *c)
+{
+    if (conn_is(c, TCP_CONN_USER_GONE | TCP_CONN_FIN_WANTED | TCP_CONN_CLOSE_DEFERRED))
+        return DUET_E_CLOSING;
+    switch ((enum duet_state)c->state) {
+    case DUET_CLOSED:
+        return c->error != DUET_OK ? c->error : DUET_E_CLOSING;
+    case DUET_SYN_SENT:
+    case DUET_SYN_RECEIVED:
+    case DUET_ESTABLISHED:
+    case DUET_CLOSE_WAIT:
+        return DUET_OK;
+    case DUET_FIN_WAIT_1:
+    case DUET_FIN_WAIT_2:
+    case DUET_CLOSING:
+    case DUET_LAST_ACK:
+    case DUET_TIME_WAIT:
+        return DUET_E_CLOSING;
+    case DUET_LISTEN:
+    case DUET_STATES:
+        break;
+    }
+    unreachable("no connection record is in LISTEN");
+}
+
+/* Bytes have been put into the queue. */
+static void queued(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, unsigned flags)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if ((flags & DUET_SEND_MORE) != 0)
+        c->flags |= TCP_CONN_MORE;
+    else
+        c->flags &= ~(uint32_t)TCP_CONN_MORE;
+    if ((flags & DUET_SEND_URGENT) != 0) {
+        t->urgent = true;
+        t->up = tcp_send_end(s, c); /* MUST-62: the byte behind the last urgent one */
+    }
+    trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_SEND, bytes, bytes);
+    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SEND_DATA);
+}
+
+int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle, const void *data,
+                  size_t size, unsigned flags)
+{
+    stack_now(s, now);
+    const struct tcp_listener *listener = listener_of_handle(s, handle);
+    if (listener != NULL)
+        return duet_address_is_any(&listener->remote.address) ? DUET_E_NOREMOTE : DUET_E_AGAIN;
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    int error = c == NULL ? DUET_E_NOCONN : send_error(c);
+    if (error != DUET_OK || size == 0)
+        return error;
+    uint32_t room = tcp_send_room(s, c);
+    uint32_t wanted = (uint32_t)(size < room ? size : room);
+    if (wanted > 0 && !tcp_borrow_transfer(s, c))
+        wanted = 0;
+    uint32_t taken = 0;
+    if (wanted > 0) {
+        struct tcp_transfer *t = transfer_of(s, c);
+        taken = buffer_write(&s->buffers, &t->send, t->send.length, data, wanted);
+        buffer_extend(&t->send, taken);
+    }
+    if (taken < size)
+        c->flags |= TCP_CONN_WRITE_BLOCKED;
+    if (taken == 0) {
+        tcp_conn_idle(s, c);
+        return DUET_E_AGAIN;
+    }
+    queued(s, c, taken, flags);
+    return taken;
+}
+
+int duet_send_reserve(struct duet_stack *s, struct duet_handle handle, void **data, size_t *size)
+{
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    int error = c == NULL ? DUET_E_NOCONN : send_error(c);
+    if (error != DUET_OK)
+        return error;
+    uint32_t room = tcp_send_room(s, c);
+    uint32_t contiguous = 0;
+    uint8_t *place = NULL;
+    if (room > 0 && tcp_borrow_transfer(s, c))
+        place = buffer_reserve(&s->buffers, &transfer_of(s, c)->send, &contiguous);
+    if (place == NULL) {
+        c->flags |= TCP_CONN_WRITE_BLOCKED;
+        tcp_conn_idle(s, c);
+        return DUET_E_AGAIN;
+    }
+    *data = place;
+    *size = min_u32(room, contiguous);
+    return DUET_OK;
+}
+
+int duet_send_commit(struct duet_stack *s, duet_time now, struct duet_handle handle, size_t size,
+                     unsigned flags)
+{
+    stack_now(s, now);
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    int error = c == NULL ? DUET_E_NOCONN : send_error(c);
+    if (error != DUET_OK)
+        return error;
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (size == 0) {
+        tcp_conn_idle(s, c);
+        return DUET_OK;
+    }
+    uint32_t contiguous = 0;
+    bool was_reserved = t != NULL && size <= tcp_send_room(s, c) &&
+                        buffer_reserve(&s->buffers, &t->send, &contiguous) != NULL &&
+                        size <= contiguous;
+    if (!was_reserved)
+        return DUET_E_ARG;
+    buffer_extend(&t->send, (uint32_t)size);
+    queued(s, c, (uint32_t)size, flags);
+    return DUET_OK;
+}
+
+/* ---- RECEIVE ---- */
+
+/* Why there is nothing to read. */
+static int receive_error(const struct tcp_conn *c)
+{
+    if (conn_is(c, TCP_CONN_USER_GONE))
+        return DUET_E_CLOSING;
+    if (c->receive.length > 0)
+        return DUET_OK;
+    if (c->state == DUET_CLOSED && c->error != DUET_OK)
+        return c->error;
+    if (conn_is(c, TCP_CONN_FIN_RECEIVED) || c->state == DUET_CLOSED)
+        return DUET_E_CLOSING;
+    return DUET_E_AGAIN;
+}
+
+/* The user has read bytes: the window may open, the urgent mark may be passed. */
+static void consumed(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
+{
+    buffer_drop(&s->buffers, &c->receive, bytes);
+    const struct tcp_reassembly *r = reassembly_of(s, c);
+    buffer_settle(&s->buffers, &c->receive, r != NULL && r->count > 0);
+    if (c->receive.length == 0)
+        c->flags &= ~(uint32_t)TCP_CONN_READ_TOLD;
+    struct seq read = seq_sub(c->rcv.nxt, c->receive.length);
+    if (conn_is(c, TCP_CONN_URGENT_RECEIVED) && seq_le(c->rcv.up, read))
+        c->flags &= ~(uint32_t)TCP_CONN_URGENT_RECEIVED;
+    trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_RECEIVE, bytes, bytes);
+    bool peer_may_send =
+        c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 || c->state == DUET_FIN_WAIT_2;
+    if (peer_may_send && tcp_receive_window_moved(s, c))
+        tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_WINDOW_UPDATE);
+}
+
+int64_t duet_receive(struct duet_stack *s, duet_time now, struct duet_handle handle, void *data,
+                     size_t size)
+{
+    stack_now(s, now);
+    if (listener_of_handle(s, handle) != NULL)
+        return DUET_E_AGAIN;
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    int error = c == NULL ? DUET_E_NOCONN : receive_error(c);
+    if (error != DUET_OK || size == 0)
+        return error;
+    uint32_t bytes = (uint32_t)(size < c->receive.length ? size : c->receive.length);
+    buffer_read(&s->buffers, &c->receive, 0, data, bytes, NULL);
+    consumed(s, c, bytes);
+    return bytes;
+}
+
+int duet_receive_peek(struct duet_stack *s, struct duet_handle handle, const void **data,
+                      size_t *size)
+{
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    int error = c == NULL ? DUET_E_NOCONN : receive_error(c);
+    if (error != DUET_OK)
+        return error;
+    uint32_t contiguous;
+    *data = buffer_peek(&s->buffers, &c->receive, &contiguous);
+    *size = contiguous;
+    return DUET_OK;
+}
+
+int duet_receive_consume(struct duet_stack *s, duet_time now, struct duet_handle handle,
+                         size_t size)
+{
+    stack_now(s, now);
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    if (c == NULL)
+        return DUET_E_NOCONN;
+    if (conn_is(c, TCP_CONN_USER_GONE))
+        return DUET_E_CLOSING;
+    if (size > c->receive.length)
+        return DUET_E_ARG;
+    if (size > 0)
+        consumed(s, c, (uint32_t)size);
+    return DUET_OK;
+}
+
+/* ---- CLOSE ---- */
+
+static void want_fin(struct duet_stack *s, struct tcp_conn *c, enum duet_state to)
+{
+    c->flags |= TCP_CONN_FIN_WANTED;
+    tcp_set_state(s, c, to, TCP_RULE_CLOSE);
+    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_CLOSE);
+}
+
+static int close_sending(struct duet_stack *s, struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    switch ((enum duet_state)c->state) {
+    case DUET_SYN_SENT:
+        tcp_conn_end(s, c, TCP_RULE_CLOSE_SYN_SENT, DUET_E_CLOSING);
+        return DUET_OK;
+    case DUET_SYN_RECEIVED:
+        if (conn_is(c, TCP_CONN_CLOSE_DEFERRED))
+            return DUET_E_CLOSING;
+        if (t != NULL && t->send.length > 0)
+            c->flags |= TCP_CONN_CLOSE_DEFERRED;
+        else
+            want_fin(s, c, DUET_FIN_WAIT_1);
+        return DUET_OK;
+    case DUET_ESTABLISHED:
+        want_fin(s, c, DUET_FIN_WAIT_1);
+        return DUET_OK;
+    case DUET_CLOSE_WAIT:
+        want_fin(s, c, DUET_LAST_ACK);
+        return DUET_OK;
+    case DUET_FIN_WAIT_1:
+    case DUET_FIN_WAIT_2:
+    case DUET_CLOSING:
+    case DUET_LAST_ACK:
+    case DUET_TIME_WAIT:
+        return DUET_E_CLOSING;
+    case DUET_CLOSED:
+        return DUET_E_NOCONN;
+    case DUET_LISTEN:
+    case DUET_STATES:
+        break;
+    }
+    unreachable("no connection record is in LISTEN");
+}
+
+int duet_shutdown(struct duet_stack *s, duet_time now, struct duet_handle handle)
+{
+    stack_now(s, now);
+    struct tcp_listener *listener = listener_of_handle(s, handle);
+    if (listener != NULL) {
+        listener_remove(s, listener, DUET_CLOSED);
+        return DUET_OK;
+    }
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    if (c == NULL)
+        return DUET_E_NOCONN;
+    if (conn_is(c, TCP_CONN_USER_GONE))
+        return DUET_E_CLOSING;
+    trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_SHUTDOWN, 0, 0);
+    int error = close_sending(s, c);
+    tcp_conn_settle(s, c);
+    return error;
+}
+
+/* Has the peer sent what nobody will read? (SHLD-3; RFC 2525, 2.17) */
+static bool has_unread(const struct tcp_conn *c)
+{
+    bool peer_can_be_told = c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 ||
+                            c->state == DUET_FIN_WAIT_2 || c->state == DUET_CLOSE_WAIT;
+    return peer_can_be_told && (c->receive.length > 0 || c->reassembly != POOL_NONE);
+}
+
+int duet_close(struct duet_stack *s, duet_time now, struct duet_handle handle)
+{
+    stack_now(s, now);
+    struct tcp_listener *listener = listener_of_handle(s, handle);
+    if (listener != NULL) {
+        listener_remove(s, listener, DUET_CLOSED);
+        return DUET_OK;
+    }
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    if (c == NULL)
+        return DUET_E_NOCONN;
+    if (conn_is(c, TCP_CONN_USER_GONE))
+        return DUET_OK;
+    trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_CLOSE, 0, 0);
+    c->flags |= TCP_CONN_USER_GONE;
+    if (c->state == DUET_FIN_WAIT_2)
+        c->heard = s->now; /* the local limit of FIN-WAIT-2 counts from here */
+    if (has_unread(c))
+        tcp_conn_reset(s, c, TCP_RULE_CLOSE_UNREAD, DUET_E_RESET);
+    else if (c->state == DUET_TIME_WAIT)
+        tcp_conn_detach_time_wait(s, c);
+    else
+        (void)close_sending(s, c);
+    tcp_conn_settle(s, c);
+    return DUET_OK;
+}
+
+/* ---- ABORT ---- */
+
+static void abort_conn(struct duet_stack *s, struct tcp_conn *c)
+{
+    c->flags |= TCP_CONN_USER_GONE;
+    switch ((enum duet_state)c->state) {
+    case DUET_SYN_SENT:
+        tcp_conn_end(s, c, TCP_RULE_ABORT, DUET_E_RESET);
+        return;
+    case DUET_SYN_RECEIVED:
+    case DUET_ESTABLISHED:
+    case DUET_FIN_WAIT_1:
+    case DUET_FIN_WAIT_2:
+    case DUET_CLOSE_WAIT:
+        tcp_conn_reset(s, c, TCP_RULE_ABORT, DUET_E_RESET);
+        return;
+    case DUET_CLOSING:
+    case DUET_LAST_ACK:
+    case DUET_TIME_WAIT:
+        if (!conn_is(c, TCP_CONN_DETACHED))
+            tcp_conn_end(s, c, TCP_RULE_ABORT_CLOSING, DUET_E_RESET);
+        return;
+    case DUET_CLOSED:
+        return;
+    case DUET_LISTEN:
+    case DUET_STATES:
+        break;
+    }
+    unreachable("no connection record is in LISTEN");
+}
+
+int duet_abort(struct duet_stack *s, duet_time now, struct duet_handle handle)
+{
+    stack_now(s, now);
+    struct tcp_listener *listener = listener_of_handle(s, handle);
+    if (listener != NULL) {
+        listener_remove(s, listener, DUET_CLOSED);
+        return DUET_OK;
+    }
+    struct tcp_conn *c = conn_of_handle(s, handle);
+    if (c == NULL)
+        return DUET_E_NOCONN;
+    trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_ABORT, 0, 0);
+    abort_conn(s, c);
+    tcp_conn_settle(s, c);
+    return DUET_OK;
+}
