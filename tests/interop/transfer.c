@@ -3,9 +3,7 @@
  * repeats and nobody can pass by echoing; the sums are computed on both sides and compared. */
 #include "interop/transfer.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -179,6 +177,7 @@ static void stack_step(struct transfer *t, duet_time now)
         return;
     if (duet_status(t->stack, t->connection, &status) == DUET_OK) {
         t->stack_name.port = status.local.port;
+        t->kernel_name.port = status.remote.port;
         if (status.state == DUET_SYN_SENT || status.state == DUET_SYN_RECEIVED)
             return;
     }
@@ -187,42 +186,6 @@ static void stack_step(struct transfer *t, duet_time now)
 }
 
 /* ---- the kernel's side ---- */
-
-struct name {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } u;
-    socklen_t size;
-};
-
-static struct name name_of(const struct duet_socket_address *address)
-{
-    struct name name = {0};
-
-    if (duet_address_is_ipv4(&address->address)) {
-        name.u.v4.sin_family = AF_INET;
-        name.u.v4.sin_port = htons(address->port);
-        memcpy(&name.u.v4.sin_addr, address->address.bytes + 12, 4);
-        name.size = sizeof(name.u.v4);
-    } else {
-        name.u.v6.sin6_family = AF_INET6;
-        name.u.v6.sin6_port = htons(address->port);
-        memcpy(&name.u.v6.sin6_addr, address->address.bytes, 16);
-        name.size = sizeof(name.u.v6);
-    }
-    return name;
-}
-
-static uint16_t port_of(int socket)
-{
-    struct name name = {.size = sizeof(name.u)};
-
-    if (getsockname(socket, &name.u.any, &name.size) < 0)
-        return 0;
-    return ntohs(name.u.any.sa_family == AF_INET ? name.u.v4.sin_port : name.u.v6.sin6_port);
-}
 
 static void kernel_send(struct transfer *t)
 {
@@ -357,22 +320,13 @@ static bool open_stack_end(struct transfer *t, duet_time now)
 
 static bool open_kernel_end(struct transfer *t)
 {
-    const struct name here = name_of(&t->kernel_name), there = name_of(&t->stack_name);
-    int fd = socket(here.u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const bool is_server = t->plan->is_client;
+    int descriptor = duet_kernel_socket(&t->kernel_name, is_server ? NULL : &t->stack_name);
 
-    if (fd < 0)
-        return trouble(t, "socket: %s", strerror(errno));
-    if (t->plan->is_client) {
-        t->listening = fd;
-        if (bind(fd, &here.u.any, here.size) < 0 || listen(fd, 1) < 0)
-            return trouble(t, "listen: %s", strerror(errno));
-    } else {
-        t->socket = fd;
-        if (connect(fd, &there.u.any, there.size) < 0 && errno != EINPROGRESS)
-            return trouble(t, "connect: %s", strerror(errno));
-        t->kernel_name.port = port_of(fd);
-    }
-    t->also = (struct pollfd){.fd = fd, .events = t->plan->is_client ? POLLIN : POLLOUT};
+    if (descriptor < 0)
+        return trouble(t, "the kernel's socket: %s", strerror(errno));
+    *(is_server ? &t->listening : &t->socket) = descriptor;
+    t->also = (struct pollfd){.fd = descriptor, .events = is_server ? POLLIN : POLLOUT};
     t->loop.also = &t->also;
     t->loop.also_count = 1;
     return true;
