@@ -140,10 +140,11 @@ static bool are_valid(const struct duet_scenario_options *options)
 static void judge_end(struct world *world, const struct actor *actors)
 {
     for (unsigned host = 0; host < WORLD_HOSTS; host++) {
+        struct duet_handle handle;
         struct duet_status status;
         uint64_t cursor = 0;
 
-        while (duet_next_status(world_stack(world, host), &cursor, NULL, &status))
+        while (duet_next_status(world_stack(world, host), &cursor, &handle, &status))
             if (status.state != DUET_LISTEN && status.state != DUET_CLOSED)
                 world_fail(world, "nothing more will happen, but the %s is left in %s",
                            world_name(host), duet_state_name(status.state));

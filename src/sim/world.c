@@ -357,7 +357,8 @@ static bool send_one(struct world *world, unsigned number)
 }
 
 /* One packet at a time: what a host answers to one packet is decided before it sees the next, so
- * that a ladder shows cause and effect. */
+ * that a ladder shows cause and effect. Users act before anything is sent, the server's first, so
+ * that a server that starts at the instant of its client is ready for it. */
 static bool turn(struct world *world)
 {
     bool busy = false;
@@ -365,10 +366,12 @@ static bool turn(struct world *world)
     for (unsigned host = 0; host < WORLD_HOSTS; host++) {
         busy |= deliver(world, host);
         busy |= expire(world, host);
+    }
+    for (unsigned host = WORLD_HOSTS; host-- > 0;)
         busy |= let_users_act(world, host);
+    for (unsigned host = 0; host < WORLD_HOSTS; host++)
         while (world->problem[0] == '\0' && send_one(world, host))
             busy = true;
-    }
     return busy;
 }
 
