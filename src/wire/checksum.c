@@ -13,8 +13,13 @@
 
 enum { BLOCK = 64, CHUNK = 4096 };
 
+static inline uint64_t add_halves(uint64_t sum, uint64_t word)
+{
+    return sum + (word & UINT32_MAX) + (word >> 32);
+}
+
 /* The four lanes are independent, so that the compiler can keep them in vectors. A lane takes four
- * words a block: it cannot overflow before 2^30 blocks, 64 GiB. */
+ * halves a block: it cannot overflow before 2^30 blocks, 64 GiB. */
 static uint64_t sum_blocks(const uint8_t *at, size_t blocks)
 {
     uint64_t lanes[4] = {0, 0, 0, 0};
@@ -22,29 +27,45 @@ static uint64_t sum_blocks(const uint8_t *at, size_t blocks)
         uint64_t words[BLOCK / 8];
         memcpy(words, at, BLOCK);
         for (unsigned i = 0; i < 4; i++)
-            lanes[i] += (words[i] & UINT32_MAX) + (words[i] >> 32) + (words[i + 4] & UINT32_MAX) +
-                        (words[i + 4] >> 32);
+            lanes[i] = add_halves(add_halves(lanes[i], words[i]), words[i + 4]);
     }
     return lanes[0] + lanes[1] + lanes[2] + lanes[3];
 }
 
+/* What is left behind the blocks: 64 bits at a time, then once 32, 16 and 8. */
+static uint64_t sum_tail(const uint8_t *at, size_t size)
+{
+    uint64_t sum = 0, word64;
+    uint32_t word32;
+    uint16_t word16;
+
+    for (; size >= 8; size -= 8, at += 8) {
+        memcpy(&word64, at, 8);
+        sum = add_halves(sum, word64);
+    }
+    if ((size & 4) != 0) {
+        memcpy(&word32, at, 4);
+        sum += word32;
+        at += 4;
+    }
+    if ((size & 2) != 0) {
+        memcpy(&word16, at, 2);
+        sum += word16;
+        at += 2;
+    }
+    if ((size & 1) != 0) { /* RFC 1071, section 1: as if a zero followed */
+        const uint8_t last[2] = {*at, 0};
+        memcpy(&word16, last, 2);
+        sum += word16;
+    }
+    return sum;
+}
+
 static uint64_t sum_bytes(const uint8_t *at, size_t size)
 {
-    uint64_t sum = sum_blocks(at, size / BLOCK);
-    at += size / BLOCK * BLOCK;
-    size %= BLOCK;
-
-    for (; size >= 4; size -= 4, at += 4) {
-        uint32_t word;
-        memcpy(&word, at, 4);
-        sum += word;
-    }
-    uint8_t tail[4] = {0, 0, 0, 0}; /* RFC 1071, section 1: the last odd byte is padded with zero */
-    for (size_t i = 0; i < size; i++)
-        tail[i] = at[i];
-    uint32_t word;
-    memcpy(&word, tail, 4);
-    return sum + word;
+    const size_t blocks = size / BLOCK;
+    const uint64_t sum = blocks > 0 ? sum_blocks(at, blocks) : 0;
+    return sum + sum_tail(at + blocks * BLOCK, size % BLOCK);
 }
 
 static uint16_t fold(uint64_t sum)
