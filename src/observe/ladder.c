@@ -91,6 +91,7 @@ static int read_sent(struct ladder_reader *reader, const struct record *record)
     struct ladder *ladder = reader->ladder;
     size_t index = ladder->arrow_count;
     struct ladder_arrow *arrow = add_arrow(ladder, record, record->end);
+    struct ladder_moment *moment;
 
     parse(ladder, arrow);
     if (arrow->is_tcp && arrow->pair == LADDER_NONE)
@@ -100,7 +101,9 @@ static int read_sent(struct ladder_reader *reader, const struct record *record)
     arrow->sent = record->time;
     arrow->departure = ladder->moment_count;
     reader->by_tag[record->tag] = index;
-    ladder_add_moment(reader, LADDER_DEPARTURE, record->time, record->end, arrow->pair)->arrow = index;
+    moment = ladder_add_moment(reader, LADDER_DEPARTURE, record->time, record->end, arrow->pair);
+    moment->arrow = index;
+    moment->packet = record;
     ladder_match_early(reader, index);
     return 0;
 }
@@ -135,14 +138,16 @@ static struct ladder_arrow *arriving(struct ladder_reader *reader, const struct 
 static int read_arrived(struct ladder_reader *reader, const struct record *record)
 {
     struct ladder_arrow *arrow = arriving(reader, record);
+    struct ladder_moment *moment;
 
     if (arrow == NULL)
         return -1;
     arrow->arrived = record->time;
     arrow->lost = DUET_NEVER;
     arrow->arrival = reader->ladder->moment_count;
-    ladder_add_moment(reader, LADDER_ARRIVAL, record->time, record->end, arrow->pair)->arrow =
-        (size_t)(arrow - reader->ladder->arrows);
+    moment = ladder_add_moment(reader, LADDER_ARRIVAL, record->time, record->end, arrow->pair);
+    moment->arrow = (size_t)(arrow - reader->ladder->arrows);
+    moment->packet = record;
     return 0;
 }
 

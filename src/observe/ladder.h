@@ -57,6 +57,7 @@ struct ladder_moment {
     unsigned end;
     size_t pair;  /* LADDER_NONE: no connection */
     size_t arrow; /* DEPARTURE, ARRIVAL */
+    const struct record *packet; /* the same: as it was seen here */
     enum duet_state before, after;
     bool inferred; /* the states are concluded, not reported */
     bool minor;    /* of no interest in a narrow picture */
@@ -174,6 +175,7 @@ struct ladder_reader { /* the walk over a recording */
     size_t context[DUET_RECORDER_ENDS]; /* the moment that the trace of an end explains now, LADDER_NONE */
     size_t last_pair[DUET_RECORDER_ENDS];
     bool listening[DUET_RECORDER_ENDS];
+    bool has_trace[DUET_RECORDER_ENDS];
     bool inferred[DUET_RECORDER_ENDS]; /* what is known of the state now was concluded */
     struct ladder_flow *flows;
     size_t flow_count;

@@ -8,6 +8,9 @@
 
 #include "observe/ladder.h"
 
+/* How much later than the packet that changed its state an end may be asked for it. */
+#define ANSWER_DELAY (20 * DUET_MILLISECOND)
+
 static size_t *flow_slot(const struct ladder_reader *reader, unsigned end, uint32_t flow)
 {
     for (size_t i = 0; i < reader->flow_count; i++)
@@ -33,6 +36,7 @@ int ladder_map_flows(struct ladder_reader *reader)
 
         if (record->kind != RECORD_TRACE)
             continue;
+        reader->has_trace[record->end] = true;
         if (!is_segment(event) || flow_slot(reader, record->end, event->flow) != NULL)
             continue;
         pair = ladder_pair_of(reader->ladder, record->end, event->u.segment.local_port,
@@ -307,6 +311,21 @@ void ladder_read_trace(struct ladder_reader *reader, unsigned end, const struct 
     }
 }
 
+/* An end with a trace says its state itself unless it has lost it: it starts again, with nothing. */
+static void restart(struct ladder_reader *reader, unsigned end, const struct record *record)
+{
+    struct ladder_moment *moment = ladder_add_moment(reader, LADDER_STATE, record->time, end, reader->last_pair[end]);
+
+    moment->after = record->u.state.state;
+    for (size_t i = 0; i < reader->ladder->pair_count; i++) {
+        reader->ladder->pairs[i].state_known[end] = false;
+        reader->ladder->pairs[i].tcb[end].known = false;
+    }
+    moment->tcb.known = false;
+    reader->listening[end] = record->u.state.state == DUET_LISTEN;
+    reader->context[end] = LADDER_NONE;
+}
+
 /* An end that is asked answers a little later than what it tells of; a change belongs to the packet that
  * it has just received or sent. */
 void ladder_read_state(struct ladder_reader *reader, const struct record *record)
@@ -317,6 +336,10 @@ void ladder_read_state(struct ladder_reader *reader, const struct record *record
     enum duet_state now = record->u.state.state;
     struct ladder_moment *moment;
 
+    if (reader->has_trace[end]) {
+        restart(reader, end, record);
+        return;
+    }
     reader->inferred[end] = record->u.state.inferred;
     if (now == ladder_state_of(reader, end, pair)) {
         set_state(reader, end, pair, now);
@@ -324,7 +347,7 @@ void ladder_read_state(struct ladder_reader *reader, const struct record *record
     }
     moment = context == LADDER_NONE ? NULL : &reader->ladder->moments[context];
     if (moment == NULL || (moment->kind != LADDER_ARRIVAL && moment->kind != LADDER_DEPARTURE) ||
-        record->time - moment->time > 20 * DUET_MILLISECOND)
+        record->time - moment->time > ANSWER_DELAY)
         moment = ladder_add_moment(reader, LADDER_STATE, record->time, end, pair);
     moment->after = now;
     moment->inferred = reader->inferred[end];

@@ -301,7 +301,7 @@ void words_title(struct words *words, const struct ladder_moment *moment)
         break;
     case LADDER_STATE:
         if (moment->before != moment->after)
-            words_add(words, "%s, then %s", duet_state_name(moment->before), duet_state_name(moment->after));
+            words_add(words, "now %s", duet_state_name(moment->after));
         break;
     case LADDER_DEPARTURE:
     case LADDER_ARRIVAL:
