@@ -8,7 +8,6 @@
 #include <sys/utsname.h>
 
 #include "command.h"
-#include "duet/loop.h"
 #include "peer_story.h"
 
 enum { TEXT_MAX = 160 };
@@ -83,9 +82,6 @@ static bool play(const struct show_peer_options *options, struct duet_recorder *
 
     duet_recorder_name(recorder, 0, is_client ? "duet" : "Linux", false);
     duet_recorder_name(recorder, 1, is_client ? "Linux" : "duet", false);
-    if (is_client)
-        duet_recorder_note(recorder, duet_loop_now(),
-                           "Real time: duet's MSL is 0.1 s here, its TIME-WAIT 0.2 s, not 240 s.");
     return peer_story_play(kernel, is_client, options->ipv6, recorder, why, size);
 }
 

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The kernel's TCP as a peer without root: the interop programs and `duet show --peer kernel`, run by
+an ordinary user, and the states that both ends went through.
+
+timeout: 300
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "repo"))
+import tap  # noqa: E402
+
+BUILD = pathlib.Path(os.environ["DUET_BUILD"])
+PROGRAM = pathlib.Path(os.environ["DUET_PROGRAM"])
+NOBODY = 65534
+TIMEOUT = 120  # seconds; each program takes a fraction of it
+
+# What each end of the ladder went through, by its part in the connection.
+CLIENT = ["CLOSED", "SYN-SENT", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT"]
+SERVER = ["CLOSED", "LISTEN", "SYN-RECEIVED", "ESTABLISHED", "CLOSE-WAIT", "LAST-ACK", "CLOSED"]
+
+
+def ordinary(command):
+    """The command as an ordinary user runs it."""
+    if os.geteuid() != 0:
+        return command
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] + command
+
+
+def run(command):
+    env = {name: value for name, value in os.environ.items() if name != "DUET_COVERAGE_DIR"}
+    env["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=TIMEOUT, check=False, env=env)
+    return done.returncode, done.stdout, done.stderr
+
+
+def why_not():
+    """Why an ordinary user cannot have namespaces here, or None."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        return "there is no setpriv to become an ordinary user with"
+    status, _, errors = run(ordinary(["unshare", "--user", "--net", "true"]))
+    return None if status == 0 else errors.strip()
+
+
+def states(ladder, side):
+    """The states in the left (0) or right (1) column of a ladder, each once in a row."""
+    found = []
+    for line in ladder.splitlines():
+        columns = re.split("[│├┤●▶◀]", line)
+        if len(columns) < 3:
+            continue
+        word = columns[0 if side == 0 else -1].strip()
+        if re.fullmatch(r"~?[A-Z][A-Z0-9-]+", word) and (not found or found[-1] != word):
+            found.append(word)
+    return found
+
+
+def is_passage(seen, wanted):
+    """True if the states seen are those wanted. An end may first appear in its first or second state."""
+    return seen in (wanted, wanted[1:])
+
+
+def problems_of_show(command, role):
+    status, ladder, errors = run(command)
+    problems = [f"exit status {status}: {errors.strip()}"] if status != 0 else []
+    if "Verified: " not in ladder:
+        problems.append("no bytes were verified")
+    client, server = states(ladder, 0), states(ladder, 1)
+    end = ["CLOSED"] if role == "client" else []  # the kernel's TIME-WAIT is not waited for
+    if not is_passage(client, CLIENT + end):
+        problems.append(f"the client went through {client}")
+    if not is_passage(server, SERVER):
+        problems.append(f"the server went through {server}")
+    return problems + ([ladder] if problems else [])
+
+
+def test_show(test, program):
+    for role in ("client", "server"):
+        for family in ([], ["--ipv6"]):
+            words = ["--role", role] + family
+            command = [str(program), "show", "--peer", "kernel", "--columns", "100"] + words
+            test.clean(f"show --peer kernel {' '.join(words)}, as an ordinary user",
+                       problems_of_show(ordinary(command), role))
+
+
+def test_closed_tun(test, program):
+    """Where TUN is closed to the user, one sentence says so."""
+    name = "show --peer kernel --link tun, where the device is closed to the user"
+    if os.geteuid() != 0 or os.stat("/dev/net/tun").st_mode & 0o006:
+        test.skip(name, "it is open to the user")
+        return
+    status, output, errors = run(ordinary([str(program), "show", "--peer", "kernel",
+                                           "--link", "tun"]))
+    problems = []
+    if status != 1 or output != "":
+        problems.append(f"exit status {status}, output {output!r}")
+    if len(errors.splitlines()) != 1 or "TUN device" not in errors:
+        problems.append(f"said {errors!r}")
+    test.clean(name, problems)
+
+
+def test_capture(test, program, folder):
+    """Real packets in a capture have right checksums, whatever the kernel left to its link."""
+    name = "pcapng of a connection with the kernel passes tshark"
+    if shutil.which("tshark") is None:
+        test.skip(name, "there is no tshark")
+        return
+    capture = folder / "peer.pcapng"
+    status, _, errors = run([str(program), "show", "--peer", "kernel", "--format", "pcapng",
+                             "--output", str(capture)])
+    problems = [errors] if status != 0 else []
+    status, packets, errors = run(
+        ["tshark", "-r", str(capture), "-o", "tcp.check_checksum:TRUE", "-o",
+         "ip.check_checksum:TRUE", "-T", "fields", "-e", "tcp.checksum.status", "-e",
+         "ip.checksum.status", "-e", "_ws.malformed"])
+    lines = packets.splitlines()
+    if status != 0 or len(lines) < 10:
+        problems.append(f"tshark: status {status}, {len(lines)} packets: {errors}")
+    problems += [f"packet {number}: {line}" for number, line in enumerate(lines, 1)
+                 if line.split() != ["1", "1"]]
+    test.clean(name, problems)
+
+
+def test_program(test, program):
+    """One line for a TAP program that is run as an ordinary user."""
+    status, output, errors = run(ordinary([str(program)]))
+    cases = [line for line in output.splitlines()
+             if re.match(r"(not )?ok\b", line) and "# SKIP" not in line]
+    bad = [line for line in cases if line.startswith("not")]
+    passed = [line for line in cases if line.startswith("ok")]
+    problems = bad + ([f"exit status {status}", errors] if status != 0 else [])
+    if not passed:
+        problems.append("no case passed: " + output)
+    test.clean(f"{program.name}, as an ordinary user: {len(passed)} passed", problems)
+
+
+def main():
+    test = tap.Tap()
+    reason = why_not()
+    if reason is not None:
+        test.skip("the kernel as a peer, as an ordinary user", reason)
+        test.finish()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)  # the build may be where only its owner may look
+        copies = [pathlib.Path(shutil.copy(program, folder)) for program in
+                  (PROGRAM, BUILD / "tests/interop/kernel_links",
+                   BUILD / "tests/interop/kernel_transfer")]
+        test_show(test, copies[0])
+        test_closed_tun(test, copies[0])
+        test_capture(test, copies[0], folder)
+        for copy in copies[1:]:
+            test_program(test, copy)
+    test.finish()
+
+
+if __name__ == "__main__":
+    main()
