@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-enum { ACTOR_PIECE = 4096, ACTOR_BACKLOG = 4 };
+enum { ACTOR_PIECE = 16384, ACTOR_BACKLOG = 4 };
 
 enum progress { WAITING, DONE, FAILED };
 

@@ -191,6 +191,7 @@ int duet_scenario_run(const struct duet_scenario *face, const struct duet_scenar
         .ipv6 = options->ipv6,
         .faults = faults,
         .receive_buffer = {0, scenario->server_buffer},
+        .no_timestamps = scenario->no_timestamps,
         .recorder = recorder,
         .time_max = SCENARIO_TIME_MAX,
         .turns_max = SCENARIO_TURNS_MAX,

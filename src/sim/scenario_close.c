@@ -50,16 +50,18 @@ static const struct actor_step answering_server[] = {
 /* ---- simultaneous-close: the client is connected one latency before the server ---- */
 
 static const struct actor_step closing_client[] = {
-    {.act = ACTOR_CONNECT},
-    {.act = ACTOR_SHUTDOWN, .pause_ms = 110, .say = "Both ends close at the same instant."},
-    {.act = ACTOR_RECEIVE_END},
-    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_CONNECT},     {.act = ACTOR_SHUTDOWN, .pause_ms = 110},
+    {.act = ACTOR_RECEIVE_END}, {.act = ACTOR_CLOSE},
     {.act = ACTOR_END},
 };
 
 static const struct actor_step closing_server[] = {
-    {.act = ACTOR_LISTEN},      {.act = ACTOR_ACCEPT}, {.act = ACTOR_SHUTDOWN, .pause_ms = 100},
-    {.act = ACTOR_RECEIVE_END}, {.act = ACTOR_CLOSE},  {.act = ACTOR_END},
+    {.act = ACTOR_LISTEN},
+    {.act = ACTOR_ACCEPT},
+    {.act = ACTOR_SHUTDOWN, .pause_ms = 100, .say = "Both ends close at the same instant."},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_END},
 };
 
 /* ---- late-segment: packet 8 is the server's data ---- */

@@ -64,9 +64,7 @@ static const struct actor_step eager_client[] = {
 /* ---- simultaneous-open ---- */
 
 static const struct actor_step crossing_client[] = {
-    {.act = ACTOR_CONNECT,
-     .amount = WORLD_PORT,
-     .say = "Both ends open actively, to each other's port."},
+    {.act = ACTOR_CONNECT, .amount = WORLD_PORT},
     {.act = ACTOR_SEND, .amount = 20, .pause_ms = 50},
     {.act = ACTOR_SHUTDOWN, .pause_ms = 100},
     {.act = ACTOR_RECEIVE_END},
@@ -75,7 +73,9 @@ static const struct actor_step crossing_client[] = {
 };
 
 static const struct actor_step crossing_server[] = {
-    {.act = ACTOR_CONNECT, .amount = WORLD_PORT},
+    {.act = ACTOR_CONNECT,
+     .amount = WORLD_PORT,
+     .say = "Both ends open actively, to each other's port."},
     {.act = ACTOR_RECEIVE_END},
     {.act = ACTOR_CLOSE, .pause_ms = 50},
     {.act = ACTOR_END},
@@ -150,12 +150,14 @@ static const struct scenario open_table[] = {
         .fault_count = 1,
     },
     {
-        .face = {"lost-syn-ack", "The SYN,ACK is lost: both ends have something to send again, "
-                                 "and either repairs it."},
+        .face = {"lost-syn-ack",
+                 "The SYN,ACK is lost: the client repeats its SYN, and the server sees "
+                 "that its answer was missed."},
         .client = short_client,
         .server = short_server,
-        .faults = {{DUET_FAULT_DROP, 2, 0}},
-        .fault_count = 1,
+        /* The first SYN is slow, so that the server's own timer is not due at the same instant. */
+        .faults = {{DUET_FAULT_DROP, 2, 0}, {DUET_FAULT_DELAY, 1, 300}},
+        .fault_count = 2,
     },
     {
         .face = {"lost-ack", "The third segment is lost: the client is ESTABLISHED, the server "

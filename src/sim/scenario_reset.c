@@ -124,6 +124,7 @@ static const struct scenario reset_table[] = {
                  "out and reset, then the open succeeds (RFC 9293, figure 9)."},
         .client = crashing_client,
         .server = patient_server,
+        .no_timestamps = true,
     },
     {
         .face = {"half-open-data", "Data for a connection that the peer has forgotten is answered "
@@ -152,6 +153,7 @@ static const struct scenario reset_table[] = {
                               "challenge ACK, and the true peer ignores that."},
         .client = attacked_client,
         .server = attacked_server,
+        .no_timestamps = true,
         .forgeries = {{.at_ms = 500,
                        .victim = 1,
                        .flags = DUET_SYN,

@@ -135,6 +135,7 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     config->receive_buffer = WORLD_BUFFER;
     if (world->options.receive_buffer[host] != 0)
         config->receive_buffer = world->options.receive_buffer[host];
+    config->timestamps = !world->options.no_timestamps;
     config->trace_events = WORLD_TRACE_EVENTS;
     draw_secret(world, host, config->secret);
 }

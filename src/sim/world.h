@@ -45,6 +45,7 @@ struct world_options {
     const struct duet_scenario_fault *faults; /* packet WORLD_EVERY_PACKET: all of them */
     size_t fault_count;
     uint32_t receive_buffer[WORLD_HOSTS]; /* 0: the default */
+    bool no_timestamps;                   /* neither host offers them */
     struct duet_recorder *recorder;
     duet_time time_max; /* of virtual time */
     uint32_t turns_max;
