@@ -53,26 +53,48 @@ static struct place place_of(const struct buffer_space *space, const struct buff
     return (struct place){position / space->page_size, within, space->page_size - within};
 }
 
-/* The page at a place, borrowed if need be; NULL when the pool is empty. */
-static uint8_t *page_for(struct buffer_space *space, struct buffer *buffer, uint32_t slot)
+static uint32_t pages_left(const struct buffer_space *space)
+{
+    return space->pages.count - space->pages.used;
+}
+
+static bool may_take(const struct buffer_space *space, enum buffer_claim claim)
+{
+    uint32_t free = pages_left(space);
+    switch (claim) {
+    case BUFFER_IN_ORDER:
+        return true;
+    case BUFFER_OUT_OF_ORDER:
+        return free > space->pages.count / 8;
+    case BUFFER_TO_SEND:
+        return free > space->pages.count / 4;
+    }
+    unreachable("three claims");
+}
+
+/* The page at a place, borrowed if need be; NULL when there is none for this claim. */
+static uint8_t *page_for(struct buffer_space *space, struct buffer *buffer, uint32_t slot,
+                         enum buffer_claim claim)
 {
     uint32_t *page = &pages_of(space, buffer)[slot];
-    if (*page == POOL_NONE)
+    if (*page == POOL_NONE && may_take(space, claim))
         *page = pool_take(&space->pages);
     return *page == POOL_NONE ? NULL : pool_at(&space->pages, *page);
 }
 
-uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, uint32_t offset,
-                      const uint8_t *from, uint32_t size)
+uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
+                      uint32_t offset, const uint8_t *from, uint32_t size)
 {
     CHECK(offset + size <= (space->slots - 1) * space->page_size);
-    if (size == 0 || !has_index(space, buffer))
+    bool hopeless =
+        buffer->index == POOL_NONE && !(may_take(space, claim) && pages_left(space) > 0);
+    if (size == 0 || hopeless || !has_index(space, buffer))
         return 0;
     uint32_t done = 0;
     while (done < size) {
         struct place place = place_of(space, buffer, offset + done);
         uint32_t n = min_u32(place.left, size - done);
-        uint8_t *page = page_for(space, buffer, place.slot);
+        uint8_t *page = page_for(space, buffer, place.slot, claim);
         if (page == NULL)
             break;
         memcpy(page + place.within, from + done, n);
@@ -110,7 +132,7 @@ uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint3
     if (!has_index(space, buffer))
         return NULL;
     struct place place = place_of(space, buffer, buffer->length);
-    uint8_t *page = page_for(space, buffer, place.slot);
+    uint8_t *page = page_for(space, buffer, place.slot, BUFFER_TO_SEND);
     *size = place.left;
     return page == NULL ? NULL : page + place.within;
 }

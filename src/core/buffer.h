@@ -25,6 +25,15 @@ struct buffer {
     uint32_t length; /* bytes in the queue */
 };
 
+/* Who may take the last pages. Text in order must always find room, or two ends whose send queues
+ * have eaten all the memory would wait for each other for ever; text out of order comes before what
+ * is only queued to be sent. */
+enum buffer_claim {
+    BUFFER_IN_ORDER,     /* every page */
+    BUFFER_OUT_OF_ORDER, /* while more than an eighth of the pages is free */
+    BUFFER_TO_SEND,      /* while more than a quarter is */
+};
+
 struct buffer_space {
     struct pool pages;
     struct pool indexes;
@@ -35,14 +44,14 @@ struct buffer_space {
 void buffer_init(struct buffer *buffer);
 /* Copies up to size bytes to offset; fewer, even 0, when a pool is empty. offset + size must be
  * within reach. */
-uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, uint32_t offset,
-                      const uint8_t *from, uint32_t size);
+uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
+                      uint32_t offset, const uint8_t *from, uint32_t size);
 void buffer_extend(struct buffer *buffer, uint32_t size); /* the next size bytes now belong to it */
 /* Copies bytes [offset, offset + size), all of which must be there, adding them to sum if not NULL.
  */
 void buffer_read(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset,
                  uint8_t *to, uint32_t size, struct checksum *sum);
-/* Room to write in place right behind the queue: NULL if a pool is empty. */
+/* Room to write in place right behind the queue, to be sent: NULL if a pool is empty. */
 uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint32_t *size);
 /* The first bytes in place: NULL if empty. */
 const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer *buffer,

@@ -13,6 +13,11 @@
 
 #include <string.h>
 
+static uint16_t default_mss(const struct tcp_conn *c)
+{
+    return duet_address_is_ipv4(&c->tuple.remote) ? 536 : 1220; /* MUST-15 */
+}
+
 /* A connection in CLOSED, in the table, with defaults. NULL: none left. */
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
@@ -39,6 +44,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
     };
     if (s->generation == 0)
         s->generation = 1;
+    c->peer_mss = default_mss(c); /* until the peer's SYN says otherwise */
     buffer_init(&c->receive);
     list_link_init(&c->owing);
     list_link_init(&c->telling);
@@ -49,11 +55,6 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
     c->flags |= TCP_CONN_IN_TABLE;
     s->counters.connections++;
     return c;
-}
-
-static uint16_t default_mss(const struct tcp_conn *c)
-{
-    return duet_address_is_ipv4(&c->tuple.remote) ? 536 : 1220; /* MUST-15 */
 }
 
 static uint16_t sane_mss(const struct duet_stack *s, const struct tcp_conn *c, bool given,

@@ -117,8 +117,8 @@ static void owe_ack(struct duet_stack *s, struct tcp_conn *c, bool at_once)
 static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
 {
     bool fills_hole = c->reassembly != POOL_NONE;
-    uint32_t taken =
-        buffer_write(&s->buffers, &c->receive, c->receive.length, seg->text, seg->text_length);
+    uint32_t taken = buffer_write(&s->buffers, &c->receive, BUFFER_IN_ORDER, c->receive.length,
+                                  seg->text, seg->text_length);
     if (taken < seg->text_length) {
         tcp_rule(s, c, TCP_RULE_TEXT_NO_MEMORY, seg);
         seg->has_fin = false;
@@ -146,7 +146,8 @@ static void hold_out_of_order(struct duet_stack *s, struct tcp_conn *c,
         return;
     }
     uint32_t offset = c->receive.length + seq_distance(c->rcv.nxt, seg->seq);
-    uint32_t kept = buffer_write(&s->buffers, &c->receive, offset, seg->text, seg->text_length);
+    uint32_t kept = buffer_write(&s->buffers, &c->receive, BUFFER_OUT_OF_ORDER, offset, seg->text,
+                                 seg->text_length);
     bool added = kept == 0 || add_range(r, seg->seq, seq_add(seg->seq, kept));
     if (!added || kept < seg->text_length)
         tcp_rule(s, c, TCP_RULE_TEXT_NO_MEMORY, seg);

@@ -59,13 +59,16 @@ void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end)
     c->flags |= TCP_CONN_RTT_TIMED;
 }
 
-static bool echo_is_plausible(const struct duet_stack *s, const struct tcp_conn *c,
-                              const struct tcp_segment *seg, uint32_t *age_ms)
+/* An echo older than our latest transmission may come from an acknowledgement that was made again
+ * after its first copy was lost: it says nothing about the round trip. */
+static bool echo_is_fresh(const struct duet_stack *s, const struct tcp_conn *c,
+                          const struct tcp_segment *seg, uint32_t *age_ms)
 {
     if (!conn_is(c, TCP_CONN_TIMESTAMPS) || (seg->options->present & DUET_TRACE_TIMESTAMPS) == 0)
         return false;
+    duet_time since_sent = s->now - transfer_of(s, c)->last_sent;
     *age_ms = tcp_timestamp(s, c->ts_offset) - seg->options->tsecr;
-    return (duet_time)*age_ms * DUET_MILLISECOND <= s->config.rto_max;
+    return (duet_time)*age_ms <= since_sent / DUET_MILLISECOND + 1;
 }
 
 /* The segment advances SND.UNA. */
@@ -80,7 +83,7 @@ void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
             return;
         c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
         take_sample(s, c, s->now - t->timed_at);
-    } else if (echo_is_plausible(s, c, seg, &age_ms)) {
+    } else if (echo_is_fresh(s, c, seg, &age_ms)) {
         take_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);
     }
 }

@@ -15,6 +15,8 @@
  */
 #include "core/state.h"
 
+#define STARVED_RETRY (100 * DUET_MILLISECOND)
+
 static duet_time earlier(duet_time a, duet_time b)
 {
     return a < b ? a : b;
@@ -85,12 +87,24 @@ static duet_time time_wait_at(const struct duet_stack *s, const struct tcp_conn 
     return runs ? c->heard + 2 * s->config.msl : DUET_NEVER;
 }
 
-/* A FIN that found no transfer record to travel in asks again. */
-static duet_time starved_at(const struct duet_stack *s, const struct tcp_conn *c)
+/* A pool was empty: a FIN found no transfer record to travel in, or duet_send no memory while
+ * nothing of this connection is in flight whose acknowledgement would wake it. It asks again. */
+static bool is_starved(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    bool starves = conn_is(c, TCP_CONN_FIN_WANTED) && !conn_is(c, TCP_CONN_FIN_SENT) &&
-                   c->transfer == POOL_NONE;
-    return starves ? s->now + 100 * DUET_MILLISECOND : DUET_NEVER;
+    const struct tcp_transfer *t = transfer_of(s, c);
+    bool fin_waits = conn_is(c, TCP_CONN_FIN_WANTED) && !conn_is(c, TCP_CONN_FIN_SENT) && t == NULL;
+    bool user_waits = conn_is(c, TCP_CONN_WRITE_BLOCKED) && (t == NULL || t->send.length == 0);
+    return fin_waits || user_waits;
+}
+
+static void feed_starved(struct duet_stack *s, struct tcp_conn *c)
+{
+    if (conn_is(c, TCP_CONN_FIN_WANTED))
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_CLOSE);
+    if (conn_is(c, TCP_CONN_WRITE_BLOCKED)) {
+        c->flags &= ~(uint32_t)TCP_CONN_WRITE_BLOCKED;
+        tcp_tell(s, c, DUET_EVENT_WRITABLE);
+    }
 }
 
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
@@ -101,7 +115,8 @@ void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
     due = earlier(due, keepalive_at(s, c));
     due = earlier(due, fin_wait_2_at(s, c));
     due = earlier(due, time_wait_at(s, c));
-    due = earlier(due, starved_at(s, c));
+    if (is_starved(s, c))
+        due = earlier(due, s->now + STARVED_RETRY);
     uint32_t index = conn_index(s, c);
     if (due == DUET_NEVER)
         wheel_disarm(&s->wheel, index);
@@ -194,9 +209,8 @@ static void run(struct duet_stack *s, struct tcp_conn *c)
         tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_DELAYED_ACK);
         tcp_rule(s, c, TCP_RULE_DELAYED_ACK, NULL);
     }
-    if (c->transfer == POOL_NONE && conn_is(c, TCP_CONN_FIN_WANTED) &&
-        !conn_is(c, TCP_CONN_FIN_SENT))
-        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_CLOSE);
+    if (is_starved(s, c))
+        feed_starved(s, c);
     if (s->now >= keepalive_at(s, c))
         keepalive_expired(s, c);
 }

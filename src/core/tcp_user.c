@@ -163,7 +163,7 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
     uint32_t taken = 0;
     if (wanted > 0) {
         struct tcp_transfer *t = transfer_of(s, c);
-        taken = buffer_write(&s->buffers, &t->send, t->send.length, data, wanted);
+        taken = buffer_write(&s->buffers, &t->send, BUFFER_TO_SEND, t->send.length, data, wanted);
         buffer_extend(&t->send, taken);
     }
     if (taken < size)
