@@ -67,7 +67,7 @@ static void conclude(struct kernel_watch *watch, duet_time now, const struct seg
 
 static bool ask(struct kernel_watch *watch, duet_time now)
 {
-    if (duet_kernel_state(&watch->kernel, &watch->peer, watch->socket, &watch->state) < 0)
+    if (duet_kernel_state(&watch->kernel, &watch->peer, *watch->socket, &watch->state) < 0)
         return false;
     duet_recorder_state(watch->recorder, watch->end, now, watch->state, false);
     return true;

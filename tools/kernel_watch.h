@@ -17,7 +17,7 @@ struct kernel_watch {
     void *context;
 
     struct duet_socket_address kernel, peer;
-    int socket;            /* the kernel's, -1: none */
+    const int *socket;     /* the kernel's, -1: none */
     enum duet_state state; /* latest */
     bool is_inferred; /* it was concluded, once at least, because the kernel could not be asked */
     bool fin_left;    /* the kernel's FIN has left, and is acknowledged by fin_ack */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection between duet and the kernel, from CLOSED to CLOSED. See peer_story.h. What each
- * side does stands in peer_steps.c; here are the calls by which duet and the kernel do it, and the
- * loop. */
+ * side does stands in peer_steps.c, by which calls in peer_calls.c; here are the opening, the loop
+ * and the verdict. */
 #include "peer_story.h"
 
 #include <errno.h>
@@ -14,9 +14,8 @@
 #include <unistd.h>
 
 #include "duet/loop.h"
-#include "duet/trace.h"
 #include "kernel_watch.h"
-#include "peer_steps.h"
+#include "peer_calls.h"
 
 enum { PORT = 80, TRACE_EVENTS = 4096 };
 
@@ -28,118 +27,21 @@ enum { PORT = 80, TRACE_EVENTS = 4096 };
 
 struct story {
     struct duet_kernel *kernel;
-    struct duet_recorder *recorder;
-    bool is_client;    /* duet is */
-    unsigned duet_end; /* of the recording */
-    struct duet_stack *stack;
+    struct peer_ends ends;
+    bool is_client;         /* duet is */
     struct duet_link *link; /* a tee around the watch around the kernel's link */
     struct duet_loop loop;
     struct kernel_watch watch;
-    struct duet_handle listener, connection; /* duet's */
-    int listening, socket;                   /* the kernel's, -1: none */
     struct pollfd also;
     struct side duet_side, kernel_side;
     bool is_closed; /* duet has told how it ended: */
     struct duet_outcome outcome;
-    struct complaint complaint;
 };
-
-/* ---- duet's calls ---- */
-
-static void drain_trace(void *context)
-{
-    struct story *story = context;
-    struct duet_trace_event event;
-
-    while (duet_next_trace(story->stack, &event))
-        duet_recorder_trace(story->recorder, story->duet_end, &event);
-}
 
 static void after_door(void *context, duet_time now)
 {
     (void)now;
     drain_trace(context);
-}
-
-static int64_t duet_result(struct story *story, const char *call, int64_t result)
-{
-    drain_trace(story);
-    if (result >= 0)
-        return result;
-    if (result != DUET_E_AGAIN)
-        complain(&story->complaint, "duet's %s: %s", call, duet_error_sentence((int)result));
-    return MOVED_NONE;
-}
-
-static int64_t duet_side_send(void *context, const uint8_t *data, size_t size)
-{
-    struct story *story = context;
-
-    return duet_result(story, "SEND",
-                       duet_send(story->stack, duet_loop_now(), story->connection, data, size, 0));
-}
-
-static int64_t duet_side_receive(void *context, uint8_t *data, size_t size)
-{
-    struct story *story = context;
-    int64_t got = duet_receive(story->stack, duet_loop_now(), story->connection, data, size);
-
-    return duet_result(story, "RECEIVE", got == DUET_E_CLOSING ? MOVED_END : got);
-}
-
-static void duet_side_shutdown(void *context)
-{
-    struct story *story = context;
-
-    (void)duet_result(story, "CLOSE",
-                      duet_shutdown(story->stack, duet_loop_now(), story->connection));
-}
-
-static void duet_side_close(void *context)
-{
-    struct story *story = context;
-
-    (void)duet_result(story, "CLOSE", duet_close(story->stack, duet_loop_now(), story->connection));
-}
-
-/* ---- the kernel's calls ---- */
-
-static int64_t kernel_result(struct story *story, const char *call, ssize_t result)
-{
-    if (result >= 0)
-        return result;
-    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-        complain(&story->complaint, "the kernel's %s: %s", call, strerror(errno));
-    return MOVED_NONE;
-}
-
-static int64_t kernel_side_send(void *context, const uint8_t *data, size_t size)
-{
-    struct story *story = context;
-
-    return kernel_result(story, "send", send(story->socket, data, size, MSG_NOSIGNAL));
-}
-
-static int64_t kernel_side_receive(void *context, uint8_t *data, size_t size)
-{
-    struct story *story = context;
-
-    return kernel_result(story, "recv", recv(story->socket, data, size, 0));
-}
-
-static void kernel_side_shutdown(void *context)
-{
-    struct story *story = context;
-
-    (void)kernel_result(story, "shutdown", shutdown(story->socket, SHUT_WR));
-}
-
-static void kernel_side_close(void *context)
-{
-    struct story *story = context;
-
-    (void)kernel_result(story, "close", close(story->socket));
-    story->socket = story->watch.socket = -1;
 }
 
 /* ---- opening ---- */
@@ -152,7 +54,7 @@ static bool open_stack(struct story *story)
 
     duet_config_default(&config);
     if (getrandom(config.secret, sizeof(config.secret), 0) != (ssize_t)sizeof(config.secret)) {
-        complain(&story->complaint, "the system has no entropy");
+        complain(&story->ends.complaint, "the system has no entropy");
         return false;
     }
     config.interface_count = 2;
@@ -164,9 +66,9 @@ static bool open_stack(struct story *story)
     config.msl = STORY_MSL;
     size = duet_stack_footprint(&config);
     memory = size == 0 ? NULL : malloc(size);
-    if (memory == NULL || duet_stack_init(memory, size, &config, &story->stack) != DUET_OK) {
+    if (memory == NULL || duet_stack_init(memory, size, &config, &story->ends.stack) != DUET_OK) {
         free(memory);
-        complain(&story->complaint, "the stack cannot be set up");
+        complain(&story->ends.complaint, "the stack cannot be set up");
         return false;
     }
     return true;
@@ -178,21 +80,21 @@ static bool open_link(struct story *story)
 
     story->watch = (struct kernel_watch){
         .inner = story->kernel->link,
-        .recorder = story->recorder,
-        .end = 1 - story->duet_end,
+        .recorder = story->ends.recorder,
+        .end = 1 - story->ends.duet_end,
         .sent = drain_trace,
-        .context = story,
+        .context = &story->ends,
         .kernel = story->watch.kernel,
         .peer = story->watch.peer,
-        .socket = -1,
+        .socket = &story->ends.socket,
     };
     if (kernel_watch_link(&story->watch, &watched) < 0) {
-        complain(&story->complaint, "%s", strerror(errno));
+        complain(&story->ends.complaint, "%s", strerror(errno));
         return false;
     }
     story->link = watched; /* to be closed, even without a tee */
-    if (duet_tee(watched, story->recorder, story->duet_end, &story->link) < 0) {
-        complain(&story->complaint, "%s", strerror(errno));
+    if (duet_tee(watched, story->ends.recorder, story->ends.duet_end, &story->link) < 0) {
+        complain(&story->ends.complaint, "%s", strerror(errno));
         return false;
     }
     return true;
@@ -205,13 +107,13 @@ static void open_kernel_side(struct story *story)
         duet_kernel_socket(&story->watch.kernel, story->is_client ? NULL : &story->watch.peer);
 
     if (descriptor < 0)
-        complain(&story->complaint, "the kernel's %s: %s", story->is_client ? "listen" : "connect",
-                 strerror(errno));
+        complain(&story->ends.complaint, "the kernel's %s: %s",
+                 story->is_client ? "listen" : "connect", strerror(errno));
     if (!story->is_client) {
-        story->socket = story->watch.socket = descriptor;
+        story->ends.socket = descriptor;
         return;
     }
-    story->listening = descriptor;
+    story->ends.listening = descriptor;
     kernel_watch_ask(&story->watch, duet_loop_now());
 }
 
@@ -224,47 +126,48 @@ static void open_duet_side(struct story *story)
     duet_time now = duet_loop_now();
 
     if (story->is_client)
-        (void)duet_result(story, "OPEN",
-                          duet_connect(story->stack, now, &there, &story->connection));
+        (void)duet_result(&story->ends, "OPEN",
+                          duet_connect(story->ends.stack, now, &there, &story->ends.connection));
     else
-        (void)duet_result(story, "OPEN", duet_listen(story->stack, now, &here, &story->listener));
+        (void)duet_result(&story->ends, "OPEN",
+                          duet_listen(story->ends.stack, now, &here, &story->ends.listener));
     story->duet_side.is_open = story->is_client;
 }
 
 static void accept_duet(struct story *story)
 {
-    int result =
-        duet_accept(story->stack, duet_loop_now(), story->listener, &story->connection, NULL);
+    int result = duet_accept(story->ends.stack, duet_loop_now(), story->ends.listener,
+                             &story->ends.connection, NULL);
 
-    story->duet_side.is_open = duet_result(story, "ACCEPT", result) == DUET_OK;
+    story->duet_side.is_open = duet_result(&story->ends, "ACCEPT", result) == DUET_OK;
 }
 
 /* The kernel's listener goes with the first connection: asked about one that is gone, the kernel
  * would answer with the listener's state. */
 static void accept_kernel(struct story *story)
 {
-    int accepted = accept4(story->listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int accepted = accept4(story->ends.listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    if (kernel_result(story, "accept", accepted) < 0)
+    if (kernel_result(&story->ends, "accept", accepted) < 0)
         return;
-    close(story->listening);
-    story->listening = -1;
-    story->socket = story->watch.socket = accepted;
+    close(story->ends.listening);
+    story->ends.listening = -1;
+    story->ends.socket = accepted;
     story->kernel_side.is_open = true;
 }
 
 static void finish_connect_kernel(struct story *story)
 {
-    struct pollfd ready = {.fd = story->socket, .events = POLLOUT};
+    struct pollfd ready = {.fd = story->ends.socket, .events = POLLOUT};
     int error = 0;
     socklen_t size = sizeof(error);
 
     if (poll(&ready, 1, 0) <= 0)
         return;
-    (void)kernel_result(story, "getsockopt",
-                        getsockopt(story->socket, SOL_SOCKET, SO_ERROR, &error, &size));
+    (void)kernel_result(&story->ends, "getsockopt",
+                        getsockopt(story->ends.socket, SOL_SOCKET, SO_ERROR, &error, &size));
     if (error != 0)
-        complain(&story->complaint, "the kernel's connect: %s", strerror(error));
+        complain(&story->ends.complaint, "the kernel's connect: %s", strerror(error));
     story->kernel_side.is_open = true;
 }
 
@@ -274,7 +177,7 @@ static void take_events(struct story *story)
 {
     struct duet_event event;
 
-    while (duet_next_event(story->stack, &event)) {
+    while (duet_next_event(story->ends.stack, &event)) {
         if ((event.bits & DUET_EVENT_CLOSED) == 0)
             continue;
         story->is_closed = true;
@@ -299,7 +202,7 @@ static bool is_over(const struct story *story)
 {
     struct duet_counters counters;
 
-    duet_counters(story->stack, &counters);
+    duet_counters(story->ends.stack, &counters);
     return story->duet_side.step->kind == STEP_DONE && story->kernel_side.step->kind == STEP_DONE &&
            story->is_closed && counters.time_wait == 0;
 }
@@ -311,10 +214,10 @@ static void choose_descriptor(struct story *story)
     bool is_connecting = !story->is_client && !story->kernel_side.is_open;
 
     story->also = (struct pollfd){.fd = -1, .events = is_connecting ? POLLOUT : POLLIN};
-    if (story->listening >= 0)
-        story->also.fd = story->listening;
+    if (story->ends.listening >= 0)
+        story->also.fd = story->ends.listening;
     else if (is_connecting || step == STEP_RECEIVE || step == STEP_END)
-        story->also.fd = story->socket;
+        story->also.fd = story->ends.socket;
 }
 
 static duet_time earlier(duet_time a, duet_time b)
@@ -326,15 +229,15 @@ static void turn_until_over(struct story *story)
 {
     const duet_time until = duet_loop_now() + STORY_LIMIT;
 
-    while (!story->complaint.is_made && !is_over(story)) {
+    while (!story->ends.complaint.is_made && !is_over(story)) {
         duet_time next =
             earlier(side_deadline(&story->duet_side), side_deadline(&story->kernel_side));
 
         choose_descriptor(story);
         if (duet_loop_run(&story->loop, earlier(next, until)) < 0)
-            complain(&story->complaint, "the link: %s", strerror(errno));
+            complain(&story->ends.complaint, "the link: %s", strerror(errno));
         if (duet_loop_now() >= until)
-            complain(&story->complaint, "the connection did not come to its end in %lld s",
+            complain(&story->ends.complaint, "the connection did not come to its end in %lld s",
                      (long long)(STORY_LIMIT / DUET_SECOND));
         take_turn(story);
     }
@@ -352,11 +255,11 @@ static void judge(struct story *story)
         kernel_watch_ask(&story->watch, duet_loop_now());
     }
     if (story->watch.state != wanted)
-        complain(&story->complaint, "the kernel's end is in %s, not in %s",
+        complain(&story->ends.complaint, "the kernel's end is in %s, not in %s",
                  duet_state_name(story->watch.state), duet_state_name(wanted));
     if (story->outcome.error != DUET_OK || !story->outcome.fin_acknowledged ||
         !story->outcome.peer_fin_received)
-        complain(&story->complaint, "duet's end did not close in good order: %s",
+        complain(&story->ends.complaint, "duet's end did not close in good order: %s",
                  duet_error_sentence(story->outcome.error));
 }
 
@@ -366,55 +269,29 @@ static void note_verdict(struct story *story)
     char text[120];
 
     if (!story->is_client)
-        duet_recorder_note(story->recorder, now,
+        duet_recorder_note(story->ends.recorder, now,
                            "Linux stays in TIME-WAIT for 60 s. The rest of it is not waited for.");
     (void)snprintf(text, sizeof(text),
                    "Verified: %llu bytes from the kernel and %llu from duet arrived as sent.",
                    (unsigned long long)story->duet_side.in,
                    (unsigned long long)story->kernel_side.in);
-    duet_recorder_note(story->recorder, now, text);
-}
-
-static void set_sides(struct story *story)
-{
-    story->duet_side = (struct side){.name = "duet",
-                                     .seed = 17,
-                                     .other_seed = 101,
-                                     .step = story->is_client ? client_steps : server_steps,
-                                     .complaint = &story->complaint,
-                                     .recorder = story->recorder,
-                                     .context = story,
-                                     .send = duet_side_send,
-                                     .receive = duet_side_receive,
-                                     .shutdown = duet_side_shutdown,
-                                     .close = duet_side_close};
-    story->kernel_side = (struct side){.name = "the kernel",
-                                       .seed = 101,
-                                       .other_seed = 17,
-                                       .step = story->is_client ? server_steps : client_steps,
-                                       .complaint = &story->complaint,
-                                       .recorder = story->recorder,
-                                       .context = story,
-                                       .send = kernel_side_send,
-                                       .receive = kernel_side_receive,
-                                       .shutdown = kernel_side_shutdown,
-                                       .close = kernel_side_close};
+    duet_recorder_note(story->ends.recorder, now, text);
 }
 
 static void play(struct story *story)
 {
     if (!open_link(story) || !open_stack(story))
         return;
-    if (duet_loop_init(&story->loop, story->stack, story->link) < 0) {
-        complain(&story->complaint, "%s", strerror(errno));
+    if (duet_loop_init(&story->loop, story->ends.stack, story->link) < 0) {
+        complain(&story->ends.complaint, "%s", strerror(errno));
         return;
     }
     story->loop.after = after_door;
-    story->loop.context = story;
+    story->loop.context = &story->ends;
     story->loop.also = &story->also;
     story->loop.also_count = 1;
     if (story->is_client)
-        duet_recorder_note(story->recorder, duet_loop_now(),
+        duet_recorder_note(story->ends.recorder, duet_loop_now(),
                            "Real time: duet's MSL is 0.1 s here, its TIME-WAIT 0.2 s, not 240 s.");
     if (story->is_client) { /* who listens comes first */
         open_kernel_side(story);
@@ -425,24 +302,24 @@ static void play(struct story *story)
     }
     take_turn(story);
     turn_until_over(story);
-    if (!story->complaint.is_made)
+    if (!story->ends.complaint.is_made)
         judge(story);
-    if (!story->complaint.is_made)
+    if (!story->ends.complaint.is_made)
         note_verdict(story);
     duet_loop_free(&story->loop);
 }
 
 static void close_story(struct story *story)
 {
-    if (story->socket >= 0)
-        close(story->socket);
-    if (story->listening >= 0)
-        close(story->listening);
+    if (story->ends.socket >= 0)
+        close(story->ends.socket);
+    if (story->ends.listening >= 0)
+        close(story->ends.listening);
     if (story->link != NULL)
         story->link->close(story->link);
     else
         story->kernel->link->close(story->kernel->link);
-    free(story->stack); /* which stands where its memory begins */
+    free(story->ends.stack); /* which stands where its memory begins */
 }
 
 bool peer_story_play(struct duet_kernel *kernel, bool is_client, bool is_ipv6,
@@ -450,18 +327,19 @@ bool peer_story_play(struct duet_kernel *kernel, bool is_client, bool is_ipv6,
 {
     struct story story = {
         .kernel = kernel,
-        .recorder = recorder,
+        .ends = {.recorder = recorder,
+                 .duet_end = is_client ? 0 : 1,
+                 .complaint = {.why = why, .size = size},
+                 .listening = -1,
+                 .socket = -1},
         .is_client = is_client,
-        .duet_end = is_client ? 0 : 1,
-        .listening = -1,
-        .socket = -1,
-        .complaint = {.why = why, .size = size},
     };
 
     story.watch.kernel = (struct duet_socket_address){kernel->kernels[is_ipv6], PORT};
     story.watch.peer = (struct duet_socket_address){kernel->ours[is_ipv6].address, PORT};
-    set_sides(&story);
+    story.duet_side = duet_side(&story.ends, is_client ? client_steps : server_steps);
+    story.kernel_side = kernel_side(&story.ends, is_client ? server_steps : client_steps);
     play(&story);
     close_story(&story);
-    return !story.complaint.is_made;
+    return !story.ends.complaint.is_made;
 }

@@ -6,7 +6,8 @@
  *
  *     struct duet_link *a, *b;
  *     duet_wire_pair(10 * DUET_MILLISECOND, &a, &b);          two ends in this process
- *     duet_fault_drop(a, 3, &a);                              loses the third packet a sends
+ *     duet_fault_drop(a, &(struct duet_fault_choice){.numbers = third, .count = 1}, &a);
+ *                                                             loses the third packet a sends
  *     duet_tee(a, recorder, 0, &a);                           a recorder sees what passes
  */
 #ifndef DUET_LINK_H
