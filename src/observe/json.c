@@ -93,7 +93,7 @@ void json_text(FILE *to, const char *text)
 
         if (byte == '"' || byte == '\\')
             fprintf(to, "\\%c", byte);
-        else if (byte < 0x20 || byte == 0x7f)
+        else if (byte < 0x20 || byte == 0x7f || byte == '<') /* so that it may also stand in a page's script */
             fprintf(to, "\\u%04x", byte);
         else
             fputc(byte, to);

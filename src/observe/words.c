@@ -322,9 +322,31 @@ void words_state(struct words *words, enum duet_state state, bool inferred)
     words_add(words, "%s%s", inferred ? "~" : "", duet_state_name(state));
 }
 
+/* Decisions that come with every segment, the least telling first. */
+static const char *const routine[] = {
+    "INITIAL_WINDOW", "OPTION_SET", "TEXT_ACKNOWLEDGED", "ACK_ADVANCES", "WINDOW_OPENED", "TEXT_ACCEPTED",
+};
+
+enum { ROUTINE_COUNT = sizeof routine / sizeof routine[0] };
+
+static unsigned weight(uint16_t rule)
+{
+    const char *name = duet_rule(rule)->name;
+
+    for (unsigned i = 0; i < ROUTINE_COUNT; i++)
+        if (strcmp(name, routine[i]) == 0)
+            return i;
+    return ROUTINE_COUNT;
+}
+
 uint16_t words_verdict(const struct ladder_moment *moment)
 {
+    uint16_t best = 0;
+
     if (moment->state_rule != 0)
         return moment->state_rule;
-    return moment->rule_count == 0 ? 0 : moment->rules[moment->rule_count - 1];
+    for (unsigned i = 0; i < moment->rule_count; i++)
+        if (best == 0 || weight(moment->rules[i]) >= weight(best))
+            best = moment->rules[i];
+    return best;
 }

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* The ladder as a drawing: two lifelines with coloured bars for the states, slanted arrows between them,
+ * labels in the sender's half, instants and events outside.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "observe/svg.h"
+
+enum { BAR = 10, TITLE_ROOM = 34, DOT = 3 };
+
+#define SLOPE_MAX 0.5
+
+const char *svg_state_colour(enum duet_state state)
+{
+    switch (state) {
+    case DUET_CLOSED:
+        return "#a7adb5";
+    case DUET_LISTEN:
+        return "#5b8def";
+    case DUET_SYN_SENT:
+        return "#f2b134";
+    case DUET_SYN_RECEIVED:
+        return "#ee8434";
+    case DUET_ESTABLISHED:
+        return "#3fa34d";
+    case DUET_FIN_WAIT_1:
+        return "#b58be0";
+    case DUET_FIN_WAIT_2:
+        return "#8a56c2";
+    case DUET_CLOSE_WAIT:
+        return "#e07aa8";
+    case DUET_CLOSING:
+        return "#c43b7c";
+    case DUET_LAST_ACK:
+        return "#9c2f5f";
+    case DUET_TIME_WAIT:
+        return "#2296a5";
+    case DUET_STATES:
+        break;
+    }
+    return "#000000";
+}
+
+void svg_text(FILE *to, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        switch (*text) {
+        case '<':
+            fputs("&lt;", to);
+            break;
+        case '>':
+            fputs("&gt;", to);
+            break;
+        case '&':
+            fputs("&amp;", to);
+            break;
+        case '"':
+            fputs("&quot;", to);
+            break;
+        default:
+            fputc((unsigned char)*text < 0x20 ? ' ' : *text, to);
+        }
+    }
+}
+
+static void put_text(FILE *to, int x, int y, const char *class, const char *anchor, const char *text)
+{
+    fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"%s\" text-anchor=\"%s\">", x, y, class, anchor);
+    svg_text(to, text);
+    fputs("</text>\n", to);
+}
+
+/* ---- lifelines ---- */
+
+static void put_bar(const struct svg_layout *layout, FILE *to, unsigned end, int from, int until, enum duet_state state)
+{
+    if (until > from)
+        fprintf(to, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n",
+                layout->lifeline[end] - BAR / 2, from, BAR, until - from, svg_state_colour(state));
+}
+
+/* The bars of one end: a colour from each change of state to the next. */
+static void put_lifeline(const struct svg_layout *layout, FILE *to, unsigned end)
+{
+    const struct ladder *ladder = layout->ladder;
+    enum duet_state state = DUET_CLOSED;
+    bool started = false, inferred = ladder->recorder->ends[end].inferred;
+    int from = layout->top;
+    struct words words;
+
+    for (size_t i = 0; i < layout->item_count; i++) {
+        const struct svg_item *item = &layout->items[i];
+        const struct ladder_moment *moment = item->moment == LADDER_NONE ? NULL : &ladder->moments[item->moment];
+
+        if (moment == NULL || moment->end != end)
+            continue;
+        if (!started)
+            state = moment->before;
+        if (!started)
+            inferred = moment->inferred;
+        started = true;
+        if (moment->after == state)
+            continue;
+        put_bar(layout, to, end, from, item->y, state);
+        from = item->y;
+        state = moment->after;
+    }
+    put_bar(layout, to, end, from, layout->bottom, state);
+    for (size_t i = 0; i < layout->item_count && started; i++) { /* the state at the top is that of the first moment */
+        const struct svg_item *item = &layout->items[i];
+
+        if (item->moment == LADDER_NONE || ladder->moments[item->moment].end != end)
+            continue;
+        words_clear(&words);
+        words_state(&words, ladder->moments[item->moment].before, inferred);
+        put_text(to, layout->lifeline[end] + (end == 0 ? -14 : 14), layout->top + 12, "state",
+                 end == 0 ? "end" : "start", words.text);
+        break;
+    }
+}
+
+static void put_gap(const struct svg_layout *layout, FILE *to, const struct svg_item *item)
+{
+    struct words words;
+
+    for (unsigned end = 0; end < DUET_RECORDER_ENDS; end++) {
+        int x = layout->lifeline[end];
+
+        fprintf(to,
+                "<path class=\"break\" d=\"M%d %d l%d -6 l0 6 l%d -6 l0 12 l%d 6 l0 -6 l%d 6 z\"/>\n", x - 10,
+                item->y - 2, 10, 10, -10, -10);
+    }
+    words_clear(&words);
+    words_duration(&words, item->gap);
+    words_add(&words, item->gap == DUET_SECOND ? " passes" : " pass");
+    put_text(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, item->y + 4, "gap", "middle", words.text);
+}
+
+/* ---- moments ---- */
+
+/* Instant, new state and event, outside the lifeline. */
+static void put_moment(const struct svg_layout *layout, FILE *to, const struct svg_item *item, unsigned step)
+{
+    const struct ladder_moment *moment = &layout->ladder->moments[item->moment];
+    unsigned end = moment->end;
+    int sign = end == 0 ? -1 : 1;
+    const char *anchor = end == 0 ? "end" : "start";
+    struct words words;
+
+    if (end == LADDER_BOTH_ENDS) {
+        put_text(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, item->y + 4, "note", "middle", moment->note);
+        return;
+    }
+    fprintf(to, "<g class=\"moment\" data-step=\"%u\">\n", step);
+    words_clear(&words);
+    words_instant(&words, layout->ladder, moment->time);
+    put_text(to, layout->lifeline[end] + sign * 14, item->y + 4, "time", anchor, words.text);
+    if (moment->before != moment->after) {
+        int offset = 14 + ((int)words.length + 2) * SVG_CHARACTER;
+
+        words_clear(&words);
+        words_state(&words, moment->after, moment->inferred);
+        put_text(to, layout->lifeline[end] + sign * offset, item->y + 4, "state", anchor, words.text);
+    }
+    words_clear(&words);
+    words_title(&words, moment);
+    if (moment->kind == LADDER_STATE)
+        words_clear(&words);
+    if (words.length > 0)
+        put_text(to, layout->lifeline[end] + sign * 14, item->y + 4 + SVG_LINE, "event", anchor, words.text);
+    fprintf(to, "<circle cx=\"%d\" cy=\"%d\" r=\"%d\" class=\"dot\"/>\n</g>\n", layout->lifeline[end], item->y, DOT);
+}
+
+/* ---- arrows ---- */
+
+struct line {
+    double x1, y1, x2, y2;
+};
+
+/* From where to where an arrow is drawn: from lifeline to lifeline, or as far as it came. */
+static struct line line_of(const struct svg_layout *layout, const struct ladder_arrow *arrow)
+{
+    double from = layout->lifeline[arrow->from], to = layout->lifeline[arrow->to];
+    double side = arrow->from == 0 ? BAR / 2.0 : -BAR / 2.0;
+    struct line line = {.x1 = from + side, .x2 = to - side};
+
+    if (arrow->departure != LADDER_NONE)
+        line.y1 = layout->y[arrow->departure];
+    if (arrow->arrival != LADDER_NONE)
+        line.y2 = layout->y[arrow->arrival];
+    if (arrow->arrival == LADDER_NONE) { /* lost half way */
+        line.x2 = from + (to - from) * 0.55;
+        line.y2 = line.y1 + SVG_SLANT * 0.55;
+    }
+    if (arrow->departure == LADDER_NONE) { /* it comes from nowhere, or is a copy that the network made */
+        line.x1 = from + (to - from) * 0.45;
+        line.y1 = line.y2 - SVG_SLANT * 0.55;
+    }
+    return line;
+}
+
+static void put_labels(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow,
+                       const struct line *line)
+{
+    double slope = (line->y2 - line->y1) / (line->x2 - line->x1);
+    bool rightwards = arrow->from == 0;
+    const char *anchor = rightwards ? "start" : "end";
+    struct words words;
+
+    int up = -5, down = 13;
+
+    /* Text is slanted with its line, as far as it can still be read; then all of it stands above. */
+    if (slope > SLOPE_MAX || slope < -SLOPE_MAX) {
+        slope = slope > 0 ? SLOPE_MAX : -SLOPE_MAX;
+        for (unsigned i = 1; svg_arrow_line(&words, layout->ladder, arrow, i); i++)
+            up -= SVG_LINE - 2;
+        down = up + SVG_LINE - 2;
+    }
+    fprintf(to, "<g transform=\"matrix(1 %.4f 0 1 %.1f %.1f)\">\n", slope, line->x1, line->y1);
+    for (unsigned i = 0; svg_arrow_line(&words, layout->ladder, arrow, i); i++)
+        put_text(to, rightwards ? 14 : -14, i == 0 ? up : down + ((int)i - 1) * (SVG_LINE - 2),
+                 i == 0 ? "flags" : "fields", anchor, words.text);
+    fputs("</g>\n", to);
+}
+
+static void put_why(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow)
+{
+    struct words words;
+
+    words_clear(&words);
+    words_rule(&words, arrow->rule);
+    fputs("<title>", to);
+    svg_text(to, words.text);
+    if (arrow->arrival != LADDER_NONE) {
+        const struct ladder_moment *arrival = &layout->ladder->moments[arrow->arrival];
+
+        words_clear(&words);
+        words_add(&words, "\n%s: ", layout->ladder->recorder->ends[arrow->to].name);
+        words_rule(&words, words_verdict(arrival));
+        if (words_verdict(arrival) != 0)
+            svg_text(to, words.text);
+    }
+    fputs("</title>\n", to);
+}
+
+static void put_arrow(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow, size_t index,
+                      bool alone)
+{
+    struct line line = line_of(layout, arrow);
+    bool lost = arrow->lost != DUET_NEVER;
+    bool reset = arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0;
+
+    fprintf(to, "<g class=\"arrow%s\" id=\"arrow-%zu\"%s>\n", reset || lost ? " bad" : "", index,
+            alone ? "" : " tabindex=\"0\" role=\"button\"");
+    if (alone)
+        put_why(layout, to, arrow);
+    fprintf(to, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"reach\"/>\n", line.x1, line.y1, line.x2,
+            line.y2);
+    fprintf(to, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"way%s\"%s/>\n", line.x1, line.y1,
+            line.x2, line.y2, arrow->departure == LADDER_NONE ? " copy" : "",
+            lost ? "" : reset ? " marker-end=\"url(#head-bad)\"" : " marker-end=\"url(#head)\"");
+    if (lost) {
+        fprintf(to, "<path class=\"cross\" d=\"M%.1f %.1f l12 12 m0 -12 l-12 12\"/>\n", line.x2 - 6, line.y2 - 6);
+        put_text(to, (int)line.x2 + (arrow->from == 0 ? 12 : -12), (int)line.y2 + 4, "lost",
+                 arrow->from == 0 ? "start" : "end", "lost");
+    }
+    put_labels(layout, to, arrow, &line);
+    fputs("</g>\n", to);
+}
+
+/* ---- the whole ---- */
+
+static const char style[] =
+    "text{font:11px 'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#222}"
+    ".title{font-size:18px;font-weight:bold}.lesson{font-size:12px}.end{font-size:14px;font-weight:bold}"
+    ".state{font-weight:bold}.time{fill:#6b7280}.event{fill:#1d4f91}.note{font-weight:bold;font-size:12px}"
+    ".gap{fill:#6b7280;font-style:italic}.flags{font-weight:bold}.lost,.bad .flags{fill:#c62828}"
+    ".arrow text{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}"
+    ".way{stroke:#333;stroke-width:1.5}.copy{stroke-dasharray:5 3}.bad .way{stroke:#c62828}"
+    ".reach{stroke:transparent;stroke-width:22}.cross{stroke:#c62828;stroke-width:2.5;fill:none}"
+    ".dot{fill:#fff;stroke:#333}.break{fill:#fff;stroke:#fff}.summary{fill:#444}";
+
+static int put_lines(FILE *to, const struct svg_layout *layout, const char *class, const char *text, int y)
+{
+    int most = (layout->width - 2 * SVG_MARGIN) / (SVG_CHARACTER + 1);
+
+    while (*text != '\0') {
+        int length = (int)strlen(text), taken = length;
+
+        if (length > most) {
+            for (taken = most; taken > 0 && text[taken] != ' ';)
+                taken--;
+            if (taken == 0)
+                taken = most;
+        }
+        fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"%s\">", SVG_MARGIN, y, class);
+        for (int i = 0; i < taken; i++)
+            svg_text(to, (char[]){text[i], '\0'});
+        fputs("</text>\n", to);
+        text += taken;
+        while (*text == ' ')
+            text++;
+        y += SVG_LINE + 2;
+    }
+    return y;
+}
+
+static void put_summary(FILE *to, const struct svg_layout *layout)
+{
+    struct words words;
+    const char *about;
+    int y = layout->height + 4;
+
+    for (unsigned i = 0; words_summary(&words, layout->ladder, i, &about); i++) {
+        if (words.length == 0)
+            continue;
+        put_text(to, SVG_MARGIN, y, "time", "start", about);
+        put_text(to, SVG_MARGIN + 90, y, "summary", "start", words.text);
+        y += SVG_LINE + 2;
+    }
+}
+
+static void put_picture(const struct svg_layout *layout, bool alone, FILE *to)
+{
+    const struct ladder *ladder = layout->ladder;
+
+    for (unsigned end = 0; end < DUET_RECORDER_ENDS; end++) {
+        put_text(to, layout->lifeline[end], layout->top - 10, "end", "middle", ladder->recorder->ends[end].name);
+        put_lifeline(layout, to, end);
+    }
+    for (size_t i = 0; i < layout->item_count; i++)
+        if (layout->items[i].moment == LADDER_NONE)
+            put_gap(layout, to, &layout->items[i]);
+    for (size_t i = 0; i < ladder->arrow_count; i++)
+        put_arrow(layout, to, &ladder->arrows[i], i, alone);
+    for (size_t i = 0, step = 0; i < layout->item_count; i++)
+        if (layout->items[i].moment != LADDER_NONE)
+            put_moment(layout, to, &layout->items[i], (unsigned)step++);
+}
+
+int svg_top(const struct duet_ladder_options *options, bool alone)
+{
+    int top = TITLE_ROOM + SVG_MARGIN;
+
+    if (alone && options->title != NULL)
+        top += TITLE_ROOM;
+    if (alone && options->lesson != NULL) /* at most so many lines, for the page is at least so wide */
+        top += (SVG_LINE + 2) * (1 + (int)strlen(options->lesson) / ((2 * SVG_OUTER + SVG_INNER_MIN) / 8 - 8));
+    return top;
+}
+
+void svg_write(const struct svg_layout *layout, const struct duet_ladder_options *options, bool alone, FILE *to)
+{
+    int height = layout->height + (alone ? 5 * (SVG_LINE + 2) : 0);
+
+    fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
+                "role=\"img\">\n",
+            layout->width, height, layout->width, height);
+    fprintf(to, "<style>%s</style>\n", style);
+    fputs("<defs>\n"
+          "<marker id=\"head\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"8\" markerHeight=\"8\" "
+          "orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#333\"/></marker>\n"
+          "<marker id=\"head-bad\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"8\" "
+          "markerHeight=\"8\" orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#c62828\"/></marker>\n"
+          "</defs>\n",
+          to);
+    fprintf(to, "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", layout->width, height);
+    if (alone) {
+        int y = put_lines(to, layout, "title", options->title == NULL ? "" : options->title, TITLE_ROOM);
+
+        put_lines(to, layout, "lesson", options->lesson == NULL ? "" : options->lesson, y);
+        put_summary(to, layout);
+    }
+    put_picture(layout, alone, to);
+    fputs("</svg>\n", to);
+}
+
+int duet_ladder_svg(const struct duet_recorder *recorder, const struct duet_ladder_options *options, FILE *to)
+{
+    struct ladder ladder;
+    struct svg_layout layout;
+
+    if (ladder_make(recorder, options->absolute, &ladder) != 0)
+        return -1;
+    if (svg_layout_make(&ladder, svg_top(options, true), &layout) != 0) {
+        ladder_free(&ladder);
+        return -1;
+    }
+    svg_write(&layout, options, true, to);
+    svg_layout_free(&layout);
+    ladder_free(&ladder);
+    return ferror(to) ? -1 : 0;
+}
