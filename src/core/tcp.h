@@ -160,7 +160,7 @@ struct tcp_conn {
     uint8_t dscp, ttl;
 
     uint16_t owes;   /* enum tcp_debt */
-    uint16_t why;    /* rule of the latest debt */
+    uint16_t why;    /* rule of the acknowledgement that is owed */
     uint16_t events; /* enum duet_event_bit not yet taken */
     uint16_t retransmitted;
     struct list_link owing, telling; /* links of the lists of those who owe, and who have events */
@@ -185,6 +185,8 @@ struct tcp_transfer {
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
     uint8_t dupacks;
     bool urgent;
+    bool probed;  /* what is in flight was sent into a closed window */
+    uint16_t why; /* rule of the latest retransmission that is owed */
 };
 
 enum { TCP_REASSEMBLY_MAX = 32 };

@@ -154,9 +154,10 @@ static void answer(struct duet_stack *s, const struct tcp_half_open *half, enum 
 static enum tcp_verdict check_timestamps(struct duet_stack *s, const struct tcp_half_open *half,
                                          const struct tcp_segment *seg)
 {
-    if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) == 0 || seg->has_rst)
+    bool has = (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
+    if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) == 0 || seg->has_rst || (seg->has_syn && !has))
         return TCP_CONTINUE;
-    if ((seg->options->present & DUET_TRACE_TIMESTAMPS) == 0) {
+    if (!has) {
         stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_TIMESTAMP_MISSING);
         return TCP_DROP;
     }

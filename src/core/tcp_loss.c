@@ -88,7 +88,7 @@ void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    if (t->retransmissions == 0)
+    if (t->retransmissions == 1)
         c->ssthresh = half_of_flight(s, c);
     c->cwnd = tcp_send_mss(s, c);
     c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;

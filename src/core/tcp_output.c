@@ -9,10 +9,16 @@
 #include "base/check.h"
 #include "core/state.h"
 
+/* The reason of an acknowledgement is that of the first event that asked for one; of a
+ * retransmission, the latest. */
 void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_rule why)
 {
+    struct tcp_transfer *t = transfer_of(s, c);
+    if ((debt & TCP_OWES_ACK) != 0 && (c->owes & TCP_OWES_ACK) == 0)
+        c->why = (uint16_t)why;
+    if ((debt & TCP_OWES_RETRANSMIT) != 0 && t != NULL)
+        t->why = (uint16_t)why;
     c->owes = (uint16_t)(c->owes | debt);
-    c->why = (uint16_t)why;
     if (!list_has(&s->owing, conn_index(s, c)))
         list_append(&s->owing, conn_index(s, c));
 }
@@ -142,11 +148,14 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
 {
     struct tcp_transfer *t = transfer_of(s, c);
     bool is_first = c->state == DUET_SYN_SENT;
+    bool again = conn_is(c, TCP_CONN_SYN_RETRANSMITTED);
     struct draft draft = {
         .header = {.seq = c->snd.iss.raw,
                    .flags = (uint16_t)(is_first ? DUET_SYN : DUET_SYN | DUET_ACK)},
-        .rule = (enum tcp_rule)c->why,
-        .retransmission = is_first && conn_is(c, TCP_CONN_SYN_RETRANSMITTED),
+        .rule = again      ? TCP_RULE_SYN_RETRANSMITTED
+                : is_first ? TCP_RULE_SEND_SYN
+                           : TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN,
+        .retransmission = again,
     };
     c->owes &= (uint16_t)~TCP_OWES_SYN;
     begin(s, c, &draft, packet, 0);
@@ -193,7 +202,6 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
 static bool pay_retransmission(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    enum tcp_rule why = (enum tcp_rule)c->why;
     c->owes &= (uint16_t)~TCP_OWES_RETRANSMIT;
     if (t == NULL || seq_eq(c->snd.una, c->snd.nxt) || !conn_is(c, TCP_CONN_SYN_ACKED))
         return false;
@@ -209,7 +217,7 @@ static bool pay_retransmission(struct duet_stack *s, struct tcp_conn *c, struct 
     };
     if (n == 0 && conn_is(c, TCP_CONN_FIN_SENT))
         offer.fin = true;
-    build_offer(s, c, packet, &offer, why);
+    build_offer(s, c, packet, &offer, (enum tcp_rule)t->why);
     /* Going back over a loss continues behind this one. */
     t->resend = seq_max(t->resend, seq_add(offer.seq, offer.length + offer.fin));
     return true;
@@ -241,6 +249,7 @@ static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
     t->resend = seq_max(t->resend, seq_add(offer.seq, offer.length + offer.fin));
     if (is_override)
         return true;
+    t->probed = true;
     t->timer = DUET_TIMER_PERSIST; /* probes are governed by it alone */
     t->deadline = deadline;
     c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
@@ -283,10 +292,11 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
     return max_u32(mss, (room - headers) / mss * mss);
 }
 
-static enum tcp_rule data_rule(const struct tcp_conn *c, const struct tcp_offer *offer)
+static enum tcp_rule data_rule(const struct tcp_conn *c, const struct tcp_transfer *t,
+                               const struct tcp_offer *offer)
 {
     if (seq_lt(offer->seq, c->snd.nxt))
-        return TCP_RULE_SEND_AGAIN;
+        return t->probed ? TCP_RULE_SEND_REFUSED_PROBE : TCP_RULE_SEND_AGAIN;
     if (offer->length == 0)
         return TCP_RULE_SEND_FIN;
     return offer->fin ? TCP_RULE_SEND_DATA_AND_FIN : TCP_RULE_SEND_DATA;
@@ -302,7 +312,7 @@ static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
     struct tcp_offer offer;
     if (!tcp_send_next(s, c, most_text(s, c, packet), &offer))
         return false;
-    enum tcp_rule rule = data_rule(c, &offer);
+    enum tcp_rule rule = data_rule(c, transfer_of(s, c), &offer);
     struct seq end = seq_add(offer.seq, offer.length + offer.fin);
     build_offer(s, c, packet, &offer, rule);
     transfer_of(s, c)->resend = end;

@@ -64,9 +64,10 @@ enum { PAWS_IDLE_DAYS = 24 };
 static enum tcp_verdict check_timestamps(struct duet_stack *s, struct tcp_conn *c,
                                          const struct tcp_segment *seg)
 {
-    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || seg->has_rst)
-        return TCP_CONTINUE;
-    if ((seg->options->present & DUET_TRACE_TIMESTAMPS) == 0)
+    bool has = (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
+    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || seg->has_rst || (seg->has_syn && !has))
+        return TCP_CONTINUE; /* a SYN without them is challenged like any other (RFC 5961, 4.2) */
+    if (!has)
         return drop(s, c, TCP_RULE_TIMESTAMP_MISSING, seg);
     bool recent_is_valid = s->now - c->heard < PAWS_IDLE_DAYS * INT64_C(86400) * DUET_SECOND;
     if (!recent_is_valid || seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)))
@@ -263,6 +264,7 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
     c->snd.una = seg->ack;
     t->resend = seq_max(t->resend, c->snd.una);
     t->progress = s->now;
+    t->probed = false;
     tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
     tcp_send_acked(s, c, text);
     tcp_loss_acked(s, c, text);

@@ -149,20 +149,26 @@ static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, str
     }
 }
 
+static enum tcp_rule transfer_rule(const struct tcp_conn *c, const struct tcp_transfer *t)
+{
+    if (t->timer == DUET_TIMER_PERSIST)
+        return c->snd.wnd > 0 ? TCP_RULE_SWS_OVERRIDE : TCP_RULE_PERSIST_TIMEOUT;
+    return conn_is(c, TCP_CONN_SYN_ACKED) ? TCP_RULE_RETRANSMISSION_TIMEOUT
+                                          : TCP_RULE_SYN_RETRANSMITTED;
+}
+
 static void transfer_timer_expired(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
 {
     enum duet_timer timer = (enum duet_timer)t->timer;
-    enum tcp_rule rule = timer == DUET_TIMER_PERSIST      ? TCP_RULE_PERSIST_TIMEOUT
-                         : conn_is(c, TCP_CONN_SYN_ACKED) ? TCP_RULE_RETRANSMISSION_TIMEOUT
-                                                          : TCP_RULE_SYN_RETRANSMITTED;
+    enum tcp_rule rule = transfer_rule(c, t);
     tcp_rule(s, c, rule, NULL);
+    if (t->retransmissions < UINT8_MAX)
+        t->retransmissions++;
     trace_timer(s, c, timer, DUET_TIMER_EXPIRED, t->retransmissions, 0, rule);
     if (timer == DUET_TIMER_PERSIST)
         tcp_owe(s, c, TCP_OWES_PROBE, rule);
     else
         retransmission_expired(s, c, t);
-    if (t->retransmissions < UINT8_MAX)
-        t->retransmissions++;
     if (timer == DUET_TIMER_RETRANSMISSION)
         check_r1(s, c, t);
     tcp_timer_restart(s, c, timer);
@@ -185,20 +191,19 @@ static void run(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     if (s->now >= time_wait_at(s, c)) {
-        trace_timer(s, c, DUET_TIMER_TIME_WAIT, DUET_TIMER_EXPIRED, 0, 0,
+        trace_timer(s, c, DUET_TIMER_TIME_WAIT, DUET_TIMER_EXPIRED, 1, 0,
                     TCP_RULE_TIME_WAIT_EXPIRED);
         tcp_conn_end(s, c, TCP_RULE_TIME_WAIT_EXPIRED, DUET_OK);
         return;
     }
     if (s->now >= fin_wait_2_at(s, c)) {
-        trace_timer(s, c, DUET_TIMER_FIN_WAIT_2, DUET_TIMER_EXPIRED, 0, 0,
+        trace_timer(s, c, DUET_TIMER_FIN_WAIT_2, DUET_TIMER_EXPIRED, 1, 0,
                     TCP_RULE_FIN_WAIT_2_TIMEOUT);
         tcp_conn_end(s, c, TCP_RULE_FIN_WAIT_2_TIMEOUT, DUET_E_TIMEOUT);
         return;
     }
     if (t != NULL && s->now >= give_up_at(s, c, t)) {
-        trace_timer(s, c, DUET_TIMER_USER, DUET_TIMER_EXPIRED, t->retransmissions, 0,
-                    TCP_RULE_USER_TIMEOUT);
+        trace_timer(s, c, DUET_TIMER_USER, DUET_TIMER_EXPIRED, 1, 0, TCP_RULE_USER_TIMEOUT);
         tcp_conn_end(s, c, TCP_RULE_USER_TIMEOUT, DUET_E_TIMEOUT);
         return;
     }
