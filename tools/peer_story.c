@@ -329,12 +329,13 @@ bool peer_story_play(struct duet_kernel *kernel, bool is_client, bool is_ipv6,
         .kernel = kernel,
         .ends = {.recorder = recorder,
                  .duet_end = is_client ? 0 : 1,
-                 .complaint = {.why = why, .size = size},
+                 .complaint = {.size = size},
                  .listening = -1,
                  .socket = -1},
         .is_client = is_client,
     };
 
+    story.ends.complaint.why = why;
     story.watch.kernel = (struct duet_socket_address){kernel->kernels[is_ipv6], PORT};
     story.watch.peer = (struct duet_socket_address){kernel->ours[is_ipv6].address, PORT};
     story.duet_side = duet_side(&story.ends, is_client ? client_steps : server_steps);

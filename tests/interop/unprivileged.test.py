@@ -90,20 +90,32 @@ def test_show(test, program):
                        problems_of_show(ordinary(command), role))
 
 
+def problems_of_refusal(command, word):
+    """A command that must fail with one sentence that has the word, and draw nothing."""
+    status, output, errors = run(command)
+    problems = []
+    if status != 1 or output != "":
+        problems.append(f"exit status {status}, output {output!r}")
+    if len(errors.splitlines()) != 1 or word not in errors:
+        problems.append(f"said {errors!r}")
+    return problems
+
+
+def test_no_namespaces(test, program):
+    """In a user namespace whose root has forbidden network namespaces."""
+    shell = f"echo 0 >/proc/sys/user/max_net_namespaces && exec {program} show --peer kernel"
+    test.clean("show --peer kernel, where there can be no namespace", problems_of_refusal(
+        ordinary(["unshare", "--user", "--map-root-user", "sh", "-c", shell]), "namespace"))
+
+
 def test_closed_tun(test, program):
     """Where TUN is closed to the user, one sentence says so."""
     name = "show --peer kernel --link tun, where the device is closed to the user"
     if os.geteuid() != 0 or os.stat("/dev/net/tun").st_mode & 0o006:
         test.skip(name, "it is open to the user")
         return
-    status, output, errors = run(ordinary([str(program), "show", "--peer", "kernel",
-                                           "--link", "tun"]))
-    problems = []
-    if status != 1 or output != "":
-        problems.append(f"exit status {status}, output {output!r}")
-    if len(errors.splitlines()) != 1 or "TUN device" not in errors:
-        problems.append(f"said {errors!r}")
-    test.clean(name, problems)
+    test.clean(name, problems_of_refusal(
+        ordinary([str(program), "show", "--peer", "kernel", "--link", "tun"]), "TUN device"))
 
 
 def test_capture(test, program, folder):
@@ -154,6 +166,7 @@ def main():
                   (PROGRAM, BUILD / "tests/interop/kernel_links",
                    BUILD / "tests/interop/kernel_transfer")]
         test_show(test, copies[0])
+        test_no_namespaces(test, copies[0])
         test_closed_tun(test, copies[0])
         test_capture(test, copies[0], folder)
         for copy in copies[1:]:

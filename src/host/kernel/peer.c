@@ -83,6 +83,25 @@ static int failed(const struct trouble *trouble, const char *what)
     return -1;
 }
 
+/* The two usual reasons deserve better words than those of errno. */
+static int failed_to_enter(const struct trouble *trouble)
+{
+    int why = errno;
+
+    if (why == EPERM)
+        (void)snprintf(trouble->why, trouble->size,
+                       "cannot make a private network namespace: this system does not let its "
+                       "users make namespaces");
+    else if (why == ENOSPC)
+        (void)snprintf(trouble->why, trouble->size,
+                       "cannot make a private network namespace: no more are allowed (sysctl "
+                       "user.max_user_namespaces, user.max_net_namespaces)");
+    else
+        return failed(trouble, "cannot make a private network namespace");
+    errno = why;
+    return -1;
+}
+
 /* ---- a quiet kernel ---- */
 
 /* Keeps new devices from talking by themselves (router solicitations, link-local addresses). Where
@@ -249,10 +268,11 @@ static int open_link(int netlink, const struct duet_kernel_options *options,
 int duet_kernel_open(const struct duet_kernel_options *options, struct duet_kernel *kernel,
                      char *why, size_t size)
 {
-    const struct trouble trouble = {why, size};
+    struct trouble trouble = {.size = size};
     struct duet_kernel_options wanted = *options;
     int netlink, result, error;
 
+    trouble.why = why;
     *kernel = (struct duet_kernel){0};
     set_addresses(kernel);
     if (wanted.mtu == 0)
@@ -262,7 +282,7 @@ int duet_kernel_open(const struct duet_kernel_options *options, struct duet_kern
         return failed(&trouble, "the MTU must be 1280 to 65535");
     }
     if (namespace_enter() < 0)
-        return failed(&trouble, "cannot make a private network namespace");
+        return failed_to_enter(&trouble);
     netlink = netlink_open();
     if (netlink < 0)
         return failed(&trouble, "cannot open a netlink socket");
