@@ -16,7 +16,7 @@ enum {
 
 enum { EXTENSIONS_MAX = 8, EXTENSION_BYTES_MAX = 512, EXTENSION_UNIT = 8 };
 
-enum { OPTION_PAD1 = 0, OPTION_PADN = 1, OPTION_ACTION = 0xc0 };
+enum { OPTION_PAD1 = 0, OPTION_ACTION = 0xc0 };
 
 /* Where the walk along the extension headers stands. */
 struct walk {
@@ -25,8 +25,8 @@ struct walk {
     bool is_first_fragment;
 };
 
-/* RFC 8200, 4.2: the two upper bits of a type tell what to do if one does not know the option; 00
- * is the only kind thing to do. Each turn takes at least one byte. */
+/* RFC 8200, 4.2: the two upper bits of a type tell what to do if one does not know the option. 00,
+ * which PadN has as well, is to pass it over. Each turn takes at least one byte. */
 static enum ip_verdict check_options(const uint8_t *at, const uint8_t *end)
 {
     while (at < end) {
@@ -36,7 +36,7 @@ static enum ip_verdict check_options(const uint8_t *at, const uint8_t *end)
         }
         if (end - at < 2 || at[1] > end - at - 2)
             return IP_BAD_EXTENSION;
-        if (*at != OPTION_PADN && (*at & OPTION_ACTION) != 0)
+        if ((*at & OPTION_ACTION) != 0)
             return IP_UNKNOWN_OPTION;
         at += 2 + at[1];
     }

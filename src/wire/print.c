@@ -23,7 +23,7 @@ struct text {
 static void text_put(struct text *text, const char *part)
 {
     for (; *part != '\0'; part++, text->length++)
-        if (text->length + 1 < text->size)
+        if (text->length < text->size)
             text->to[text->length] = *part;
 }
 

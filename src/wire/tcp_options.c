@@ -5,6 +5,7 @@
 #include "wire/tcp_options.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 enum { /* bytes of an option, kind and length included */
        MSS_SIZE = 4,
@@ -62,9 +63,9 @@ static bool read_sack_permitted(const uint8_t *option, struct tcp_options *optio
 static bool read_sack(const uint8_t *option, struct tcp_options *options)
 {
     const unsigned blocks = (unsigned)(option[1] - SACK_HEAD_SIZE) / SACK_BLOCK_SIZE;
-    if (blocks < 1 || blocks > TCP_SACK_MAX ||
-        option[1] != SACK_HEAD_SIZE + blocks * SACK_BLOCK_SIZE)
+    if (blocks < 1 || option[1] != SACK_HEAD_SIZE + blocks * SACK_BLOCK_SIZE)
         return false;
+    CHECK(blocks <= TCP_SACK_MAX); /* 40 bytes of options hold no fifth */
     for (unsigned i = 0; i < blocks; i++) {
         const uint8_t *block = option + SACK_HEAD_SIZE + i * SACK_BLOCK_SIZE;
         options->sack[i].left = bytes_get32(block);

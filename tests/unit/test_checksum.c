@@ -76,6 +76,34 @@ static void every_length_flush_against_a_guard_page(void **state)
     guard_drop(&guard);
 }
 
+/* The 64 bits of a sum are summed up as if they were data, so that all carries are seen. */
+static void any_sum_is_folded_right(void **state)
+{
+    (void)state;
+    static const uint64_t sums[] = {
+        0,
+        1,
+        0xffff,
+        0x10000,
+        0x1ffff,
+        0xffffffff,
+        0x100000000,
+        0x10000ffff,
+        UINT64_C(0x00010000ffffffff),
+        UINT64_C(0xfffffffffffe0002),
+        UINT64_MAX,
+    };
+    struct prng prng;
+    prng_seed(&prng, 7);
+    for (unsigned i = 0; i < COUNT_OF(sums) + 100000; i++) {
+        const struct checksum checksum = {
+            .sum = i < COUNT_OF(sums) ? sums[i] : prng_next(&prng) >> prng_below(&prng, 64)};
+        uint8_t bytes[8];
+        memcpy(bytes, &checksum.sum, 8);
+        EXPECT_EQUAL("folded", checksum_partial(&checksum), naive_sum(bytes, 8));
+    }
+}
+
 static void largest_packet_of_ones_carries_everything(void **state)
 {
     (void)state;
@@ -244,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_sums),
         cmocka_unit_test(every_length_flush_against_a_guard_page),
+        cmocka_unit_test(any_sum_is_folded_right),
         cmocka_unit_test(largest_packet_of_ones_carries_everything),
         cmocka_unit_test(split_at_every_point),
         cmocka_unit_test(byte_by_byte),

@@ -144,16 +144,23 @@ static void options(void **state)
         {"record route", {7, 7, 4, 0, 0, 0, 0, 0}, IP_OK},
         {"router alert", {148, 4, 0, 0, 0, 0, 0, 0}, IP_OK},
     };
+    const struct guard guard = guard_make(PACKET_MAX);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct packet packet = ipv4_packet(rows[i].options, 8);
-        struct ip_packet ip;
-        ipv4_seal(&packet);
-        EXPECT_EQUAL(rows[i].name, ip_parse(packet.bytes, packet.length, &ip), rows[i].verdict);
-        if (rows[i].verdict == IP_OK) {
-            EXPECT_EQUAL(rows[i].name, ip.header_length, 28);
-            EXPECT("payload behind the options", ip.payload == packet.bytes + 28);
+        for (uint16_t payload = 0; payload <= 24; payload += 24) {
+            struct packet packet = ipv4_packet(rows[i].options, 8);
+            struct ip_packet ip;
+            bytes_put16(packet.bytes + 2, 28 + payload);
+            ipv4_seal(&packet);
+            const uint8_t *at = guard_place(&guard, packet.bytes, 28U + payload);
+            EXPECT_EQUAL(rows[i].name, ip_parse(at, 28U + payload, &ip), rows[i].verdict);
+            if (rows[i].verdict == IP_OK) {
+                EXPECT_EQUAL(rows[i].name, ip.header_length, 28);
+                EXPECT_EQUAL(rows[i].name, ip.payload_length, payload);
+                EXPECT("payload behind the options", ip.payload == at + 28);
+            }
         }
     }
+    guard_drop(&guard);
 }
 
 static void quoted_headers(void **state)
