@@ -60,7 +60,6 @@ static void conclude(struct kernel_watch *watch, duet_time now, const struct seg
 {
     bool acks_fin = watch->fin_left && segment->ack == watch->fin_ack;
 
-    watch->is_inferred = true;
     watch->state = duet_kernel_infer(watch->state, is_departure, segment->flags, acks_fin);
     duet_recorder_state(watch->recorder, watch->end, now, watch->state, true);
 }
@@ -75,7 +74,9 @@ static bool ask(struct kernel_watch *watch, duet_time now)
 
 void kernel_watch_ask(struct kernel_watch *watch, duet_time now)
 {
-    (void)ask(watch, now);
+    if (ask(watch, now))
+        return;
+    duet_recorder_state(watch->recorder, watch->end, now, watch->state, true);
 }
 
 static bool watch_send(struct duet_link *link, duet_time now, const struct duet_packet *packet)

@@ -27,7 +27,8 @@ struct kernel_watch {
 /* A link around watch->inner, which the watch must outlive. -1 and errno on failure. */
 int kernel_watch_link(struct kernel_watch *watch, struct duet_link **link);
 
-/* Asks the kernel and records what it says. Where it cannot be asked nothing happens. */
+/* Asks the kernel and records what it says; where it cannot be asked, that the state is still
+ * believed to be the latest one. */
 void kernel_watch_ask(struct kernel_watch *watch, duet_time now);
 
 #endif

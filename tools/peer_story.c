@@ -114,6 +114,7 @@ static void open_kernel_side(struct story *story)
         return;
     }
     story->ends.listening = descriptor;
+    story->watch.state = DUET_LISTEN; /* unless the kernel says otherwise */
     kernel_watch_ask(&story->watch, duet_loop_now());
 }
 

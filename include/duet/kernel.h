@@ -53,8 +53,9 @@ int duet_kernel_socket(const struct duet_socket_address *kernel,
 
 /* The state of the kernel's end of a connection (kernel: its address and port; peer: duet's), also
  * after its socket was closed. Asked from the kernel by sock_diag(7); where that does not exist, by
- * TCP_INFO from socket, unless it is -1. A connection unknown to the kernel is CLOSED, or LISTEN
- * where a listener has the port. 0, or -1 and errno where the kernel cannot be asked. */
+ * TCP_INFO from socket, unless it is -1 or no longer knows. A connection unknown to the kernel is
+ * CLOSED, or LISTEN where a listener has the port. 0, or -1 and errno where the kernel cannot be
+ * asked. */
 int duet_kernel_state(const struct duet_socket_address *kernel,
                       const struct duet_socket_address *peer, int socket, enum duet_state *state);
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,6 +135,26 @@ static void check_state(const struct duet_socket_address *local,
     assert_string_equal(duet_state_name(state), duet_state_name(wanted));
 }
 
+/* Without a descriptor left for sock_diag the socket itself is asked, where there is one. */
+static void check_state_by_tcp_info(const struct duet_socket_address *local,
+                                    const struct duet_socket_address *peer, int fd)
+{
+    struct rlimit limit, none;
+    enum duet_state state = DUET_STATES;
+    int by_socket, by_nothing;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    by_socket = duet_kernel_state(local, peer, fd, &state);
+    by_nothing = duet_kernel_state(local, peer, -1, &state);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(by_socket, 0);
+    assert_int_equal(by_nothing, -1);
+    assert_int_equal(state, DUET_SYN_SENT);
+}
+
 static void kernel_connects_and_is_reset(struct duet_kernel *kernel, int family)
 {
     static uint8_t room[ROOM];
@@ -157,6 +178,8 @@ static void kernel_connects_and_is_reset(struct duet_kernel *kernel, int family)
         assert_true((kernel->link->offload & DUET_OFFLOAD_CHECKSUM_IN) != 0);
     }
     check_state(&local, &peer, DUET_SYN_SENT);
+
+    check_state_by_tcp_info(&local, &peer, fd);
 
     rst.source_port = PORT;
     rst.destination_port = local.port;

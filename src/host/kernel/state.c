@@ -144,6 +144,7 @@ static int ask_diag(const struct duet_socket_address *kernel,
     return result;
 }
 
+/* A socket whose connection went on to TIME-WAIT says CLOSED, so that word tells nothing. */
 static int ask_socket(int socket, enum duet_state *state)
 {
     struct tcp_info info;
@@ -151,6 +152,10 @@ static int ask_socket(int socket, enum duet_state *state)
 
     if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
         return -1;
+    if (info.tcpi_state == TCP_CLOSE) {
+        errno = ENOTCONN;
+        return -1;
+    }
     return state_of_linux(info.tcpi_state, state);
 }
 
