@@ -225,7 +225,7 @@ enum duet_event_bit {
     DUET_EVENT_ACCEPTABLE = 1 << 0,  /* listener: duet_accept has something */
     DUET_EVENT_CONNECTED = 1 << 1,   /* active open reached ESTABLISHED */
     DUET_EVENT_READABLE = 1 << 2,    /* there are bytes, or the end of the stream, to receive */
-    DUET_EVENT_WRITABLE = 1 << 3,    /* room again after duet_send returned DUET_E_AGAIN */
+    DUET_EVENT_WRITABLE = 1 << 3,    /* open for sending, or room again after DUET_E_AGAIN */
     DUET_EVENT_PEER_CLOSED = 1 << 4, /* the peer's FIN has been taken (RFC: "connection closing") */
     DUET_EVENT_URGENT = 1 << 5,      /* urgent mode began or its mark moved (9293 MUST-32) */
     DUET_EVENT_SOFT_ERROR = 1 << 6,  /* R1 passed or an ICMP error came; error tells (MUST-47) */

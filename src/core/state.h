@@ -205,6 +205,7 @@ void tcp_syn_sent_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_s
 
 /* tcp_synchronized.c */
 void tcp_segment_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
+void tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 
 /* tcp_half_open.c */
@@ -280,7 +281,11 @@ void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
 duet_time tcp_rto(const struct duet_stack *s, const struct tcp_conn *c);
-duet_time tcp_rto_backed_off(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
+void tcp_rtt_from_echo(const struct duet_stack *s, struct tcp_conn *c,
+                       const struct tcp_segment *seg);
+void tcp_rto_back_off(const struct duet_stack *s, struct tcp_conn *c);
+void tcp_rto_after_lost_syn(struct tcp_conn *c);
 
 /* tcp_cc.c and tcp_loss.c */
 void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c);

@@ -49,12 +49,15 @@ struct tcp_segment {
     struct seq seq, ack;
     uint32_t len;    /* SEG.LEN: text, SYN and FIN */
     uint32_t window; /* as on the wire */
-    uint16_t urgent;
+    struct seq up;   /* SEG.SEQ + SEG.UP: the byte behind the last urgent one */
     bool has_syn, has_ack, has_rst, has_fin, has_psh, has_urg;
     const uint8_t *text;
     uint32_t text_length;
     const struct tcp_options *options;
-    bool from_queue; /* the text stands in the reassembly queue already */
+    /* As it arrived, before anything was trimmed. */
+    struct seq arrived_seq;
+    uint32_t arrived_len;
+    bool arrived_syn;
 };
 
 /* What a connection owes the network. Steps record debts, tcp_output.c pays them. */
@@ -128,7 +131,10 @@ struct tcp_conn {
     struct buffer receive;
     uint32_t transfer; /* record of the transfer pool while something is unacknowledged or queued */
     uint32_t reassembly; /* record of the reassembly pool while there is a hole */
-    uint32_t listener;   /* record of the listener while UNACCEPTED */
+    union {
+        uint32_t listener; /* while UNACCEPTED: record of the listener */
+        uint32_t sent_at;  /* then: when text was last sent, ms */
+    };
 
     uint16_t mtu;         /* of the path, as far as known */
     uint16_t peer_mss;    /* as the peer said, at least config.mss_min */
@@ -179,6 +185,7 @@ struct tcp_transfer {
     duet_time deadline; /* retransmission or persist timer, DUET_NEVER: not running */
     duet_time progress; /* since when nothing new has been acknowledged (R2, user timeout) */
     duet_time last_sent;
+    uint32_t flight_at_first_dupack;
     uint32_t
         acked_bytes; /* counted towards the next cwnd step in congestion avoidance (RFC 3465) */
     uint8_t timer;   /* DUET_TIMER_RETRANSMISSION or DUET_TIMER_PERSIST */
@@ -227,8 +234,9 @@ struct tcp_half_open {
     uint32_t ts_recent;
     uint32_t created_us; /* low bits of the clock */
     uint16_t peer_mss;
-    uint8_t peer_scale; /* shift count of the peer */
-    uint8_t flags;      /* enum tcp_half_open_flag */
+    uint8_t peer_scale : 4; /* shift count of the peer, at most 14 */
+    uint8_t answers : 4;    /* acknowledgements of invalid segments so far */
+    uint8_t flags;          /* enum tcp_half_open_flag */
 };
 enum tcp_half_open_flag {
     TCP_HALF_OPEN_ALIVE = 1 << 0,
@@ -237,6 +245,7 @@ enum tcp_half_open_flag {
     TCP_HALF_OPEN_SCALING = 1 << 3,
     TCP_HALF_OPEN_RETRANSMITTED = 1 << 4,
     TCP_HALF_OPEN_MSS_GIVEN = 1 << 5,
+    TCP_HALF_OPEN_ANSWERED = 1 << 6, /* a repeated SYN was answered since the last timed repeat */
 };
 
 /* What is left of a connection in TIME-WAIT. Lives in a ring in order of expiry; a repeated FIN
@@ -247,9 +256,14 @@ struct tcp_time_wait {
     uint32_t ts_recent;
     uint32_t expires_us; /* low bits of the clock */
     uint16_t window;     /* as last advertised, unscaled */
-    uint8_t flags;       /* enum tcp_time_wait_flag */
+    uint8_t flags;       /* enum tcp_time_wait_flag, and above it a count of answers */
+    uint8_t answered_in; /* low bits of the interval in which they were counted */
 };
-enum tcp_time_wait_flag { TCP_TIME_WAIT_ALIVE = 1 << 0, TCP_TIME_WAIT_TIMESTAMPS = 1 << 1 };
+enum tcp_time_wait_flag {
+    TCP_TIME_WAIT_ALIVE = 1 << 0,
+    TCP_TIME_WAIT_TIMESTAMPS = 1 << 1,
+    TCP_TIME_WAIT_ANSWER = 1 << 2, /* one answer; up to 63 are counted */
+};
 
 _Static_assert(sizeof(struct tcp_half_open) <= 56, "half-open: 64 bytes with its table slot");
 _Static_assert(sizeof(struct tcp_time_wait) <= 56, "TIME-WAIT: 64 bytes with its table slot");

@@ -119,6 +119,7 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
         tcp_set_state(s, c, DUET_SYN_RECEIVED, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
         transfer_of(s, c)->resend = c->snd.una;
         c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+        tcp_timer_stop(s, c); /* it starts again with the SYN,ACK */
         tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
         return TCP_DROP;
     }
@@ -127,6 +128,7 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
     tcp_conn_establish(s, c, TCP_RULE_SYN_SENT_ESTABLISHED);
     tcp_owe(s, c, TCP_OWES_ACK | TCP_OWES_DATA, TCP_RULE_SYN_SENT_ESTABLISHED);
     trim_syn(seg);
+    tcp_trim_right(c, seg);
     tcp_after_ack(s, c, seg);
     return TCP_DROP;
 }

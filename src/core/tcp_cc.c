@@ -43,11 +43,12 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
     }
 }
 
-/* RFC 5681, 4.1: after an idle RTO what was learnt about the path is stale. */
+/* RFC 5681, 4.1: when nothing has been sent for an RTO, what was learnt about the path is stale. */
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
 {
     uint32_t restart = tcp_cc_initial_window(s, c);
-    if (s->now - c->heard <= tcp_rto(s, c) || c->cwnd <= restart)
+    uint32_t idle_ms = (uint32_t)(s->now / DUET_MILLISECOND) - c->sent_at;
+    if (idle_ms * DUET_MILLISECOND <= tcp_rto(s, c) || c->cwnd <= restart)
         return;
     c->cwnd = restart;
     trace_congestion(s, c, TCP_RULE_RESTART_WINDOW);

@@ -30,7 +30,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .generation = s->generation++,
         .transfer = POOL_NONE,
         .reassembly = POOL_NONE,
-        .listener = LIST_NONE,
+        .sent_at = (uint32_t)(s->now / DUET_MILLISECOND),
         .mtu = (uint16_t)s->config.mtu,
         .ts_offset = tcp_timestamp_offset(s, tuple),
         .receive_limit = s->config.receive_buffer,
@@ -122,8 +122,11 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     if ((half->flags & TCP_HALF_OPEN_SACK) != 0)
         offered.present |= DUET_TRACE_SACK_PERMITTED;
     tcp_conn_options(s, c, &offered);
+    uint32_t age_us = (uint32_t)(s->now / DUET_MICROSECOND) - half->created_us;
     if ((half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0)
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;
+    else
+        tcp_rtt_sample(s, c, age_us * DUET_MICROSECOND);
 }
 
 /* ---- borrowing ---- */
@@ -184,6 +187,8 @@ void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule 
     tcp_set_state(s, c, DUET_ESTABLISHED, rule);
     c->flags |= TCP_CONN_SYN_ACKED;
     c->rcv.up = c->rcv.nxt;
+    if (conn_is(c, TCP_CONN_SYN_RETRANSMITTED))
+        tcp_rto_after_lost_syn(c);
     tcp_cc_init(s, c);
     struct tcp_transfer *t = transfer_of(s, c);
     if (t != NULL) {

@@ -89,7 +89,7 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
         .ts_recent = options->tsval,
         .created_us = (uint32_t)((s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND),
         .peer_mss = options->mss,
-        .peer_scale = options->window_scale,
+        .peer_scale = (uint8_t)(min_u32(options->window_scale, 14) & 15),
         .flags = TCP_HALF_OPEN_ALIVE,
     };
     if ((options->present & DUET_TRACE_MSS) != 0)
@@ -141,8 +141,14 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
 
 /* ---- SEGMENT ARRIVES ---- */
 
-static void answer(struct duet_stack *s, const struct tcp_half_open *half, enum tcp_rule rule)
+/* An acknowledgement of an invalid segment, a few times in the life of a record (RFC 5961, 7). */
+static void answer(struct duet_stack *s, struct tcp_half_open *half, enum tcp_rule rule)
 {
+    if (half->answers >= min_u32(s->config.challenge_limit, 15)) {
+        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_CHALLENGE_LIMIT);
+        return;
+    }
+    half->answers = (uint8_t)((half->answers + 1) & 15);
     bool timestamps = (half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0;
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, rule);
     reply_ack(s, &half->tuple, DUET_SYN_RECEIVED, seq_add(half->iss, 1), rcv_nxt_of(half),
@@ -151,7 +157,7 @@ static void answer(struct duet_stack *s, const struct tcp_half_open *half, enum 
 }
 
 /* Step 0: timestamps (RFC 7323, 3.2 and 5.3). */
-static enum tcp_verdict check_timestamps(struct duet_stack *s, const struct tcp_half_open *half,
+static enum tcp_verdict check_timestamps(struct duet_stack *s, struct tcp_half_open *half,
                                          const struct tcp_segment *seg)
 {
     bool has = (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
@@ -167,25 +173,33 @@ static enum tcp_verdict check_timestamps(struct duet_stack *s, const struct tcp_
     return TCP_DROP;
 }
 
-/* First, check sequence number. The repeated SYN is a cue to repeat the SYN,ACK. */
+/* The peer missed our SYN,ACK: once more, and the next timed repeat is left out (RFC 6298, 5). */
+static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half)
+{
+    half->flags |= TCP_HALF_OPEN_RETRANSMITTED | TCP_HALF_OPEN_ANSWERED;
+    stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_REPEATED);
+    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), TCP_RULE_SYN_REPEATED);
+}
+
+/* First, check sequence number. The repeated SYN, with or without text, is a cue to repeat the
+ * SYN,ACK. */
 static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_half_open *half,
                                              const struct tcp_segment *seg)
 {
     uint32_t window = first_window(s, listener_of(s, half));
+    uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
     struct seq nxt = rcv_nxt_of(half);
-    bool starts_inside = seq_in_window(seg->seq, nxt, window);
-    bool ends_inside = seg->len > 0 && seq_in_window(seq_add(seg->seq, seg->len - 1), nxt, window);
-    if (starts_inside || ends_inside)
-        return TCP_CONTINUE;
-    if (seg->has_rst) {
-        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_RST_OUTSIDE_WINDOW);
-    } else if (seg->has_syn && !seg->has_ack && seq_eq(seg->seq, half->irs)) {
-        half->flags |= TCP_HALF_OPEN_RETRANSMITTED;
-        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_REPEATED);
-        reply_syn_ack(s, (uint32_t)(half - s->half_open.records), TCP_RULE_SYN_REPEATED);
-    } else {
-        answer(s, half, TCP_RULE_SEQ_UNACCEPTABLE);
+    if (seg->has_syn && !seg->has_ack && !seg->has_rst && seq_eq(seg->seq, half->irs)) {
+        repeat_syn_ack(s, half);
+        return TCP_DROP;
     }
+    if (seq_in_window(seg->seq, nxt, window) ||
+        (len > 0 && seq_in_window(seq_add(seg->seq, len - 1), nxt, window)))
+        return TCP_CONTINUE;
+    if (seg->has_rst)
+        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_RST_OUTSIDE_WINDOW);
+    else
+        answer(s, half, TCP_RULE_SEQ_UNACCEPTABLE);
     return TCP_DROP;
 }
 
@@ -308,6 +322,18 @@ duet_time half_open_deadline(const struct duet_stack *s)
     return gone < earliest ? gone : earliest;
 }
 
+static void repeat_if_due(struct duet_stack *s, struct tcp_half_open *half)
+{
+    if ((half->flags & TCP_HALF_OPEN_ANSWERED) != 0) {
+        half->flags &= (uint8_t)~TCP_HALF_OPEN_ANSWERED;
+        return;
+    }
+    half->flags |= TCP_HALF_OPEN_RETRANSMITTED;
+    stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_ACK_RETRANSMITTED);
+    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), TCP_RULE_SYN_ACK_RETRANSMITTED);
+    s->counters.segments_retransmitted++;
+}
+
 void half_open_expire(struct duet_stack *s)
 {
     struct half_open_ring *ring = &s->half_open;
@@ -321,11 +347,7 @@ void half_open_expire(struct duet_stack *s)
         skip_dead_cursor(ring, i);
         while (ring->cursor[i] < ring->tail &&
                due_at(s, record_at(ring, ring->cursor[i]), i) <= s->now) {
-            struct tcp_half_open *half = record_at(ring, ring->cursor[i]++);
-            half->flags |= TCP_HALF_OPEN_RETRANSMITTED;
-            stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_ACK_RETRANSMITTED);
-            reply_syn_ack(s, (uint32_t)(half - ring->records), TCP_RULE_SYN_ACK_RETRANSMITTED);
-            s->counters.segments_retransmitted++;
+            repeat_if_due(s, record_at(ring, ring->cursor[i]++));
             skip_dead_cursor(ring, i);
         }
     }

@@ -10,9 +10,9 @@
 
 enum { DUPLICATE_ACK_THRESHOLD = 3 };
 
-static uint32_t half_of_flight(const struct duet_stack *s, const struct tcp_conn *c)
+static uint32_t half_of(const struct duet_stack *s, const struct tcp_conn *c, uint32_t flight)
 {
-    return max_u32(tcp_flight(s, c) / 2, 2u * tcp_send_mss(s, c));
+    return max_u32(flight / 2, 2u * tcp_send_mss(s, c));
 }
 
 static void stop_timing(struct tcp_conn *c)
@@ -23,7 +23,7 @@ static void stop_timing(struct tcp_conn *c)
 static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    c->ssthresh = half_of_flight(s, c);
+    c->ssthresh = half_of(s, c, t->flight_at_first_dupack); /* without limited transmit */
     c->cwnd = c->ssthresh + DUPLICATE_ACK_THRESHOLD * tcp_send_mss(s, c);
     c->flags |= TCP_CONN_RECOVERING;
     t->recover = c->snd.nxt;
@@ -37,6 +37,8 @@ void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
     struct tcp_transfer *t = transfer_of(s, c);
     if (t->dupacks < UINT8_MAX)
         t->dupacks++;
+    if (t->dupacks == 1)
+        t->flight_at_first_dupack = tcp_flight(s, c);
     if (conn_is(c, TCP_CONN_RECOVERING)) {
         /* One segment has left the network; inflation is bounded by what was outstanding. */
         if (c->cwnd < c->ssthresh + tcp_flight(s, c))
@@ -89,7 +91,7 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     if (t->retransmissions == 1)
-        c->ssthresh = half_of_flight(s, c);
+        c->ssthresh = half_of(s, c, tcp_flight(s, c));
     c->cwnd = tcp_send_mss(s, c);
     c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;
     t->recover = c->snd.nxt;

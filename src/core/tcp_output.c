@@ -136,6 +136,8 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, struct seq seq, struc
             c->flags |= TCP_CONN_WE_CLOSED_FIRST;
     }
     t->last_sent = s->now;
+    if (!conn_is(c, TCP_CONN_UNACCEPTED))
+        c->sent_at = (uint32_t)(s->now / DUET_MILLISECOND);
     if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST) {
         t->progress = s->now;
         tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION); /* RFC 6298, 5.1 */

@@ -214,6 +214,7 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
     uint32_t field = (rcv_wnd(c) + unit - 1) / unit;
     if (may_move(c, useful_step(s, c)))
         field = max_u32(field, space(c) / unit);
+    field = min_u32(field, max_u32(rcv_wnd(c) / unit, (space(c) + unit) / unit));
     field = min_u32(field, UINT16_MAX);
     c->rcv.adv = seq_max(c->rcv.adv, seq_add(c->rcv.nxt, field * unit));
     return (uint16_t)field;

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
-enum { CLOCK_GRANULARITY_US = 1000 };
+enum { CLOCK_GRANULARITY_US = 1000, RTO_AFTER_LOST_SYN_US = 3000000 };
 
 static uint32_t to_us(duet_time t)
 {
@@ -30,8 +30,8 @@ static void set_rto(const struct duet_stack *s, struct tcp_conn *c)
     c->rto_us = min_u32(max_u32(rto, to_us(s->config.rto_min)), to_us(s->config.rto_max));
 }
 
-/* RFC 6298, 2.2 and 2.3. */
-static void take_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
+/* RFC 6298, 2.2 and 2.3. A sample also ends the backoff of the timeouts before it. */
+void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
 {
     uint32_t r = (uint32_t)(rtt / DUET_MICROSECOND);
     r = max_u32(1, min_u32(r, to_us(s->config.rto_max)));
@@ -82,9 +82,9 @@ void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
         if (seq_lt(seg->ack, t->timed))
             return;
         c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
-        take_sample(s, c, s->now - t->timed_at);
+        tcp_rtt_sample(s, c, s->now - t->timed_at);
     } else if (echo_is_fresh(s, c, seg, &age_ms)) {
-        take_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);
+        tcp_rtt_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);
     }
 }
 
@@ -94,12 +94,25 @@ duet_time tcp_rto(const struct duet_stack *s, const struct tcp_conn *c)
     return (duet_time)c->rto_us * DUET_MICROSECOND;
 }
 
-/* RFC 6298, 5.5: doubled for each time the timer ran out in a row, up to rto_max. */
-duet_time tcp_rto_backed_off(const struct duet_stack *s, const struct tcp_conn *c)
+/* RFC 6298, 5.5: doubled each time the timer runs out, up to rto_max; in force until the next
+ * sample. */
+void tcp_rto_back_off(const struct duet_stack *s, struct tcp_conn *c)
 {
-    const struct tcp_transfer *t = transfer_of(s, c);
-    duet_time rto = tcp_rto(s, c);
-    for (unsigned i = 0; t != NULL && i < t->retransmissions && rto < s->config.rto_max; i++)
-        rto *= 2;
-    return rto < s->config.rto_max ? rto : s->config.rto_max;
+    c->rto_us = min_u32(2 * c->rto_us, to_us(s->config.rto_max));
+}
+
+/* RFC 6298, 5.7: a SYN that timed out leaves no estimate; data starts with at least 3 s. */
+void tcp_rto_after_lost_syn(struct tcp_conn *c)
+{
+    if (c->srtt_us == 0)
+        c->rto_us = RTO_AFTER_LOST_SYN_US;
+}
+
+/* The echo in the third segment of a passive open whose SYN,ACK was sent more than once. */
+void tcp_rtt_from_echo(const struct duet_stack *s, struct tcp_conn *c,
+                       const struct tcp_segment *seg)
+{
+    uint32_t age_ms = tcp_timestamp(s, c->ts_offset) - seg->options->tsecr;
+    if (age_ms <= (uint32_t)(s->config.rto_max / DUET_MILLISECOND))
+        tcp_rtt_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);
 }

@@ -59,7 +59,7 @@ static struct duet_status status_of_conn(const struct duet_stack *s, const struc
         status.rtt_variance = (duet_time)(c->rttvar_us >> 2) * DUET_MICROSECOND;
         status.rtt_min = c->rtt_min_us * DUET_MICROSECOND;
     }
-    status.rto = tcp_rto_backed_off(s, c);
+    status.rto = tcp_rto(s, c);
     status.timestamps = conn_is(c, TCP_CONN_TIMESTAMPS);
     status.sack = conn_is(c, TCP_CONN_SACK);
     status.peer_fin_received = conn_is(c, TCP_CONN_FIN_RECEIVED);

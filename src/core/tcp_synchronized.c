@@ -80,7 +80,7 @@ static enum tcp_verdict check_timestamps(struct duet_stack *s, struct tcp_conn *
 static void take_timestamp(const struct duet_stack *s, struct tcp_conn *c,
                            const struct tcp_segment *seg)
 {
-    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || !seq_le(seg->seq, c->rcv.acked))
+    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || !seq_le(seg->arrived_seq, c->rcv.acked))
         return;
     bool is_stale = s->now - c->heard >= PAWS_IDLE_DAYS * INT64_C(86400) * DUET_SECOND;
     if (is_stale || seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)))
@@ -93,12 +93,13 @@ static void take_timestamp(const struct duet_stack *s, struct tcp_conn *c,
 static bool is_acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
     uint32_t window = rcv_wnd(c);
-    if (seg->len == 0 && window == 0)
+    uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
+    if (len == 0 && window == 0)
         return seq_eq(seg->seq, c->rcv.nxt);
-    if (seg->len == 0)
+    if (len == 0)
         return seq_in_window(seg->seq, c->rcv.nxt, window);
     return seq_in_window(seg->seq, c->rcv.nxt, window) ||
-           seq_in_window(seq_add(seg->seq, seg->len - 1), c->rcv.nxt, window);
+           seq_in_window(seq_add(seg->seq, len - 1), c->rcv.nxt, window);
 }
 
 /* Cuts away what was received before. What is cut may be a SYN, too. */
@@ -122,7 +123,7 @@ static void trim_left(const struct tcp_conn *c, struct tcp_segment *seg)
 }
 
 /* Cuts away what lies beyond the window; a FIN behind it goes too. */
-static void trim_right(const struct tcp_conn *c, struct tcp_segment *seg)
+void tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg)
 {
     uint32_t room = seq_distance(seg->seq, c->rcv.adv);
     if (seq_lt(c->rcv.adv, seg->seq))
@@ -151,10 +152,12 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_co
                                              struct tcp_segment *seg)
 {
     if (is_acceptable(c, seg)) {
+        if (seg->has_rst)
+            return TCP_CONTINUE;
         bool had_syn = seg->has_syn;
         trim_left(c, seg);
         seg->has_syn = had_syn;
-        trim_right(c, seg);
+        tcp_trim_right(c, seg);
         return TCP_CONTINUE;
     }
     if (seg->has_rst)
@@ -170,7 +173,7 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_co
     tcp_rule(s, c, rule, seg);
     owe_ack_for_invalid(s, c, seg, rule);
     trim_left(c, seg);
-    trim_right(c, seg);
+    tcp_trim_right(c, seg);
     return TCP_CONTINUE;
 }
 
@@ -219,7 +222,7 @@ static bool ack_is_in_range(struct tcp_conn *c, const struct tcp_segment *seg)
 
 static uint32_t scaled_window(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
-    return seg->window << c->send_scale;
+    return seg->arrived_syn ? seg->window : seg->window << c->send_scale; /* RFC 7323, 2.2 */
 }
 
 static void take_window(struct tcp_conn *c, const struct tcp_segment *seg)
@@ -237,7 +240,10 @@ static enum tcp_verdict syn_received_check_ack(struct duet_stack *s, struct tcp_
         reply_reset(s, &c->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_SYN_RECEIVED_BAD_ACK);
         return TCP_DROP;
     }
-    tcp_rtt_acked(s, c, seg);
+    if (transfer_of(s, c) != NULL)
+        tcp_rtt_acked(s, c, seg);
+    else if (c->srtt_us == 0 && conn_is(c, TCP_CONN_TIMESTAMPS))
+        tcp_rtt_from_echo(s, c, seg);
     c->snd.una = seq_add(c->snd.iss, 1);
     take_window(c, seg);
     tcp_conn_establish(s, c, TCP_RULE_SYN_RECEIVED_ESTABLISHED);
@@ -265,6 +271,8 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
     t->resend = seq_max(t->resend, c->snd.una);
     t->progress = s->now;
     t->probed = false;
+    if (t->urgent && seq_le(t->up, c->snd.una))
+        t->urgent = false;
     tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
     tcp_send_acked(s, c, text);
     tcp_loss_acked(s, c, text);
@@ -282,8 +290,8 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
 /* RFC 5681, 2: outstanding data, no text, no SYN or FIN, the same ACK, the same window. */
 static bool is_duplicate_ack(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
-    return seq_eq(seg->ack, c->snd.una) && !seq_eq(c->snd.una, c->snd.nxt) && seg->len == 0 &&
-           scaled_window(c, seg) == c->snd.wnd;
+    return seq_eq(seg->ack, c->snd.una) && !seq_eq(c->snd.una, c->snd.nxt) &&
+           seg->arrived_len == 0 && scaled_window(c, seg) == c->snd.wnd;
 }
 
 static void window_has_opened(struct duet_stack *s, struct tcp_conn *c)
@@ -407,7 +415,7 @@ static void sixth_check_urg(struct duet_stack *s, struct tcp_conn *c, const stru
 {
     if (!seg->has_urg || !can_receive(c))
         return;
-    struct seq up = seq_add(seg->seq, seg->urgent);
+    struct seq up = seg->up;
     bool is_ahead = seq_lt(seq_sub(c->rcv.nxt, c->receive.length), up);
     bool is_news = !conn_is(c, TCP_CONN_URGENT_RECEIVED) || seq_lt(c->rcv.up, up);
     if (!is_ahead || !is_news)

@@ -181,6 +181,24 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
     return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_ACK};
 }
 
+/* RFC 5961, 7, as far as one byte and six bits can count: challenge_limit answers in each interval.
+ */
+static bool may_answer(struct duet_stack *s, struct tcp_time_wait *record)
+{
+    uint8_t interval = (uint8_t)(s->now / s->config.challenge_interval);
+    const uint8_t flags = TCP_TIME_WAIT_ANSWER - 1;
+    if (record->answered_in != interval) {
+        record->answered_in = interval;
+        record->flags &= flags;
+    }
+    if (record->flags / TCP_TIME_WAIT_ANSWER >= min_u32(s->config.challenge_limit, 63)) {
+        stack_rule(s, &record->tuple, DUET_TIME_WAIT, TCP_RULE_CHALLENGE_LIMIT);
+        return false;
+    }
+    record->flags = (uint8_t)(record->flags + TCP_TIME_WAIT_ANSWER);
+    return true;
+}
+
 static void answer(struct duet_stack *s, const struct tcp_time_wait *record, enum tcp_rule rule)
 {
     bool timestamps = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0;
@@ -209,7 +227,8 @@ void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
         return;
     case ANSWER:
         stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
-        answer(s, &copy, judgement.rule);
+        if (may_answer(s, record))
+            answer(s, &copy, judgement.rule);
         return;
     case RESTART:
         stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);

@@ -22,11 +22,21 @@ static duet_time earlier(duet_time a, duet_time b)
     return a < b ? a : b;
 }
 
+/* SHLD-29, SHLD-30: the first probe after one RTO, the next ones exponentially further apart. */
+static duet_time probe_interval(const struct duet_stack *s, const struct tcp_conn *c,
+                                const struct tcp_transfer *t)
+{
+    duet_time interval = tcp_rto(s, c);
+    for (unsigned i = 0; i < t->retransmissions && interval < s->config.rto_max; i++)
+        interval *= 2;
+    return earlier(interval, s->config.rto_max);
+}
+
 void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer timer)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     t->timer = (uint8_t)timer;
-    t->deadline = s->now + tcp_rto_backed_off(s, c);
+    t->deadline = s->now + (timer == DUET_TIMER_PERSIST ? probe_interval(s, c, t) : tcp_rto(s, c));
 }
 
 void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)
@@ -167,8 +177,10 @@ static void transfer_timer_expired(struct duet_stack *s, struct tcp_conn *c, str
     trace_timer(s, c, timer, DUET_TIMER_EXPIRED, t->retransmissions, 0, rule);
     if (timer == DUET_TIMER_PERSIST)
         tcp_owe(s, c, TCP_OWES_PROBE, rule);
-    else
+    else {
         retransmission_expired(s, c, t);
+        tcp_rto_back_off(s, c);
+    }
     if (timer == DUET_TIMER_RETRANSMISSION)
         check_r1(s, c, t);
     tcp_timer_restart(s, c, timer);
