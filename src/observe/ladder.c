@@ -8,6 +8,10 @@
 
 #include "observe/ladder.h"
 
+/* Milliseconds are enough for a recording in which nothing lies further than this behind one: timers in
+ * virtual time run out a tick late, and that is not worth three more digits. */
+#define COARSE (100 * DUET_MICROSECOND)
+
 struct ladder_moment *ladder_add_moment(struct ladder_reader *reader, enum ladder_kind kind, duet_time time,
                                         unsigned end, size_t pair)
 {
@@ -198,13 +202,19 @@ static int walk(struct ladder_reader *reader)
     return 0;
 }
 
+bool ladder_is_shown(const struct ladder_moment *moment)
+{
+    return !moment->minor || moment->before != moment->after;
+}
+
 static void settle_times(struct ladder *ladder)
 {
     if (ladder->moment_count == 0)
         return;
     ladder->origin = ladder->moments[0].time;
     for (size_t i = 0; i < ladder->moment_count; i++)
-        if ((ladder->moments[i].time - ladder->origin) % DUET_MILLISECOND != 0)
+        if (ladder_is_shown(&ladder->moments[i]) &&
+            (ladder->moments[i].time - ladder->origin) % DUET_MILLISECOND >= COARSE)
             ladder->microseconds = true;
 }
 

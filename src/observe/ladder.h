@@ -60,9 +60,9 @@ struct ladder_moment {
     const struct record *packet; /* the same: as it was seen here */
     enum duet_state before, after;
     bool inferred; /* the states are concluded, not reported */
-    bool minor;    /* of no interest in a narrow picture */
+    bool minor;    /* of no interest in a picture, unless it changes the state */
     const struct duet_trace_event *cause;
-    const char *note;
+    const char *note; /* NOTE, and STATE where there is something to say */
     uint16_t rules[LADDER_RULES_MAX]; /* in order, each once */
     unsigned rule_count;
     uint16_t state_rule;           /* of the last change of state here, 0: none */
@@ -142,6 +142,8 @@ struct ladder {
 /* Reads a recording. Returns 0, or -1 with errno (ENOMEM). The ladder points into the recording. */
 int ladder_make(const struct duet_recorder *recorder, bool absolute, struct ladder *ladder);
 void ladder_free(struct ladder *ladder);
+/* Whether a picture has room for it: it is not minor, or it changed a state. */
+bool ladder_is_shown(const struct ladder_moment *moment);
 
 /* ---- ladder_pairs.c: which connection, which numbers ---- */
 

@@ -34,6 +34,12 @@ static duet_time end_of(const struct ladder_arrow *arrow)
     return arrow->arrived != DUET_NEVER ? arrow->arrived : arrow->sent;
 }
 
+/* Whether a was under way only while b was: then b's moments stand around a's, and a needs one row. */
+static bool is_within(const struct ladder_arrow *a, const struct ladder_arrow *b)
+{
+    return a->sent > b->sent && end_of(a) < end_of(b);
+}
+
 /* Whether a packet of the other direction was under way at the same time, for more than an instant. */
 static bool is_crossed(struct order *order, const struct ladder_arrow *arrow)
 {
@@ -48,7 +54,7 @@ static bool is_crossed(struct order *order, const struct ladder_arrow *arrow)
 
         if (opposite->sent >= arrow->arrived)
             break;
-        if (end_of(opposite) > arrow->sent)
+        if (end_of(opposite) > arrow->sent && !is_within(arrow, opposite) && !is_within(opposite, arrow))
             return true;
     }
     return false;

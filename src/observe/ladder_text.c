@@ -26,18 +26,12 @@ static void put_label(struct text_picture *picture, const struct ladder_arrow *a
 {
     struct canvas *canvas = &picture->canvas;
     enum canvas_style style = arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0 ? CANVAS_FAULT : CANVAS_BOLD;
-    unsigned limit = picture->right - 1, at;
+    unsigned first = picture->left + 2, limit = picture->right - 1, at;
     struct words words;
 
     words_clear(&words);
-    if (arrow->tag != 0) {
-        words_add(&words, "#%u", arrow->tag);
-        canvas_right(canvas, limit, words.text, CANVAS_DIM);
-        limit -= canvas_width(words.text, words.length) + 1;
-    }
-    words_clear(&words);
     words_flags(&words, arrow);
-    at = canvas_put(canvas, picture->left + 2, limit, words.text, words.length, style);
+    at = canvas_put(canvas, first, limit, words.text, words.length, style);
     for (unsigned i = 0; extra == NULL && words_field(&words, picture->ladder, arrow, i); i++) {
         unsigned width = canvas_width(words.text, words.length);
 
@@ -45,8 +39,7 @@ static void put_label(struct text_picture *picture, const struct ladder_arrow *a
             continue;
         if (at + 2 + width > limit) {
             page_line(picture);
-            limit = picture->right - 1;
-            at = picture->left + 2;
+            at = first;
         }
         at = canvas_put(canvas, at + 2, limit, words.text, words.length, CANVAS_PLAIN);
     }
@@ -59,6 +52,18 @@ static void put_label(struct text_picture *picture, const struct ladder_arrow *a
 
 /* Which part of the way of a packet a line shows. */
 enum part { PART_WHOLE, PART_DEPARTURE, PART_ARRIVAL, PART_LOST };
+
+/* The number of the packet, set into the shaft near its tail. */
+static void put_number(struct canvas *canvas, const struct ladder_arrow *arrow, unsigned tail)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, " #%u ", arrow->tag);
+    if (arrow->tag != 0 && arrow->from == 0)
+        canvas_text(canvas, tail + 4, text, CANVAS_DIM);
+    else if (arrow->tag != 0)
+        canvas_right(canvas, tail - 3, text, CANVAS_DIM);
+}
 
 static void put_arrow(struct text_picture *picture, const struct ladder_arrow *arrow, enum part part)
 {
@@ -85,6 +90,7 @@ static void put_arrow(struct text_picture *picture, const struct ladder_arrow *a
         canvas_right(canvas, first, "lost ✗", style);
     else
         canvas_text(canvas, rightwards ? last : first, rightwards ? "▶" : "◀", style);
+    put_number(canvas, arrow, rightwards ? first : last);
     canvas_text(canvas, picture->left, rightwards && part != PART_ARRIVAL ? "├" : "│", CANVAS_DIM);
     canvas_text(canvas, picture->right, !rightwards && part != PART_ARRIVAL ? "┤" : "│", CANVAS_DIM);
 }
@@ -128,6 +134,38 @@ static enum part part_of(const struct ladder *ladder, const struct ladder_arrow 
     return whole_arrival ? PART_WHOLE : PART_ARRIVAL;
 }
 
+/* Why it was sent. What the receiver said of the packet before need not be said twice. */
+static void explain_departure(struct text_flow *flow, const struct ladder_arrow *arrow,
+                              const struct ladder_moment *departure)
+{
+    struct text_picture *picture = flow->picture;
+    const struct ladder_moment *last = picture->last_arrival[departure->end];
+    struct words words;
+    bool answers = false;
+
+    for (unsigned i = 0; last != NULL && last->time == departure->time && i < last->rule_count; i++)
+        answers = answers || last->rules[i] == arrow->rule;
+    if (arrow->rule == 0 || !answers) {
+        explain(flow, "why", arrow->rule);
+        return;
+    }
+    words_clear(&words);
+    words_add(&words, "why: the answer to #%u [%s]", picture->ladder->arrows[last->arrow].tag,
+              duet_rule(arrow->rule)->section);
+    flow_text(flow, words.text, 2, CANVAS_DIM);
+}
+
+/* What it did: every decision that tells something, or the one that says most. */
+static void explain_arrival(struct text_flow *flow, const char *receiver, const struct ladder_moment *arrival)
+{
+    uint16_t verdict = words_verdict(arrival);
+
+    for (unsigned i = 0; i < arrival->rule_count; i++)
+        if (arrival->rules[i] != verdict && words_is_telling(arrival->rules[i]))
+            explain(flow, receiver, arrival->rules[i]);
+    explain(flow, receiver, verdict);
+}
+
 /* What is said under an arrow. */
 static void explain_packet(struct text_flow *flow, const struct ladder_arrow *arrow,
                            const struct ladder_moment *departure, const struct ladder_moment *arrival)
@@ -143,11 +181,12 @@ static void explain_packet(struct text_flow *flow, const struct ladder_arrow *ar
     words_faults(&words, arrow);
     flow_text(flow, words.text, 2, CANVAS_FAULT);
     if (departure != NULL) {
-        explain(flow, "why", arrow->rule);
+        explain_departure(flow, arrow, departure);
         explain_wait(flow, flow->picture->ladder->recorder->ends[arrow->from].name, departure);
     }
     if (arrival != NULL) {
-        explain(flow, receiver, words_verdict(arrival));
+        explain_arrival(flow, receiver, arrival);
+        flow->picture->last_arrival[arrival->end] = arrow->tag == 0 ? NULL : arrival;
         explain_wait(flow, receiver, arrival);
     }
     flow_end(flow);
@@ -188,21 +227,16 @@ static void put_packet(struct text_picture *picture, const struct ladder_row *ro
 
 /* ---- what happens at one end, and notes ---- */
 
-static bool is_shown(const struct ladder_moment *moment)
-{
-    return !moment->minor || moment->before != moment->after;
-}
-
 /* The text of an event of the right end stands at the right. */
-static unsigned event_indent(const struct text_picture *picture, unsigned end, const char *title)
+static unsigned event_indent(const struct text_picture *picture, unsigned end, const char *title, bool has_rule)
 {
     unsigned width = picture->right - picture->left - 1;
     unsigned wanted = canvas_width(title, strlen(title)) + 1;
 
     if (end == 0)
         return 2;
-    if (wanted < width / 2)
-        wanted = width / 2;
+    if (has_rule && wanted < width * 2 / 3)
+        wanted = width * 2 / 3;
     return wanted + 1 >= width ? 2 : width - wanted;
 }
 
@@ -218,9 +252,9 @@ static void put_event(struct text_picture *picture, const struct ladder_moment *
     page_sides_of(picture, moment, &sides);
     words_clear(&title);
     words_title(&title, moment);
-    flow.indent = event_indent(picture, moment->end, title.text);
     words_clear(&rule);
     words_rule(&rule, words_verdict(moment));
+    flow.indent = event_indent(picture, moment->end, title.text, rule.length > 0);
 
     /* Without a change the instant is enough, and the event is a single line. */
     page_side(picture, moment->end, changed ? &sides.before[moment->end] : &sides.instant[moment->end],
@@ -250,17 +284,12 @@ static void put_event(struct text_picture *picture, const struct ladder_moment *
 
 static void put_note(struct text_picture *picture, const char *note)
 {
-    unsigned width = picture->right - picture->left - 5;
-    const char *next;
+    struct text_flow flow = {.picture = picture, .indent = 2};
+    struct words words;
 
-    for (const char *text = note; *text != '\0'; text = next) {
-        size_t length = canvas_wrap(text, width, &next);
-        unsigned used = canvas_width(text, length);
-        unsigned at = picture->left + 1 + (picture->right - picture->left - 1 - used) / 2;
-
-        canvas_put(&picture->canvas, at, picture->right, text, length, CANVAS_BOLD);
-        page_line(picture);
-    }
+    words_clear(&words);
+    words_add(&words, "» %s", note);
+    flow_text(&flow, words.text, 2, CANVAS_BOLD);
 }
 
 static void put_gap(struct text_picture *picture, duet_time gap)
@@ -287,7 +316,7 @@ static void put_row(struct text_picture *picture, const struct ladder_row *row)
     bool event = moment->kind != LADDER_DEPARTURE && moment->kind != LADDER_ARRIVAL && moment->kind != LADDER_NOTE;
     bool tight = event && moment->before == moment->after && words_verdict(moment) == 0;
 
-    if (event && !is_shown(moment))
+    if (event && !ladder_is_shown(moment))
         return;
     if (!(tight && picture->tight))
         page_line(picture);

@@ -317,6 +317,7 @@ static void restart(struct ladder_reader *reader, unsigned end, const struct rec
     struct ladder_moment *moment = ladder_add_moment(reader, LADDER_STATE, record->time, end, reader->last_pair[end]);
 
     moment->after = record->u.state.state;
+    moment->note = "starts again, and knows of nothing";
     for (size_t i = 0; i < reader->ladder->pair_count; i++) {
         reader->ladder->pairs[i].state_known[end] = false;
         reader->ladder->pairs[i].tcb[end].known = false;

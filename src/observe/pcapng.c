@@ -143,6 +143,8 @@ static void comment(struct words *words, const struct ladder *ladder, const stru
     for (unsigned i = 0; words_field(&more, ladder, arrow, i); i++)
         if (more.length > 0)
             words_add(words, "  %s", more.text);
+    words_add(words, "  ");
+    words_options(words, arrow, true);
     words_clear(&more);
     words_faults(&more, arrow);
     if (more.length > 0)

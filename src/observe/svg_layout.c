@@ -75,11 +75,6 @@ static void add_item(struct svg_layout *layout, size_t moment, int y, duet_time 
         layout->y[moment] = y;
 }
 
-static bool is_shown(const struct ladder_moment *moment)
-{
-    return !moment->minor || moment->before != moment->after;
-}
-
 /* The lowest places that are free at each end. */
 struct svg_cursor {
     int y[DUET_RECORDER_ENDS];
@@ -150,7 +145,7 @@ static void place_all(struct svg_layout *layout, const struct ladder_row *rows, 
     for (size_t i = 0; i < count; i++) {
         const struct ladder_moment *moment = &ladder->moments[rows[i].moment];
 
-        if (!is_shown(moment))
+        if (!ladder_is_shown(moment))
             continue;
         if (moment->time - clock >= SVG_GAP_SHOWN) {
             cursor.y[0] = cursor.y[1] = lowest(&cursor);

@@ -15,6 +15,7 @@ struct text_picture {
     unsigned left, right; /* columns of the lifelines */
     duet_time clock;      /* the latest instant shown */
     bool tight;           /* the row before was a single line */
+    const struct ladder_moment *last_arrival[DUET_RECORDER_ENDS]; /* shown last at that end; NULL: none */
 };
 
 /* What stands in the columns of the ends on the lines around an arrow or event. */

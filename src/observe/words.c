@@ -179,9 +179,11 @@ void words_options(struct words *words, const struct ladder_arrow *arrow, bool a
     }
     if ((options->present & DUET_TRACE_SACK_PERMITTED) != 0)
         add_option(words, &first, "sackOK");
-    if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && (syn || all)) {
+    if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && all) {
         snprintf(text, sizeof text, "TS val %" PRIu32 " ecr %" PRIu32, options->tsval, options->tsecr);
         add_option(words, &first, text);
+    } else if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && syn) {
+        add_option(words, &first, "TS");
     }
     if ((options->present & DUET_TRACE_WINDOW_SCALE) != 0) {
         snprintf(text, sizeof text, "ws %u", options->window_scale);
@@ -269,10 +271,10 @@ static void title_timer(struct words *words, const struct duet_trace_event *even
 
     switch ((enum duet_timer)event->u.timer.timer) {
     case DUET_TIMER_TIME_WAIT:
-        words_add(words, "timer: TIME-WAIT is over");
+        words_add(words, "TIME-WAIT is over");
         return;
     case DUET_TIMER_FIN_WAIT_2:
-        words_add(words, "timer: FIN-WAIT-2 lasted too long");
+        words_add(words, "FIN-WAIT-2 lasted too long");
         return;
     case DUET_TIMER_RETRANSMISSION:
     case DUET_TIMER_PERSIST:
@@ -300,7 +302,11 @@ void words_title(struct words *words, const struct ladder_moment *moment)
         words_add(words, "%s", moment->note);
         break;
     case LADDER_STATE:
-        if (moment->before != moment->after)
+        if (moment->note != NULL)
+            words_add(words, "%s", moment->note);
+        else if (moment->before == DUET_TIME_WAIT && moment->after != DUET_TIME_WAIT)
+            words_add(words, "TIME-WAIT is over");
+        else if (moment->before != moment->after)
             words_add(words, "now %s", duet_state_name(moment->after));
         break;
     case LADDER_DEPARTURE:
@@ -337,6 +343,11 @@ static unsigned weight(uint16_t rule)
         if (strcmp(name, routine[i]) == 0)
             return i;
     return ROUTINE_COUNT;
+}
+
+bool words_is_telling(uint16_t rule)
+{
+    return weight(rule) == ROUTINE_COUNT;
 }
 
 uint16_t words_verdict(const struct ladder_moment *moment)

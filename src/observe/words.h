@@ -26,7 +26,7 @@ void words_number(struct words *words, struct ladder_number number);
 void words_flags(struct words *words, const struct ladder_arrow *arrow);
 /* Writes the field with this index ("seq 1:6(5)", "ack 1", "win 64240", ..); false past the last. */
 bool words_field(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow, unsigned index);
-/* "<mss 1460,sackOK,TS val 1 ecr 0,ws 7>", or nothing. all: timestamps beyond the SYN too. */
+/* "<mss 1460,sackOK,TS,ws 7>", or nothing. all: with the numbers of the timestamps, and on every segment. */
 void words_options(struct words *words, const struct ladder_arrow *arrow, bool all);
 /* What is out of the ordinary about it: "retransmission", "duplicated, delayed", or nothing. Loss is drawn. */
 void words_faults(struct words *words, const struct ladder_arrow *arrow);
@@ -38,8 +38,10 @@ void words_rule(struct words *words, uint16_t rule);
 /* A state as it is shown: "~ESTABLISHED" if inferred. */
 void words_state(struct words *words, enum duet_state state, bool inferred);
 
-/* The rule a moment is to be explained by beyond the packet's own: that of the change of state, else the
- * last decision that was more than routine. 0: none. */
+/* Whether a rule says more than that a segment was processed as every segment is. */
+bool words_is_telling(uint16_t rule);
+/* The rule a moment is to be explained by if there is room for one: that of the change of state, else the last
+ * telling one, else the most telling of the others. 0: none. */
 uint16_t words_verdict(const struct ladder_moment *moment);
 
 /* Line number index (0, 1, ..) of the summary and what it is about; the line may be empty. False past the

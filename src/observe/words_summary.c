@@ -45,7 +45,8 @@ static void say_closed(struct words *words, const struct ladder *ladder, const c
     else if (first != LADDER_BOTH_ENDS)
         words_add(words, "%s; %s never did", names[first], names[1 - first]);
     if (summary->reset_by != LADDER_BOTH_ENDS)
-        words_add(words, "%sa reset of %s ended it", words->length == 0 ? "" : "; ", names[summary->reset_by]);
+        words_add(words, "%sa RST of %s ended %s", words->length == 0 ? "" : "; ", names[summary->reset_by],
+                  words->length == 0 ? "it" : "a connection");
 }
 
 static void say_time_wait(struct words *words, const struct ladder *ladder, const char *const *names)
