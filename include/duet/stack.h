@@ -266,7 +266,7 @@ struct duet_listen_options {
     uint32_t backlog;
 };
 int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_listen_options *options,
-                struct duet_handle *listener);
+                struct duet_handle *handle);
 
 /* Active OPEN. local.address any: the stack chooses (MUST-44); local.port 0: chosen by RFC 6056.
  * Nagle and the rest start from their defaults and may be set before the SYN leaves.
@@ -278,16 +278,16 @@ struct duet_connect_options {
     struct duet_socket_address remote;
 };
 int duet_connect(struct duet_stack *stack, duet_time now,
-                 const struct duet_connect_options *options, struct duet_handle *connection);
+                 const struct duet_connect_options *options, struct duet_handle *handle);
 
 /* Active OPEN on a listener: it becomes an active connection from the same local socket to remote
  * (any: the remote it was opened with, else DUET_E_NOREMOTE). The listener's handle is stale after
  * success; what waits in its accept queue is reset. Errors as duet_connect. */
-int duet_connect_listener(struct duet_stack *stack, duet_time now, struct duet_handle listener,
+int duet_connect_listener(struct duet_stack *stack, duet_time now, struct duet_handle handle,
                           const struct duet_socket_address *remote, struct duet_handle *connection);
 
 /* Takes the oldest connection that a listener completed; remote may be NULL. DUET_E_AGAIN: none. */
-int duet_accept(struct duet_stack *stack, duet_time now, struct duet_handle listener,
+int duet_accept(struct duet_stack *stack, duet_time now, struct duet_handle handle,
                 struct duet_handle *connection, struct duet_socket_address *remote);
 
 enum duet_send_flag {
@@ -299,26 +299,26 @@ enum duet_send_flag {
  * 0. DUET_E_AGAIN: no room, DUET_EVENT_WRITABLE will come. DUET_E_CLOSING after shutdown or close.
  * The error that ended the connection, if one did. On a listener: opened with a remote socket,
  * DUET_E_AGAIN (call duet_connect_listener first); else DUET_E_NOREMOTE. */
-int64_t duet_send(struct duet_stack *stack, duet_time now, struct duet_handle connection,
+int64_t duet_send(struct duet_stack *stack, duet_time now, struct duet_handle handle,
                   const void *data, size_t size, unsigned flags);
 
 /* RECEIVE: copies up to size bytes and returns their number (>= 1), or 0 if size is 0.
  * DUET_E_AGAIN: none yet, DUET_EVENT_READABLE will come. DUET_E_CLOSING: end of stream, the peer's
  * FIN has been reached. The error that ended the connection, if one did, after what was buffered.
  */
-int64_t duet_receive(struct duet_stack *stack, duet_time now, struct duet_handle connection,
-                     void *data, size_t size);
+int64_t duet_receive(struct duet_stack *stack, duet_time now, struct duet_handle handle, void *data,
+                     size_t size);
 
 /* The same without a copy. Reserve gives room for at least 1 byte to be written in place, at most
  * *size; commit sends the first size bytes of it. Peek shows the next bytes in place; consume takes
  * size of them. The pointers hold until the next call on the stack. Errors as above. */
-int duet_send_reserve(struct duet_stack *stack, struct duet_handle connection, void **data,
+int duet_send_reserve(struct duet_stack *stack, struct duet_handle handle, void **data,
                       size_t *size);
-int duet_send_commit(struct duet_stack *stack, duet_time now, struct duet_handle connection,
+int duet_send_commit(struct duet_stack *stack, duet_time now, struct duet_handle handle,
                      size_t size, unsigned flags);
-int duet_receive_peek(struct duet_stack *stack, struct duet_handle connection, const void **data,
+int duet_receive_peek(struct duet_stack *stack, struct duet_handle handle, const void **data,
                       size_t *size);
-int duet_receive_consume(struct duet_stack *stack, duet_time now, struct duet_handle connection,
+int duet_receive_consume(struct duet_stack *stack, duet_time now, struct duet_handle handle,
                          size_t size);
 
 /* CLOSE as the RFC has it: "I have no more data to send". FIN follows all that was sent; receiving

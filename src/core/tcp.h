@@ -109,10 +109,10 @@ struct tcp_conn {
     struct tcp_tuple tuple;
     uint32_t generation;
 
-    uint8_t state;      /* enum duet_state; written by tcp_set_state alone */
-    uint8_t send_scale; /* Snd.Wind.Shift */
-    uint8_t receive_scale;
-    int8_t error;   /* what ended it, or the last soft error */
+    uint8_t state;          /* enum duet_state; written by tcp_set_state alone */
+    uint8_t send_scale : 4; /* Snd.Wind.Shift */
+    uint8_t receive_scale : 4;
+    int16_t error;  /* what ended it, or the last soft error */
     uint32_t flags; /* enum tcp_conn_flag */
 
     struct {

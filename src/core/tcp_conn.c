@@ -73,8 +73,8 @@ void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
     c->peer_mss = sane_mss(s, c, (peer->present & DUET_TRACE_MSS) != 0, peer->mss);
     if ((peer->present & DUET_TRACE_WINDOW_SCALE) != 0 && s->config.window_scaling) {
         c->flags |= TCP_CONN_SCALING;
-        c->send_scale = (uint8_t)min_u32(peer->window_scale, 14);
-        c->receive_scale = window_scale_for(s->config.receive_buffer);
+        c->send_scale = (uint8_t)(min_u32(peer->window_scale, 14) & 15);
+        c->receive_scale = (uint8_t)(window_scale_for(s->config.receive_buffer) & 15);
     }
     if ((peer->present & DUET_TRACE_TIMESTAMPS) != 0 && s->config.timestamps) {
         c->flags |= TCP_CONN_TIMESTAMPS;
@@ -239,7 +239,7 @@ static void release(struct duet_stack *s, struct tcp_conn *c)
 void tcp_conn_end(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error)
 {
     tcp_set_state(s, c, DUET_CLOSED, rule);
-    c->error = (int8_t)error;
+    c->error = (int16_t)error;
     leave_table(s, c);
     release(s, c);
     tcp_tell(s, c, DUET_EVENT_CLOSED | (error == DUET_OK ? 0u : DUET_EVENT_READABLE));
