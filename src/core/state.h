@@ -208,6 +208,15 @@ void tcp_segment_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_se
 void tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 
+enum tcp_verdict tcp_drop(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule,
+                          const struct tcp_segment *seg);
+void tcp_owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
+
+/* tcp_ack.c: the fifth step */
+enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
+                                     const struct tcp_segment *seg);
+bool tcp_ts_recent_is_stale(const struct duet_stack *s, const struct tcp_conn *c);
+
 /* tcp_half_open.c */
 void half_open_init(struct half_open_ring *ring, struct tcp_half_open *records, uint32_t capacity);
 void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
