@@ -59,11 +59,12 @@ static int help(int argc, char **argv)
 /* Output that nobody could read has failed, even if all else went well. */
 static int finish(int code)
 {
-    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        command_complain("duet", "standard output cannot be written");
-        return code == COMMAND_OK ? COMMAND_FAILED : code;
-    }
-    return code;
+    bool lost = fflush(stdout) != 0 || ferror(stdout) != 0;
+
+    if (!lost || code != COMMAND_OK)
+        return code;
+    command_complain("duet", "standard output cannot be written");
+    return COMMAND_FAILED;
 }
 
 int main(int argc, char **argv)

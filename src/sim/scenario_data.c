@@ -36,11 +36,11 @@ static const struct actor_step small_writes[] = {
     {.act = ACTOR_END},
 };
 
-/* ---- lost-data: five segments, so that three duplicate ACKs tell of the second ---- */
+/* ---- lost-data: six segments, so that three duplicate ACKs tell of the second ---- */
 
 static const struct actor_step many_segments[] = {
     {.act = ACTOR_CONNECT},
-    {.act = ACTOR_SEND, .amount = 5 * 1448, .pause_ms = 50},
+    {.act = ACTOR_SEND, .amount = 6 * 1448, .pause_ms = 50},
     {.act = ACTOR_SHUTDOWN, .pause_ms = 200},
     {.act = ACTOR_RECEIVE_END},
     {.act = ACTOR_CLOSE},

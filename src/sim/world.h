@@ -19,7 +19,7 @@
 #include "duet/scenario.h"
 
 enum { WORLD_HOSTS = DUET_RECORDER_ENDS };
-enum { WORLD_PORT = 80 }; /* where servers listen */
+enum { WORLD_PORT = 4242 }; /* where servers listen; no protocol that Wireshark would look for */
 enum { WORLD_USERS_MAX = 4, WORLD_FAULTS_MAX = DUET_SCENARIO_FAULTS_MAX + 8 };
 
 enum { WORLD_EVERY_PACKET = 0 }; /* as the packet of a fault */

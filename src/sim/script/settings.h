@@ -34,7 +34,7 @@ int settings_option(struct settings *settings, const char *name, const char *val
 /* A field of duet_config by name, "delayed_ack=40ms". False: problem. */
 bool settings_config(struct settings *settings, const char *pair, char *problem, size_t size);
 /* Takes what it understands of a shell command. told is called with a line for each assignment, what
- * became of it and whether it was obeyed. Returns false if the command is more than assignments. */
+ * became of it; may be NULL. Returns false if the command is more than assignments. */
 bool settings_command(struct settings *settings, const char *command,
                       void (*told)(void *context, const char *text), void *context);
 /* After all options: addresses of the family, MTU, secret. False: problem. */

@@ -151,14 +151,22 @@ static void assign(struct settings *settings, const char *name, const char *valu
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         row = strcmp(table[i].name, name) == 0 ? &table[i] : row;
     }
+    struct settings before = *settings;
+    bool obeyed = row != NULL && translate(settings, row, value) &&
+                  duet_stack_footprint(&settings->config) != 0;
+    if (!obeyed) {
+        *settings = before;
+    }
     if (row == NULL) {
         snprintf(text, sizeof(text), "ignored: duet has nothing like %.120s", name);
-    } else if (translate(settings, row, value)) {
+    } else if (obeyed) {
         snprintf(text, sizeof(text), "obeyed: %.120s=%.120s", name, value);
     } else {
         snprintf(text, sizeof(text), "ignored: duet cannot do %.120s=%.120s", name, value);
     }
-    told(context, text);
+    if (told != NULL) {
+        told(context, text);
+    }
 }
 
 /* ---- as much shell as such commands use ---- */

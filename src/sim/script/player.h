@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* A script being played: the stack, virtual time, what it sent and nobody has expected yet, the pairs of
+ * sockets, the file descriptors. engine.c moves time, expect.c compares packets, calls*.c are the
+ * socket layer, play.c goes through the events.
+ */
+#ifndef SCRIPT_PLAYER_H
+#define SCRIPT_PLAYER_H
+
+#include "duet/observe.h"
+#include "duet/script.h"
+#include "sim/script/flow.h"
+#include "sim/script/script.h"
+#include "sim/script/settings.h"
+#include "sim/script/sockets.h"
+
+/* A packet that the stack sent. */
+struct outbound {
+    struct outbound *next;
+    duet_time time;
+    bool partial; /* its TCP checksum is left to the link */
+    uint32_t taken; /* bytes of text that earlier lines of the script have matched */
+    uint32_t length;
+    uint8_t bytes[];
+};
+
+struct code_piece; /* code.c */
+
+struct player {
+    const char *path;
+    const struct duet_script_options *options;
+    struct script *script;
+    struct settings settings;
+    struct duet_script_result *result;
+    bool over; /* a verdict has been given */
+    FILE *log; /* NULL: nobody wants to know */
+
+    void *memory;
+    struct duet_stack *stack; /* NULL until the first call or packet */
+    struct duet_recorder *recorder;
+    duet_time now;
+    unsigned idle_wakes; /* times in a row that the stack was woken at one instant */
+
+    struct outbound *sent, **sent_end;
+
+    struct flow **flows;
+    unsigned flow_count;
+    struct flow *current; /* NULL: the next SYN makes it */
+    uint16_t next_remote_port;
+
+    struct sock *socks;
+    struct call_state pending; /* a blocking call that has not returned; .call NULL: none */
+    const struct event *pending_event;
+    duet_time pending_due;
+
+    const struct event *event;  /* being played */
+    duet_time event_time;       /* when the last one was to happen, or did */
+    uint64_t *rule_marks;       /* hits of each rule when the last packet or call of the script began */
+
+    struct code_piece *code, **code_end;
+};
+
+/* ---- verdicts (play.c) ---- */
+
+/* The script fails at the event being played. Always false. */
+bool player_fail(struct player *player, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The script itself makes no sense there. Always false. */
+bool player_broken(struct player *player, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void player_log(struct player *player, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- time (engine.c) ---- */
+
+bool engine_start(struct player *player);
+void engine_stop(struct player *player);
+/* Goes to the next instant before limit (or at it, if inclusive) at which something is due, and lets it
+ * happen. False: there is none left, and now is limit. */
+bool engine_step(struct player *player, duet_time limit, bool inclusive);
+/* Hands a packet to the stack now. */
+void engine_inject(struct player *player, uint8_t *bytes, uint32_t length);
+/* Takes packets, events and trace out of the stack; must follow every call to it. */
+void engine_drain(struct player *player);
+
+/* ---- pairs of sockets (expect.c) ---- */
+
+struct flow *player_flow(struct player *player, const struct duet_socket_address *local,
+                         const struct duet_socket_address *remote);
+/* The pair that a packet line means. NULL: player has failed. */
+struct flow *player_flow_of(struct player *player, const struct packet_event *packet);
+/* A packet line of the script. */
+bool player_send_in(struct player *player, const struct packet_event *packet);
+bool player_expect(struct player *player, const struct event *event, duet_time from, duet_time to);
+/* Nothing may be left that was sent before this time. */
+bool player_expect_silence(struct player *player, duet_time before);
+
+/* ---- code and commands (code.c) ---- */
+
+void player_note_code(struct player *player, const struct event *event);
+bool player_run_code(struct player *player);
+bool player_command(struct player *player, const struct event *event);
+void player_free_code(struct player *player);
+
+#endif
