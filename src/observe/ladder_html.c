@@ -215,15 +215,15 @@ static void put_summary(FILE *to, const struct ladder *ladder)
     struct words words;
     const char *about;
 
-    fputs("<p>", to);
+    fputs("<dl>", to);
     for (unsigned i = 0; words_summary(&words, ladder, i, &about); i++) {
         if (words.length == 0)
             continue;
-        fprintf(to, "%s: ", about);
+        fprintf(to, "<dt>%s</dt><dd>", about);
         svg_text(to, words.text);
-        fputs(". ", to);
+        fputs("</dd>", to);
     }
-    fputs("</p>\n", to);
+    fputs("</dl>\n", to);
 }
 
 static void put_head(FILE *to, const struct ladder *ladder, const struct duet_ladder_options *options)

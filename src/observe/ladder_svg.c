@@ -2,14 +2,14 @@
 /* The ladder as a drawing: two lifelines with coloured bars for the states, slanted arrows between them,
  * labels in the sender's half, instants and events outside.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "observe/canvas.h"
 #include "observe/svg.h"
 
 enum { BAR = 10, TITLE_ROOM = 34, DOT = 3 };
 
-#define SLOPE_MAX 0.5
+#define SLOPE_MAX 0.3
 
 const char *svg_state_colour(enum duet_state state)
 {
@@ -42,10 +42,10 @@ const char *svg_state_colour(enum duet_state state)
     return "#000000";
 }
 
-void svg_text(FILE *to, const char *text)
+static void put_escaped(FILE *to, const char *text, size_t length)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
+    for (size_t i = 0; i < length; i++) {
+        switch (text[i]) {
         case '<':
             fputs("&lt;", to);
             break;
@@ -59,16 +59,28 @@ void svg_text(FILE *to, const char *text)
             fputs("&quot;", to);
             break;
         default:
-            fputc((unsigned char)*text < 0x20 ? ' ' : *text, to);
+            fputc((unsigned char)text[i] < 0x20 ? ' ' : text[i], to);
         }
     }
 }
 
+void svg_text(FILE *to, const char *text)
+{
+    put_escaped(to, text, strlen(text));
+}
+
+static void put_part(FILE *to, int x, int y, const char *class, const char *anchor, const char *text, size_t length)
+{
+    if (length == 0)
+        return;
+    fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"%s\" text-anchor=\"%s\">", x, y, class, anchor);
+    put_escaped(to, text, length);
+    fputs("</text>\n", to);
+}
+
 static void put_text(FILE *to, int x, int y, const char *class, const char *anchor, const char *text)
 {
-    fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"%s\" text-anchor=\"%s\">", x, y, class, anchor);
-    svg_text(to, text);
-    fputs("</text>\n", to);
+    put_part(to, x, y, class, anchor, text, strlen(text));
 }
 
 /* ---- lifelines ---- */
@@ -80,11 +92,12 @@ static void put_bar(const struct svg_layout *layout, FILE *to, unsigned end, int
                 layout->lifeline[end] - BAR / 2, from, BAR, until - from, svg_state_colour(state));
 }
 
-/* The bars of one end: a colour from each change of state to the next. */
-static void put_lifeline(const struct svg_layout *layout, FILE *to, unsigned end)
+/* The bars of one end: a colour from each change of state to the next. Returns the state at the top, which is
+ * that before the first moment. */
+static enum duet_state put_lifeline(const struct svg_layout *layout, FILE *to, unsigned end)
 {
     const struct ladder *ladder = layout->ladder;
-    enum duet_state state = DUET_CLOSED;
+    enum duet_state first = DUET_CLOSED, state = DUET_CLOSED;
     bool started = false, inferred = ladder->recorder->ends[end].inferred;
     int from = layout->top;
     struct words words;
@@ -95,11 +108,11 @@ static void put_lifeline(const struct svg_layout *layout, FILE *to, unsigned end
 
         if (moment == NULL || moment->end != end)
             continue;
-        if (!started)
-            state = moment->before;
-        if (!started)
+        if (!started) {
+            started = true;
+            first = state = moment->before;
             inferred = moment->inferred;
-        started = true;
+        }
         if (moment->after == state)
             continue;
         put_bar(layout, to, end, from, item->y, state);
@@ -107,17 +120,11 @@ static void put_lifeline(const struct svg_layout *layout, FILE *to, unsigned end
         state = moment->after;
     }
     put_bar(layout, to, end, from, layout->bottom, state);
-    for (size_t i = 0; i < layout->item_count && started; i++) { /* the state at the top is that of the first moment */
-        const struct svg_item *item = &layout->items[i];
-
-        if (item->moment == LADDER_NONE || ladder->moments[item->moment].end != end)
-            continue;
-        words_clear(&words);
-        words_state(&words, ladder->moments[item->moment].before, inferred);
-        put_text(to, layout->lifeline[end] + (end == 0 ? -14 : 14), layout->top + 12, "state",
-                 end == 0 ? "end" : "start", words.text);
-        break;
-    }
+    words_clear(&words);
+    words_state(&words, first, inferred);
+    put_text(to, layout->lifeline[end] + (end == 0 ? -14 : 14), layout->top + 12, "state", end == 0 ? "end" : "start",
+             words.text);
+    return first;
 }
 
 static void put_gap(const struct svg_layout *layout, FILE *to, const struct svg_item *item)
@@ -139,36 +146,42 @@ static void put_gap(const struct svg_layout *layout, FILE *to, const struct svg_
 
 /* ---- moments ---- */
 
-/* Instant, new state and event, outside the lifeline. */
-static void put_moment(const struct svg_layout *layout, FILE *to, const struct svg_item *item, unsigned step)
+static void put_note(const struct svg_layout *layout, FILE *to, const struct svg_item *item, unsigned step)
+{
+    const char *text = layout->ladder->moments[item->moment].note, *next;
+    int y = item->y + 4;
+
+    fprintf(to, "<g class=\"moment\" data-step=\"%u\">\n", step);
+    for (; *text != '\0'; text = next, y += SVG_LINE + 2) {
+        size_t length = canvas_wrap(text, svg_note_columns(layout), &next);
+
+        put_part(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, y, "note", "middle", text, length);
+    }
+    fputs("</g>\n", to);
+}
+
+/* Instant, state if it is new, and event, outside the lifeline. */
+static void put_moment(const struct svg_layout *layout, FILE *to, const struct svg_item *item, bool is_new,
+                       unsigned step)
 {
     const struct ladder_moment *moment = &layout->ladder->moments[item->moment];
     unsigned end = moment->end;
-    int sign = end == 0 ? -1 : 1;
+    int sign = end == 0 ? -1 : 1, offset;
     const char *anchor = end == 0 ? "end" : "start";
     struct words words;
 
-    if (end == LADDER_BOTH_ENDS) {
-        put_text(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, item->y + 4, "note", "middle", moment->note);
-        return;
-    }
     fprintf(to, "<g class=\"moment\" data-step=\"%u\">\n", step);
     words_clear(&words);
     words_instant(&words, layout->ladder, moment->time);
     put_text(to, layout->lifeline[end] + sign * 14, item->y + 4, "time", anchor, words.text);
-    if (moment->before != moment->after) {
-        int offset = 14 + ((int)words.length + 2) * SVG_CHARACTER;
-
-        words_clear(&words);
-        words_state(&words, moment->after, moment->inferred);
+    offset = 14 + ((int)words.length + 2) * SVG_CHARACTER;
+    words_clear(&words);
+    words_state(&words, moment->after, moment->inferred);
+    if (is_new)
         put_text(to, layout->lifeline[end] + sign * offset, item->y + 4, "state", anchor, words.text);
-    }
     words_clear(&words);
     words_title(&words, moment);
-    if (moment->kind == LADDER_STATE)
-        words_clear(&words);
-    if (words.length > 0)
-        put_text(to, layout->lifeline[end] + sign * 14, item->y + 4 + SVG_LINE, "event", anchor, words.text);
+    put_text(to, layout->lifeline[end] + sign * 14, item->y + 4 + SVG_LINE, "event", anchor, words.text);
     fprintf(to, "<circle cx=\"%d\" cy=\"%d\" r=\"%d\" class=\"dot\"/>\n</g>\n", layout->lifeline[end], item->y, DOT);
 }
 
@@ -210,9 +223,9 @@ static void put_labels(const struct svg_layout *layout, FILE *to, const struct l
 
     int up = -5, down = 13;
 
-    /* Text is slanted with its line, as far as it can still be read; then all of it stands above. */
+    /* Text is slanted with its line; beside a steep one it stands straight, and all of it above. */
     if (slope > SLOPE_MAX || slope < -SLOPE_MAX) {
-        slope = slope > 0 ? SLOPE_MAX : -SLOPE_MAX;
+        slope = 0;
         for (unsigned i = 1; svg_arrow_line(&words, layout->ladder, arrow, i); i++)
             up -= SVG_LINE - 2;
         down = up + SVG_LINE - 2;
@@ -244,20 +257,29 @@ static void put_why(const struct svg_layout *layout, FILE *to, const struct ladd
     fputs("</title>\n", to);
 }
 
-static void put_arrow(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow, size_t index,
-                      bool alone)
+/* Opens the group of an arrow, of which there are two: ways are drawn before labels, so that no way hides a
+ * label of another arrow. */
+static void open_group(FILE *to, const struct ladder_arrow *arrow, size_t index, const char *class, bool focusable)
+{
+    bool bad = arrow->lost != DUET_NEVER || (arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0);
+
+    fprintf(to, "<g class=\"arrow %s%s\" data-arrow=\"%zu\"%s>\n", class, bad ? " bad" : "", index,
+            focusable ? " tabindex=\"0\" role=\"button\"" : "");
+}
+
+static void put_way(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow, size_t index,
+                    bool alone)
 {
     struct line line = line_of(layout, arrow);
     bool lost = arrow->lost != DUET_NEVER;
     bool reset = arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0;
 
-    fprintf(to, "<g class=\"arrow%s\" id=\"arrow-%zu\"%s>\n", reset || lost ? " bad" : "", index,
-            alone ? "" : " tabindex=\"0\" role=\"button\"");
+    open_group(to, arrow, index, "way", !alone);
     if (alone)
         put_why(layout, to, arrow);
     fprintf(to, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"reach\"/>\n", line.x1, line.y1, line.x2,
             line.y2);
-    fprintf(to, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"way%s\"%s/>\n", line.x1, line.y1,
+    fprintf(to, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"shaft%s\"%s/>\n", line.x1, line.y1,
             line.x2, line.y2, arrow->departure == LADDER_NONE ? " copy" : "",
             lost ? "" : reset ? " marker-end=\"url(#head-bad)\"" : " marker-end=\"url(#head)\"");
     if (lost) {
@@ -265,6 +287,17 @@ static void put_arrow(const struct svg_layout *layout, FILE *to, const struct la
         put_text(to, (int)line.x2 + (arrow->from == 0 ? 12 : -12), (int)line.y2 + 4, "lost",
                  arrow->from == 0 ? "start" : "end", "lost");
     }
+    fputs("</g>\n", to);
+}
+
+static void put_label(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow, size_t index,
+                      bool alone)
+{
+    struct line line = line_of(layout, arrow);
+
+    open_group(to, arrow, index, "label", false);
+    if (alone)
+        put_why(layout, to, arrow);
     put_labels(layout, to, arrow, &line);
     fputs("</g>\n", to);
 }
@@ -276,32 +309,19 @@ static const char style[] =
     ".title{font-size:18px;font-weight:bold}.lesson{font-size:12px}.end{font-size:14px;font-weight:bold}"
     ".state{font-weight:bold}.time{fill:#6b7280}.event{fill:#1d4f91}.note{font-weight:bold;font-size:12px}"
     ".gap{fill:#6b7280;font-style:italic}.flags{font-weight:bold}.lost,.bad .flags{fill:#c62828}"
-    ".arrow text{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}"
-    ".way{stroke:#333;stroke-width:1.5}.copy{stroke-dasharray:5 3}.bad .way{stroke:#c62828}"
+    ".label text,.gap,.note{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}"
+    ".shaft{stroke:#333;stroke-width:1.5}.copy{stroke-dasharray:5 3}.bad .shaft{stroke:#c62828}"
     ".reach{stroke:transparent;stroke-width:22}.cross{stroke:#c62828;stroke-width:2.5;fill:none}"
     ".dot{fill:#fff;stroke:#333}.break{fill:#fff;stroke:#fff}.summary{fill:#444}";
 
 static int put_lines(FILE *to, const struct svg_layout *layout, const char *class, const char *text, int y)
 {
-    int most = (layout->width - 2 * SVG_MARGIN) / (SVG_CHARACTER + 1);
+    const char *next;
 
-    while (*text != '\0') {
-        int length = (int)strlen(text), taken = length;
+    for (; text != NULL && *text != '\0'; text = next, y += SVG_LINE + 2) {
+        size_t length = canvas_wrap(text, (unsigned)(layout->width - 2 * SVG_MARGIN) / (SVG_CHARACTER + 1), &next);
 
-        if (length > most) {
-            for (taken = most; taken > 0 && text[taken] != ' ';)
-                taken--;
-            if (taken == 0)
-                taken = most;
-        }
-        fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"%s\">", SVG_MARGIN, y, class);
-        for (int i = 0; i < taken; i++)
-            svg_text(to, (char[]){text[i], '\0'});
-        fputs("</text>\n", to);
-        text += taken;
-        while (*text == ' ')
-            text++;
-        y += SVG_LINE + 2;
+        put_part(to, SVG_MARGIN, y, class, "start", text, length);
     }
     return y;
 }
@@ -324,19 +344,30 @@ static void put_summary(FILE *to, const struct svg_layout *layout)
 static void put_picture(const struct svg_layout *layout, bool alone, FILE *to)
 {
     const struct ladder *ladder = layout->ladder;
+    enum duet_state shown[DUET_RECORDER_ENDS] = {DUET_CLOSED, DUET_CLOSED};
+    unsigned step = 0;
 
     for (unsigned end = 0; end < DUET_RECORDER_ENDS; end++) {
         put_text(to, layout->lifeline[end], layout->top - 10, "end", "middle", ladder->recorder->ends[end].name);
-        put_lifeline(layout, to, end);
+        shown[end] = put_lifeline(layout, to, end);
     }
-    for (size_t i = 0; i < layout->item_count; i++)
-        if (layout->items[i].moment == LADDER_NONE)
-            put_gap(layout, to, &layout->items[i]);
     for (size_t i = 0; i < ladder->arrow_count; i++)
-        put_arrow(layout, to, &ladder->arrows[i], i, alone);
-    for (size_t i = 0, step = 0; i < layout->item_count; i++)
-        if (layout->items[i].moment != LADDER_NONE)
-            put_moment(layout, to, &layout->items[i], (unsigned)step++);
+        put_way(layout, to, &ladder->arrows[i], i, alone);
+    for (size_t i = 0; i < ladder->arrow_count; i++)
+        put_label(layout, to, &ladder->arrows[i], i, alone);
+    for (size_t i = 0; i < layout->item_count; i++) {
+        const struct svg_item *item = &layout->items[i];
+        unsigned end = item->moment == LADDER_NONE ? LADDER_BOTH_ENDS : ladder->moments[item->moment].end;
+
+        if (item->moment == LADDER_NONE) {
+            put_gap(layout, to, item);
+        } else if (end == LADDER_BOTH_ENDS) {
+            put_note(layout, to, item, step++);
+        } else {
+            put_moment(layout, to, item, shown[end] != ladder->moments[item->moment].after, step++);
+            shown[end] = ladder->moments[item->moment].after;
+        }
+    }
 }
 
 int svg_top(const struct duet_ladder_options *options, bool alone)
@@ -367,9 +398,9 @@ void svg_write(const struct svg_layout *layout, const struct duet_ladder_options
           to);
     fprintf(to, "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", layout->width, height);
     if (alone) {
-        int y = put_lines(to, layout, "title", options->title == NULL ? "" : options->title, TITLE_ROOM);
+        int y = put_lines(to, layout, "title", options->title, TITLE_ROOM);
 
-        put_lines(to, layout, "lesson", options->lesson == NULL ? "" : options->lesson, y);
+        put_lines(to, layout, "lesson", options->lesson, y);
         put_summary(to, layout);
     }
     put_picture(layout, alone, to);

@@ -43,6 +43,9 @@ struct svg_layout {
 int svg_layout_make(const struct ladder *ladder, int top, struct svg_layout *layout);
 void svg_layout_free(struct svg_layout *layout);
 
+/* How many columns of text a note may have, which stands between the lifelines. */
+unsigned svg_note_columns(const struct svg_layout *layout);
+
 /* The lines of text beside an arrow: 0 stands above it, 1 and 2 below. False past the last. */
 bool svg_arrow_line(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow, unsigned index);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "observe/canvas.h"
 #include "observe/svg.h"
 
 enum {
@@ -75,6 +76,23 @@ static void add_item(struct svg_layout *layout, size_t moment, int y, duet_time 
         layout->y[moment] = y;
 }
 
+unsigned svg_note_columns(const struct svg_layout *layout)
+{
+    return (unsigned)(layout->lifeline[1] - layout->lifeline[0]) / (SVG_CHARACTER + 2);
+}
+
+static int note_height(const struct svg_layout *layout, const char *note)
+{
+    const char *next;
+    int height = 0;
+
+    for (; *note != '\0'; note = next) {
+        canvas_wrap(note, svg_note_columns(layout), &next);
+        height += SVG_LINE + 2;
+    }
+    return height;
+}
+
 /* The lowest places that are free at each end. */
 struct svg_cursor {
     int y[DUET_RECORDER_ENDS];
@@ -105,6 +123,9 @@ static void place_departure(struct svg_layout *layout, const struct ladder_row *
     int options = svg_arrow_line(&words, layout->ladder, arrow, 2) ? SVG_LINE : 0;
     int y = (row->arrival != LADDER_NONE ? lowest(cursor) : beginning(cursor, moment)) + ROOM_ABOVE_ARROW;
 
+    /* An arrow that may be steep has its whole label above. */
+    if (row->arrival == LADDER_NONE && arrow->arrival != LADDER_NONE)
+        y += SVG_LINE;
     add_item(layout, row->moment, y, 0);
     cursor->y[arrow->from] = y + ROOM_BELOW_ARROW + options;
     cursor->time = moment->time;
@@ -130,7 +151,7 @@ static void place(struct svg_layout *layout, const struct ladder_row *row, struc
     y = beginning(cursor, moment) + SVG_LINE;
     add_item(layout, row->moment, y, 0);
     if (moment->end == LADDER_BOTH_ENDS)
-        cursor->y[0] = cursor->y[1] = y + ROOM_EVENT;
+        cursor->y[0] = cursor->y[1] = y + note_height(layout, moment->note) + SVG_LINE / 2;
     else
         cursor->y[moment->end] = y + ROOM_EVENT;
     cursor->time = moment->time;
