@@ -157,7 +157,7 @@ int main(void)
     }
     duet_counters(client.stack, &counters);
     printf("%u of %u bytes arrived; the client sent %llu segments, %llu of them again\n",
-           server.received, TOTAL, (unsigned long long)counters.segments_out,
+           server.received, client.to_send, (unsigned long long)counters.segments_out,
            (unsigned long long)counters.segments_retransmitted);
     a->close(a);
     b->close(b);

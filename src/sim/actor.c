@@ -73,8 +73,9 @@ static void check_letters(const struct actor *actor, const uint8_t *bytes, size_
 
     for (size_t i = 0; i < size; i++)
         if (bytes[i] != letter(actor->user.world, peer, actor->received + i))
-            world_fail(actor->user.world, "byte %llu that the %s received is not the one sent",
-                       (unsigned long long)(actor->received + i), world_name(actor->user.host));
+            world_fail(actor->user.world,
+                       "byte %zu of %zu that the %s received is not the one sent", i, size,
+                       world_name(actor->user.host));
 }
 
 /* ---- shorthands ---- */

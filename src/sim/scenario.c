@@ -180,18 +180,19 @@ static void play(struct world *world, const struct scenario *scenario,
     }
 }
 
-int duet_scenario_run(const struct duet_scenario *face, const struct duet_scenario_options *options,
-                      struct duet_recorder *recorder, char *problem, size_t problem_size)
+int duet_scenario_run(const struct duet_scenario *scenario,
+                      const struct duet_scenario_options *options, struct duet_recorder *recorder,
+                      char *problem, size_t problem_size)
 {
-    const struct scenario *scenario = (const struct scenario *)(const void *)face;
+    const struct scenario *played = (const struct scenario *)(const void *)scenario;
     struct duet_scenario_fault faults[DUET_SCENARIO_FAULTS_MAX + SCENARIO_FAULTS];
     struct world_options world_options = {
         .seed = options->seed,
         .latency = options->latency,
         .ipv6 = options->ipv6,
         .faults = faults,
-        .receive_buffer = {0, scenario->server_buffer},
-        .no_timestamps = scenario->no_timestamps,
+        .receive_buffer = {0, played->server_buffer},
+        .no_timestamps = played->no_timestamps,
         .recorder = recorder,
         .time_max = SCENARIO_TIME_MAX,
         .turns_max = SCENARIO_TURNS_MAX,
@@ -203,12 +204,12 @@ int duet_scenario_run(const struct duet_scenario *face, const struct duet_scenar
         snprintf(problem, problem_size, "an option of the scenario is out of its range");
         return -1;
     }
-    world_options.fault_count = gather_faults(scenario, options, faults);
+    world_options.fault_count = gather_faults(played, options, faults);
     if (world_new(&world_options, &world) != 0) {
         snprintf(problem, problem_size, "the world cannot be made: %s", strerror(errno));
         return -1;
     }
-    play(world, scenario, options);
+    play(world, played, options);
     result = world_problem(world)[0] == '\0' ? 0 : -1;
     snprintf(problem, problem_size, "%s", world_problem(world));
     world_free(world);

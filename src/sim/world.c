@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/prng.h"
@@ -290,10 +291,12 @@ void world_reboot(struct world *world, unsigned number)
     duet_recorder_state(world->options.recorder, number, world->now, DUET_CLOSED, false);
 }
 
-void world_inject(struct world *world, unsigned host, uint8_t *bytes, uint32_t length)
+void world_inject(struct world *world, unsigned host, const uint8_t *bytes, uint32_t length)
 {
-    struct duet_packet packet = {.data = bytes, .size = length, .length = length};
+    struct duet_packet packet = {.data = world->packet, .size = length, .length = length};
 
+    CHECK(length <= sizeof world->packet);
+    memcpy(world->packet, bytes, length);
     duet_recorder_arrived(world->options.recorder, host, world->now, &packet);
     duet_input(world->hosts[host].stack, world->now, &packet);
     world_observe(world, host);

@@ -52,7 +52,7 @@ struct world_options {
 };
 
 /* Makes a world, or returns -1 with errno (ENOMEM, EINVAL: an option is out of its range). */
-int world_new(const struct world_options *options, struct world **world);
+int world_new(const struct world_options *options, struct world **made);
 void world_free(struct world *world);
 
 /* The user stays the caller's and must live as long as the world. */
@@ -78,10 +78,10 @@ void world_observe(struct world *world, unsigned host);
 /* A word of the story for the recorder. */
 void world_note(struct world *world, const char *text);
 
-/* The host loses power and starts again: its stack forgets everything and has a new secret. */
-void world_reboot(struct world *world, unsigned host);
+/* Host number loses power and starts again: its stack forgets everything and has a new secret. */
+void world_reboot(struct world *world, unsigned number);
 
-/* A packet of unknown origin reaches the host. */
-void world_inject(struct world *world, unsigned host, uint8_t *bytes, uint32_t length);
+/* A packet of unknown origin reaches the host; at most 65536 bytes. */
+void world_inject(struct world *world, unsigned host, const uint8_t *bytes, uint32_t length);
 
 #endif

@@ -178,7 +178,7 @@ def check_program(test):
         with open("/dev/full", "w", encoding="utf-8") as full:
             shown = subprocess.run([os.environ.get("DUET_PROGRAM", str(SOURCE / "build/duet")), "show"],
                                    stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        test.check("a full disk: one line, exit code 1", *one_line(shown, 1, "write"))
+        test.check("a full disk: one line, exit code 1", *one_line(shown, 1, "space"))
 
 
 def check_outputs(test, folder):
