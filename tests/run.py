@@ -101,7 +101,7 @@ def find_suites(variant):
         suites += make_suite(name, [str(folder / "tests" / name)], source, variant,
                              everywhere=name.startswith("unit/"))
     for source in sorted((SOURCE / "examples").glob("*.c")):
-        if head_word(source, "run") != ["none"]:
+        if (head_word(source, "run") or [""])[0] != "none":
             suites += make_suite(f"examples/{source.stem}",
                                  [str(folder / "examples" / source.stem)], source, variant,
                                  everywhere=True)

@@ -37,16 +37,20 @@ static void write_sums(FILE *to)
 static void write_at_exit(void)
 {
     const char *folder = getenv("DUET_COVERAGE_DIR");
-    char path[4096];
-    FILE *to;
+    char unfinished[4096];
+    char path[sizeof(unfinished) + 4];
 
     if (folder != NULL) {
-        snprintf(path, sizeof(path), "%s/%ld.txt", folder, (long)getpid());
-        to = fopen(path, "a");
+        /* The file gets the name that is looked for when it is whole, so that a program that is
+         * killed here leaves nothing half-written. */
+        snprintf(unfinished, sizeof(unfinished), "%s/XXXXXX", folder);
+        int descriptor = mkstemp(unfinished);
+        FILE *to = descriptor < 0 ? NULL : fdopen(descriptor, "w");
         if (to == NULL)
-            give_up(path);
+            give_up(unfinished);
         write_sums(to);
-        if (fclose(to) != 0)
+        snprintf(path, sizeof(path), "%s.txt", unfinished);
+        if (fclose(to) != 0 || rename(unfinished, path) != 0)
             give_up(path);
     }
     free(rule_hits);
