@@ -2,8 +2,9 @@
 /* CHECK states an invariant and stays on in release builds: a stack that has lost an invariant must
  * not go on. Input is never checked this way, it meets a named rule.
  *
- * check_failed() is the one function the core asks of its environment beside memcpy, memmove, memset
- * and memcmp. src/host/check_failed.c prints and aborts; firmware brings its own. It does not return.
+ * check_failed() is the one function the core asks of its environment beside memcpy, memmove,
+ * memset and memcmp. src/host/check_failed.c prints and aborts; firmware brings its own. It does
+ * not return.
  */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A doubly linked list through records of a pool, by index: 8 bytes a record, O(1) everywhere.
  * The list does not know the records: it is told where a record's link is (records + index *
- * record_size + link_offset). A record knows whether it is on the list: link.next is LIST_OFF if not. */
+ * record_size + link_offset). A record knows whether it is on the list: link.next is LIST_OFF if
+ * not. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
@@ -9,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LIST_NONE UINT32_MAX        /* no neighbour */
-#define LIST_OFF (UINT32_MAX - 1)   /* in link.next: not on any list */
+#define LIST_NONE UINT32_MAX       /* no neighbour */
+#define LIST_OFF  (UINT32_MAX - 1) /* in link.next: not on any list */
 
 struct list_link {
     uint32_t next, prev;

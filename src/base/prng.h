@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A seeded generator for faults and simulation: same seed, same numbers, on every machine. Never for
- * anything that an attacker must not guess. */
+/* A seeded generator for faults and simulation: same seed, same numbers, on every machine. Never
+ * for anything that an attacker must not guess. */
 #ifndef BASE_PRNG_H
 #define BASE_PRNG_H
 
@@ -13,7 +13,7 @@ struct prng {
 
 void prng_seed(struct prng *prng, uint64_t seed); /* any seed, 0 too */
 uint64_t prng_next(struct prng *prng);
-uint64_t prng_below(struct prng *prng, uint64_t limit); /* [0, limit), without bias; limit >= 1 */
+uint64_t prng_below(struct prng *prng, uint64_t limit);  /* [0, limit), without bias; limit >= 1 */
 bool prng_chance(struct prng *prng, double probability); /* 0 never, 1 always */
 
 #endif

@@ -2,9 +2,9 @@
 /* A hierarchical timer wheel: any number of timers, O(1) to arm and to disarm.
  *
  * Nine levels of 64 slots. A tick is 1024 ns; deadlines round up to a tick, so a timer is never
- * early and at most 1.024 us late. A timer further away sits on a higher level and is moved down when
- * its slot comes up, at most eight times in its life. A bitmap a level finds the next slot without
- * a search. The wheel reaches 2^54 ticks, more than there are in an int64_t of nanoseconds.
+ * early and at most 1.024 us late. A timer further away sits on a higher level and is moved down
+ * when its slot comes up, at most eight times in its life. A bitmap a level finds the next slot
+ * without a search. The wheel reaches 2^54 ticks, more than there are in an int64_t of nanoseconds.
  *
  * Nodes live inside the caller's records, as the links of list.h do.
  */
@@ -15,14 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WHEEL_NONE UINT32_MAX
-#define WHEEL_OFF (UINT32_MAX - 1) /* in node.next: not armed */
+#define WHEEL_NONE   UINT32_MAX
+#define WHEEL_OFF    (UINT32_MAX - 1) /* in node.next: not armed */
 #define WHEEL_LEVELS 9
-#define WHEEL_SLOTS 64
+#define WHEEL_SLOTS  64
 
 struct wheel_node {
-    uint32_t next, prev;   /* WHEEL_OFF in next while not armed; prev may name a slot */
-    int64_t deadline; /* ns */
+    uint32_t next, prev; /* WHEEL_OFF in next while not armed; prev may name a slot */
+    int64_t deadline;    /* ns */
 };
 
 struct wheel {
@@ -43,8 +43,8 @@ void wheel_disarm(struct wheel *wheel, uint32_t index); /* harmless if not armed
 /* Takes one timer with deadline <= now off the wheel, or says WHEEL_NONE. Earlier ticks first. Call
  * until WHEEL_NONE. Timers armed meanwhile with deadline <= now are found too. */
 uint32_t wheel_expire(struct wheel *wheel, int64_t now);
-/* No timer is due before this. INT64_MAX: nothing armed. Exact when the earliest timer is on the lowest level,
- * else the time at which its slot must be looked at. */
+/* No timer is due before this. INT64_MAX: nothing armed. Exact when the earliest timer is on the
+ * lowest level, else the time at which its slot must be looked at. */
 int64_t wheel_deadline(const struct wheel *wheel);
 
 #endif

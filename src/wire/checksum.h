@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The Internet checksum (RFC 1071): one's complement sum of 16-bit words, in pieces of any length. */
+/* The Internet checksum (RFC 1071): one's complement sum of 16-bit words, in pieces of any length.
+ */
 #ifndef WIRE_CHECKSUM_H
 #define WIRE_CHECKSUM_H
 
@@ -20,7 +21,8 @@ void checksum_copy(struct checksum *checksum, void *to, const void *from, size_t
 /* The pseudo-header of IPv4 (RFC 9293, 3.1) or IPv6 (RFC 8200, 8.1), as the addresses say. */
 void checksum_add_pseudo(struct checksum *checksum, const struct duet_address *source,
                          const struct duet_address *destination, uint8_t protocol, uint32_t length);
-/* The value to store in a header whose field was 0, or 0 if a sum over a correct header is right. */
+/* The value to store in a header whose field was 0, or 0 if a sum over a correct header is right.
+ */
 uint16_t checksum_finish(const struct checksum *checksum);
 /* The folded sum without the final complement: what a link that completes checksums expects. */
 uint16_t checksum_partial(const struct checksum *checksum);

@@ -21,10 +21,10 @@ enum icmp_kind {
 struct icmp_message {
     enum icmp_kind kind;
     uint8_t type, code;
-    uint32_t mtu;         /* PACKET_TOO_BIG: as claimed, may be 0 */
-    uint16_t identifier;  /* ECHO_REQUEST */
-    uint16_t sequence;    /* ECHO_REQUEST */
-    const uint8_t *data;  /* ECHO_REQUEST: what to send back; errors: the quoted packet */
+    uint32_t mtu;        /* PACKET_TOO_BIG: as claimed, may be 0 */
+    uint16_t identifier; /* ECHO_REQUEST */
+    uint16_t sequence;   /* ECHO_REQUEST */
+    const uint8_t *data; /* ECHO_REQUEST: what to send back; errors: the quoted packet */
     uint32_t data_length;
 };
 
@@ -32,9 +32,10 @@ struct icmp_message {
  * malformed. */
 void icmp_parse(const struct ip_packet *packet, struct icmp_message *message);
 
-/* Writes the 8-byte head of an echo reply whose data_length bytes of data already stand at bytes + 8,
- * with the checksum over all of it. The addresses are those of the reply. */
-void icmp_build_echo_reply(uint8_t *bytes, uint16_t identifier, uint16_t sequence, uint32_t data_length,
-                           const struct duet_address *source, const struct duet_address *destination);
+/* Writes the 8-byte head of an echo reply whose data_length bytes of data already stand at bytes +
+ * 8, with the checksum over all of it. The addresses are those of the reply. */
+void icmp_build_echo_reply(uint8_t *bytes, uint16_t identifier, uint16_t sequence,
+                           uint32_t data_length, const struct duet_address *source,
+                           const struct duet_address *destination);
 
 #endif

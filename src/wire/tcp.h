@@ -8,13 +8,13 @@
 enum { TCP_HEADER = 20, TCP_OPTIONS_MAX = 40, TCP_SACK_MAX = 4 };
 
 enum { /* option kinds */
-    TCP_OPTION_EOL = 0,
-    TCP_OPTION_NOP = 1,
-    TCP_OPTION_MSS = 2,
-    TCP_OPTION_WINDOW_SCALE = 3,
-    TCP_OPTION_SACK_PERMITTED = 4,
-    TCP_OPTION_SACK = 5,
-    TCP_OPTION_TIMESTAMPS = 8,
+       TCP_OPTION_EOL = 0,
+       TCP_OPTION_NOP = 1,
+       TCP_OPTION_MSS = 2,
+       TCP_OPTION_WINDOW_SCALE = 3,
+       TCP_OPTION_SACK_PERMITTED = 4,
+       TCP_OPTION_SACK = 5,
+       TCP_OPTION_TIMESTAMPS = 8,
 };
 
 struct tcp_sack_range {
@@ -22,8 +22,9 @@ struct tcp_sack_range {
 };
 
 struct tcp_options {
-    uint8_t present;   /* enum duet_trace_option bits */
-    bool malformed;    /* a length of 0 or 1, or past the header; or a known kind with a wrong length */
+    uint8_t present; /* enum duet_trace_option bits */
+    bool
+        malformed; /* a length of 0 or 1, or past the header; or a known kind with a wrong length */
     uint16_t mss;
     uint8_t window_scale; /* as sent, may exceed 14 */
     uint8_t sack_count;
@@ -49,18 +50,21 @@ enum tcp_verdict_wire {
     TCP_WIRE_BAD_OFFSET, /* Data Offset below 5 */
 };
 
-/* The checksum is not looked at. Options are walked in at most 40 steps: EOL stops, NOP is one byte, every
- * other kind has a length (MUST-68) of at least 2 within the header; the walk stops at the first that
- * has not, and says malformed (MUST-7). Unknown kinds are skipped (MUST-6); a known kind with a wrong
- * length is skipped and said to be malformed. A kind that comes twice: the last one counts. */
+/* The checksum is not looked at. Options are walked in at most 40 steps: EOL stops, NOP is one
+ * byte, every other kind has a length (MUST-68) of at least 2 within the header; the walk stops at
+ * the first that has not, and says malformed (MUST-7). Unknown kinds are skipped (MUST-6); a known
+ * kind with a wrong length is skipped and said to be malformed. A kind that comes twice: the last
+ * one counts. */
 enum tcp_verdict_wire tcp_parse(const uint8_t *bytes, uint32_t length, struct tcp_header *header);
 
-/* Bytes the options in present (with sack_count blocks) take when built, padding included; <= 40. On a
- * SYN: MSS, SACK-permitted + timestamps in one 12-byte group, window scale with a NOP in front; else
- * NOP NOP timestamps, NOP NOP SACK. Blocks that do not fit (a fourth beside timestamps) are left out. */
+/* Bytes the options in present (with sack_count blocks) take when built, padding included; <= 40.
+ * On a SYN: MSS, SACK-permitted + timestamps in one 12-byte group, window scale with a NOP in
+ * front; else NOP NOP timestamps, NOP NOP SACK. Blocks that do not fit (a fourth beside timestamps)
+ * are left out. */
 uint32_t tcp_options_size(const struct tcp_options *options);
 
-/* Writes header and options (checksum 0, text not written) and returns their length, Data Offset * 4. */
+/* Writes header and options (checksum 0, text not written) and returns their length, Data Offset
+ * * 4. */
 uint32_t tcp_build(uint8_t *bytes, const struct tcp_header *header);
 
 #endif
