@@ -181,6 +181,8 @@ static void put_moment(const struct svg_layout *layout, FILE *to, const struct s
         put_text(to, layout->lifeline[end] + sign * offset, item->y + 4, "state", anchor, words.text);
     words_clear(&words);
     words_title(&words, moment);
+    if (words.length == 0)
+        words_wait(&words, moment);
     put_text(to, layout->lifeline[end] + sign * 14, item->y + 4 + SVG_LINE, "event", anchor, words.text);
     fprintf(to, "<circle cx=\"%d\" cy=\"%d\" r=\"%d\" class=\"dot\"/>\n</g>\n", layout->lifeline[end], item->y, DOT);
 }
@@ -390,10 +392,10 @@ void svg_write(const struct svg_layout *layout, const struct duet_ladder_options
             layout->width, height, layout->width, height);
     fprintf(to, "<style>%s</style>\n", style);
     fputs("<defs>\n"
-          "<marker id=\"head\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"8\" markerHeight=\"8\" "
+          "<marker id=\"head\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerUnits=\"userSpaceOnUse\" markerWidth=\"12\" markerHeight=\"12\" "
           "orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#333\"/></marker>\n"
-          "<marker id=\"head-bad\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"8\" "
-          "markerHeight=\"8\" orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#c62828\"/></marker>\n"
+          "<marker id=\"head-bad\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerUnits=\"userSpaceOnUse\" "
+          "markerWidth=\"12\" markerHeight=\"12\" orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#c62828\"/></marker>\n"
           "</defs>\n",
           to);
     fprintf(to, "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", layout->width, height);

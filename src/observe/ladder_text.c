@@ -114,8 +114,8 @@ static void explain_wait(struct text_flow *flow, const char *who, const struct l
     if (moment->time_wait_until == DUET_NEVER)
         return;
     words_clear(&words);
-    words_add(&words, "%s: TIME-WAIT for ", who);
-    words_duration(&words, moment->time_wait_until - moment->time);
+    words_add(&words, "%s: ", who);
+    words_wait(&words, moment);
     words_add(&words, ", until ");
     words_instant(&words, flow->picture->ladder, moment->time_wait_until);
     flow_text(flow, words.text, 2, CANVAS_WAITING);

@@ -208,6 +208,32 @@ static bool is_same(const struct ladder_arrow *arrow, unsigned local_end, const 
            ((header->flags & DUET_ACK) == 0 || header->ack == event->u.segment.ack);
 }
 
+/* A half-open record has too little for a TCB in the trace; what it knows stands in its SYN,ACK and in the
+ * SYN that it answers. */
+static void learn_half_open(struct ladder *ladder, const struct ladder_arrow *arrow)
+{
+    struct ladder_moment *moment = &ladder->moments[arrow->departure];
+
+    if (moment->tcb.known || (arrow->header.flags & (DUET_SYN | DUET_ACK)) != (DUET_SYN | DUET_ACK))
+        return;
+    moment->tcb = (struct ladder_tcb){
+        .known = true,
+        .una = arrow->seq,
+        .nxt = {.value = arrow->seq.value + 1, .base = arrow->seq.base},
+        .rcv_nxt = arrow->ack,
+        .rcv_wnd = arrow->header.window,
+    };
+    for (size_t i = ladder->arrow_count; i-- > 0;) {
+        const struct ladder_arrow *syn = &ladder->arrows[i];
+
+        if (!syn->is_tcp || syn->to != arrow->from || syn->pair != arrow->pair || (syn->header.flags & DUET_SYN) == 0)
+            continue;
+        moment->tcb.wnd = syn->header.window;
+        break;
+    }
+    ladder->pairs[arrow->pair].tcb[arrow->from] = moment->tcb;
+}
+
 static void explain(struct ladder_reader *reader, struct ladder_arrow *arrow, const struct duet_trace_event *event)
 {
     struct ladder *ladder = reader->ladder;
@@ -220,6 +246,7 @@ static void explain(struct ladder_reader *reader, struct ladder_arrow *arrow, co
     arrow->retransmission = event->u.segment.retransmission != 0;
     if (moment->state_rule == 0)
         moment->before = moment->after = (enum duet_state)event->state;
+    learn_half_open(ladder, arrow);
     if (moment->tcb.known && moment->tcb.nxt.base == next.base && (int32_t)(next.value - moment->tcb.nxt.value) > 0) {
         moment->tcb.nxt = next;
         pair->tcb[arrow->from] = moment->tcb;

@@ -149,6 +149,11 @@ static void place(struct svg_layout *layout, const struct ladder_row *row, struc
         return;
     }
     y = beginning(cursor, moment) + SVG_LINE;
+    /* A packet of nobody, or a further copy, has its label here. */
+    if (moment->kind == LADDER_ARRIVAL && layout->ladder->arrows[moment->arrow].departure == LADDER_NONE) {
+        y = lowest(cursor) + ROOM_ABOVE_ARROW + SVG_LINE;
+        cursor->y[1 - moment->end] = y + SVG_LINE;
+    }
     add_item(layout, row->moment, y, 0);
     if (moment->end == LADDER_BOTH_ENDS)
         cursor->y[0] = cursor->y[1] = y + note_height(layout, moment->note) + SVG_LINE / 2;

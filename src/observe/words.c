@@ -315,6 +315,14 @@ void words_title(struct words *words, const struct ladder_moment *moment)
     }
 }
 
+void words_wait(struct words *words, const struct ladder_moment *moment)
+{
+    if (moment->time_wait_until == DUET_NEVER)
+        return;
+    words_add(words, "TIME-WAIT for ");
+    words_duration(words, moment->time_wait_until - moment->time);
+}
+
 void words_rule(struct words *words, uint16_t rule)
 {
     const struct duet_rule *found = duet_rule(rule);
