@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* read, write and their families. Bytes that a script leaves open follow a pattern by their place in the
- * stream, and what is read is compared with it.
+/* read, write and their families. Bytes that a script leaves open follow a pattern by their place
+ * in the stream, and what is read is compared with it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,8 @@ struct transfer {
     const struct expression *text; /* a string for the first bytes, or NULL */
 };
 
-static bool add_vector(struct player *player, const struct expression *vector, struct transfer *transfer)
+static bool add_vector(struct player *player, const struct expression *vector,
+                       struct transfer *transfer)
 {
     for (const struct expression *i = vector->items; i != NULL; i = i->next) {
         const struct expression *base = NULL, *length = NULL;
@@ -27,7 +28,8 @@ static bool add_vector(struct player *player, const struct expression *vector, s
             base = expression_field(i, "iov_base", 0);
             length = expression_field(i, "iov_len", 1);
         }
-        if (length == NULL || !expression_number(length, &size) || size < 0 || size > TRANSFER_MAX) {
+        if (length == NULL || !expression_number(length, &size) || size < 0 ||
+            size > TRANSFER_MAX) {
             return player_broken(player, "a vector is [{..., LENGTH}, ...]");
         }
         if (transfer->size == 0 && base != NULL && base->kind == EXPRESSION_STRING) {
@@ -39,7 +41,8 @@ static bool add_vector(struct player *player, const struct expression *vector, s
 }
 
 /* read(fd, buffer, size), send(fd, buffer, size, flags), ... */
-static bool read_plain(struct player *player, const struct call_state *state, struct transfer *transfer)
+static bool read_plain(struct player *player, const struct call_state *state,
+                       struct transfer *transfer)
 {
     const struct expression *buffer = argument(state, 1);
     if (buffer != NULL && buffer->kind == EXPRESSION_STRING) {
@@ -81,12 +84,14 @@ static bool read_transfer(struct player *player, const struct call_state *state,
 
 /* ---- sending ---- */
 
-static uint8_t *make_text(const struct transfer *transfer, uint32_t offset, size_t size, size_t skip)
+static uint8_t *make_text(const struct transfer *transfer, uint32_t offset, size_t size,
+                          size_t skip)
 {
     uint8_t *bytes = must_allocate(size);
     for (size_t i = 0; i < size; i++) {
         bool given = transfer->text != NULL && skip + i < transfer->text->length;
-        bytes[i] = given ? (uint8_t)transfer->text->text[skip + i] : flow_pattern(offset + (uint32_t)i);
+        bytes[i] =
+            given ? (uint8_t)transfer->text->text[skip + i] : flow_pattern(offset + (uint32_t)i);
     }
     return bytes;
 }
@@ -99,13 +104,30 @@ static unsigned send_flags(const struct transfer *transfer)
     return (more ? DUET_SEND_MORE : 0u) | (urgent ? DUET_SEND_URGENT : 0u);
 }
 
+void sock_flush(struct player *player, struct sock *sock, bool more)
+{
+    if (sock->holds && sock->has_handle) {
+        sock->holds = duet_send(player->stack, player->now, sock->handle, &sock->held, 1,
+                                more ? DUET_SEND_MORE : 0) == DUET_E_AGAIN;
+    }
+}
+
+/* True if the bytes up to end leave an incomplete segment at the end of the queue. */
+static bool leaves_tail(struct player *player, const struct sock *sock, uint32_t end)
+{
+    struct duet_status status;
+    return duet_status(player->stack, sock->handle, &status) == DUET_OK && status.send_mss > 0 &&
+           end % status.send_mss != 0;
+}
+
 /* Sends as much as there is room for. Returns bytes, or a duet error when not one could be sent. */
 static int64_t push(struct player *player, const struct transfer *transfer, int64_t done)
 {
     enum { PIECE = 1 << 16 };
     struct sock *sock = transfer->sock;
     int64_t sent = 0;
-    while (done + sent < transfer->size) {
+    sock_flush(player, sock, true);
+    while (done + sent < transfer->size && !sock->holds) {
         size_t left = (size_t)(transfer->size - done - sent);
         size_t size = left < PIECE ? left : PIECE;
         uint8_t *bytes = make_text(transfer, sock->text_offset, size, (size_t)(done + sent));
@@ -113,8 +135,16 @@ static int64_t push(struct player *player, const struct transfer *transfer, int6
         /* The mark belongs behind the last byte of all, and only that one is pushed. */
         bool last = size == left;
         flags = last ? flags : (flags & ~(unsigned)DUET_SEND_URGENT) | DUET_SEND_MORE;
+        bool hold = last && (flags & DUET_SEND_MORE) != 0 &&
+                    leaves_tail(player, sock, sock->text_offset + (uint32_t)size);
+        sock->held = bytes[size - 1];
+        size -= hold ? 1 : 0;
         int64_t n = duet_send(player->stack, player->now, sock->handle, bytes, size, flags);
         free(bytes);
+        if (hold && n == (int64_t)size) {
+            sock->holds = true;
+            n = (int64_t)++size;
+        }
         sock->last = n < 0 ? (int)n : DUET_OK;
         if (n < 0) {
             return sent > 0 ? sent : n;
@@ -156,7 +186,8 @@ static enum call_status call_send(struct player *player, struct call_state *stat
     }
     int problem = send_problem(sock);
     if (problem != 0) {
-        return state->progress > 0 ? call_returns(result, state->progress) : call_fails(result, problem);
+        return state->progress > 0 ? call_returns(result, state->progress)
+                                   : call_fails(result, problem);
     }
     if (sock->connecting && !sock->connected) {
         return call_waits(player, state, result, now, sock->send_timeout, errno_number("EAGAIN"));
@@ -233,7 +264,8 @@ static enum call_status receive(struct player *player, struct call_state *state,
     bool peek = (transfer->flags & S_MSG_PEEK) != 0;
     bool all = (transfer->flags & S_MSG_WAITALL) != 0 && !peek;
     if (sock->connecting && !sock->connected && !sock->closed) {
-        return call_waits(player, state, result, now, sock->receive_timeout, errno_number("EAGAIN"));
+        return call_waits(player, state, result, now, sock->receive_timeout,
+                          errno_number("EAGAIN"));
     }
     int64_t n = pull(player, sock, transfer->size - state->progress, peek);
     if (player->over) {
@@ -272,7 +304,8 @@ static enum call_status call_receive(struct player *player, struct call_state *s
         return call_fails(result, errno_number("EAGAIN"));
     }
     if (transfer.flags & S_MSG_OOB) {
-        return call_fails(result, errno_number("EINVAL")); /* urgent data stays in line: 9293, 3.8.5 */
+        return call_fails(result,
+                          errno_number("EINVAL")); /* urgent data stays in line: 9293, 3.8.5 */
     }
     if (sock->kind != SOCK_CONNECTION) {
         int error = sock->error != 0 ? sock_take_error(sock) : errno_number("ENOTCONN");
@@ -284,11 +317,16 @@ static enum call_status call_receive(struct player *player, struct call_state *s
 const struct call_entry *calls_data(void)
 {
     static const struct call_entry table[] = {
-        {"read", 3, 3, call_receive, false},    {"readv", 2, 3, call_receive, false},
-        {"recv", 3, 4, call_receive, false},    {"recvfrom", 3, 6, call_receive, false},
-        {"recvmsg", 2, 3, call_receive, false}, {"write", 3, 3, call_send, false},
-        {"writev", 2, 3, call_send, false},     {"send", 3, 4, call_send, false},
-        {"sendto", 3, 6, call_send, false},     {"sendmsg", 2, 3, call_send, false},
+        {"read", 3, 3, call_receive, false},
+        {"readv", 2, 3, call_receive, false},
+        {"recv", 3, 4, call_receive, false},
+        {"recvfrom", 3, 6, call_receive, false},
+        {"recvmsg", 2, 3, call_receive, false},
+        {"write", 3, 3, call_send, false},
+        {"writev", 2, 3, call_send, false},
+        {"send", 3, 4, call_send, false},
+        {"sendto", 3, 6, call_send, false},
+        {"sendmsg", 2, 3, call_send, false},
         {NULL, 0, 0, NULL, false},
     };
     return table;

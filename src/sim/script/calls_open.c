@@ -197,7 +197,8 @@ static enum call_status connect_goes_on(struct player *player, struct call_state
     return call_waits(player, state, result, sock->nonblocking, sock->send_timeout, error);
 }
 
-static enum call_status disconnect(struct player *player, struct sock *sock, struct call_result *result)
+static enum call_status disconnect(struct player *player, struct sock *sock,
+                                   struct call_result *result)
 {
     if (sock->has_handle && sock->kind == SOCK_CONNECTION) {
         sock->user_closed = true;
@@ -217,7 +218,8 @@ static enum call_status call_connect(struct player *player, struct call_state *s
     if (sock == NULL) {
         return status;
     }
-    const struct duet_socket_address usual = {player->settings.remote, player->settings.connect_port};
+    const struct duet_socket_address usual = {player->settings.remote,
+                                              player->settings.connect_port};
     struct duet_connect_options options = {.local = sock->local};
     int64_t family = 0;
     if (!argument_address(player, state, 1, &usual, &options.remote, &family)) {
@@ -269,10 +271,14 @@ static enum call_status call_name(struct player *player, struct call_state *stat
 const struct call_entry *calls_open(void)
 {
     static const struct call_entry table[] = {
-        {"socket", 3, 3, call_socket, false},   {"bind", 2, 3, call_bind, false},
-        {"listen", 2, 3, call_listen, false},   {"accept", 1, 3, call_accept, false},
-        {"accept4", 4, 4, call_accept, false},  {"connect", 2, 3, call_connect, false},
-        {"getsockname", 2, 3, call_name, true}, {"getpeername", 2, 3, call_name, true},
+        {"socket", 3, 3, call_socket, false},
+        {"bind", 2, 3, call_bind, false},
+        {"listen", 2, 3, call_listen, false},
+        {"accept", 1, 3, call_accept, false},
+        {"accept4", 4, 4, call_accept, false},
+        {"connect", 2, 3, call_connect, false},
+        {"getsockname", 2, 3, call_name, true},
+        {"getpeername", 2, 3, call_name, true},
         {NULL, 0, 0, NULL, false},
     };
     return table;

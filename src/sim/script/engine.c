@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Virtual time: the stack lives from one deadline to the next, and what it sends is kept until a line of
- * the script expects it. Nothing here waits.
+/* Virtual time: the stack lives from one deadline to the next, and what it sends is kept until a
+ * line of the script expects it. Nothing here waits.
  */
 #include <inttypes.h>
 #include <stdlib.h>

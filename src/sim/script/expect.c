@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Packet lines of a script: those that go in, and those that must have come out.
  *
- * What the stack sent waits in a queue. A line takes the first packet of it; a line longer than a segment
- * takes as many as it needs, one that is shorter leaves the rest for the next line.
+ * What the stack sent waits in a queue. A line takes the first packet of it; a line longer than a
+ * segment takes as many as it needs, one that is shorter leaves the rest for the next line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,8 @@ struct flow *player_flow(struct player *player, const struct duet_socket_address
 static struct duet_socket_address endpoint(const struct packet_endpoint *from,
                                            const struct duet_address *otherwise)
 {
-    struct duet_socket_address address = {from->has_address ? from->address : *otherwise, from->port};
+    struct duet_socket_address address = {from->has_address ? from->address : *otherwise,
+                                          from->port};
     return address;
 }
 
@@ -49,8 +50,10 @@ struct flow *player_flow_of(struct player *player, const struct packet_event *pa
 {
     const struct settings *settings = &player->settings;
     if (packet->has_endpoints) {
-        const struct packet_endpoint *ours = packet->inbound ? &packet->destination : &packet->source;
-        const struct packet_endpoint *theirs = packet->inbound ? &packet->source : &packet->destination;
+        const struct packet_endpoint *ours =
+            packet->inbound ? &packet->destination : &packet->source;
+        const struct packet_endpoint *theirs =
+            packet->inbound ? &packet->source : &packet->destination;
         struct duet_socket_address local = endpoint(ours, &settings->local);
         struct duet_socket_address remote = endpoint(theirs, &settings->remote);
         return player_flow(player, &local, &remote);
@@ -91,9 +94,9 @@ struct taken { /* what is to be compared: one packet, or several put together */
     struct packet_seen seen;
     struct flow *flow;
     duet_time time;
-    unsigned whole;      /* packets of the queue that it takes entirely */
-    uint32_t part;       /* bytes of text that it takes of the one after them */
-    bool may_go_on;      /* more packets would make it longer */
+    unsigned whole; /* packets of the queue that it takes entirely */
+    uint32_t part;  /* bytes of text that it takes of the one after them */
+    bool may_go_on; /* more packets would make it longer */
 };
 
 static bool read_outbound(struct player *player, const struct outbound *sent, struct taken *taken)
@@ -125,14 +128,16 @@ static bool text_is_right(struct player *player, const struct taken *taken)
 {
     const struct packet_event *event = &taken->seen.event;
     const struct flow *flow = taken->flow;
-    if (!flow->text_known || !flow->local_known || event->length <= 1 || event->protocol != PACKET_TCP) {
+    if (!flow->text_known || !flow->local_known || event->length <= 1 ||
+        event->protocol != PACKET_TCP) {
         return true;
     }
     uint32_t first = event->seq - (flow->local_isn - flow->local_offset) - 1;
     first += (event->flags & DUET_SYN) ? 1 : 0;
     for (uint32_t i = 0; i < event->length; i++) {
         if (taken->seen.text[i] != flow_pattern(first + i)) {
-            return player_fail(player, "byte %u of the text is not what was written", event->seq + i);
+            return player_fail(player, "byte %u of the text is not what was written",
+                               event->seq + i);
         }
     }
     return true;
@@ -157,7 +162,8 @@ static bool gather(struct player *player, const struct packet_event *expected, s
             packet_make_relative(&more->seen, more->flow, 0);
         }
         bool follows = good && same_way(&more->seen, &taken->seen) && more->seen.event.length > 0 &&
-                       more->seen.event.seq == event->end && !(event->flags & (DUET_FIN | DUET_RST));
+                       more->seen.event.seq == event->end &&
+                       !(event->flags & (DUET_FIN | DUET_RST));
         follows = follows && text_is_right(player, more);
         if (follows) {
             uint32_t room = expected->length - event->length;
@@ -191,7 +197,7 @@ static void split(const struct packet_event *expected, struct taken *taken)
     taken->part = expected->length;
     event->length = expected->length;
     event->end = event->seq + event->length;
-    event->flags &= (uint16_t)~(DUET_PSH | DUET_FIN);
+    event->flags &= (uint16_t) ~(DUET_PSH | DUET_FIN);
 }
 
 /* What the line is to be compared with. */
@@ -266,18 +272,19 @@ static bool fail_with(struct player *player, const struct taken *taken, const ch
     return player_fail(player, "%s", why);
 }
 
-static bool judge(struct player *player, const struct event *line, struct taken *taken, duet_time from,
-                  duet_time to)
+static bool judge(struct player *player, const struct event *line, struct taken *taken,
+                  duet_time from, duet_time to)
 {
     char why[200], sentence[400];
     const struct packet_event *expected = line->packet;
     if (!is_current(player, expected, taken)) {
-        snprintf(sentence, sizeof(sentence), "a packet of another connection, from port %u to port %u",
-                 taken->seen.source_port, taken->seen.destination_port);
+        snprintf(sentence, sizeof(sentence),
+                 "a packet of another connection, from port %u to port %u", taken->seen.source_port,
+                 taken->seen.destination_port);
         return fail_with(player, taken, sentence);
     }
-    if (!packet_matches(expected, &taken->seen.event, taken->flow, &player->settings.rules, taken->time,
-                        why, sizeof(why))) {
+    if (!packet_matches(expected, &taken->seen.event, taken->flow, &player->settings.rules,
+                        taken->time, why, sizeof(why))) {
         snprintf(sentence, sizeof(sentence), "not the packet expected: %s", why);
         return fail_with(player, taken, sentence);
     }
@@ -316,7 +323,8 @@ bool player_expect(struct player *player, const struct event *line, duet_time fr
         }
     }
     if (good) {
-        player->event_time = line->is_range || line->time_kind == TIME_ANY ? taken->time : player->event_time;
+        player->event_time =
+            line->is_range || line->time_kind == TIME_ANY ? taken->time : player->event_time;
     }
     free(taken);
     return good;
@@ -330,7 +338,8 @@ bool player_expect_silence(struct player *player, duet_time before)
     struct packet_event nothing = {.protocol = PACKET_TCP};
     struct taken *taken = must_allocate(sizeof(*taken));
     bool good = look(player, &nothing, taken);
-    good = good && fail_with(player, taken, "the stack sent a packet that nothing in the script expects");
+    good = good &&
+           fail_with(player, taken, "the stack sent a packet that nothing in the script expects");
     free(taken);
     return good;
 }

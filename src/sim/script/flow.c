@@ -22,14 +22,16 @@ void flow_clock_learn(struct flow *flow, uint32_t script, uint32_t live, duet_ti
     flow->clock_marks++;
 }
 
-/* The latest mark that says exactly this comes first: a script may use any numbers at all, as long as
- * it echoes those it named. */
-static const struct flow_clock_mark *find_mark(const struct flow *flow, uint32_t value, bool by_script)
+/* The latest mark that says exactly this comes first: a script may use any numbers at all, as long
+ * as it echoes those it named. */
+static const struct flow_clock_mark *find_mark(const struct flow *flow, uint32_t value,
+                                               bool by_script)
 {
     unsigned count = flow->clock_marks < FLOW_CLOCK_MARKS ? flow->clock_marks : FLOW_CLOCK_MARKS;
     for (unsigned i = 0; i < count; i++) {
         unsigned latest = flow->clock_marks - 1 - i;
-        unsigned at = latest < FLOW_CLOCK_MARKS ? latest : 1 + (latest - 1) % (FLOW_CLOCK_MARKS - 1);
+        unsigned at =
+            latest < FLOW_CLOCK_MARKS ? latest : 1 + (latest - 1) % (FLOW_CLOCK_MARKS - 1);
         const struct flow_clock_mark *mark = &flow->clock[at];
         if ((by_script ? mark->script : mark->live) == value) {
             return mark;

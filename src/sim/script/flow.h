@@ -29,11 +29,12 @@ struct flow {
     struct flow_clock_mark clock[FLOW_CLOCK_MARKS]; /* the latest ones, [0] is the first of all */
     duet_time clock_start;                          /* when clock[0] was sent */
 
-    bool text_known;    /* what the stack's user writes follows the pattern, from text_begin on */
-    uint32_t text_end;  /* bytes written so far */
+    bool text_known;   /* what the stack's user writes follows the pattern, from text_begin on */
+    uint32_t text_end; /* bytes written so far */
 };
 
-/* Byte number offset of every stream in a script, in both directions, counted from the byte after SYN. */
+/* Byte number offset of every stream in a script, in both directions, counted from the byte after
+ * SYN. */
 uint8_t flow_pattern(uint32_t offset);
 
 /* Remembers that the stack sent live where the script says script. */

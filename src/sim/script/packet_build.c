@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* From a packet in a script to bytes for the stack. Built here, not with src/wire/, because a script must
- * be able to say things that no proper sender says, and because a test that builds with the code under
- * test proves less.
+/* From a packet in a script to bytes for the stack. Built here, not with src/wire/, because a
+ * script must be able to say things that no proper sender says, and because a test that builds with
+ * the code under test proves less.
  */
 #include <string.h>
 
@@ -34,8 +34,8 @@ static uint32_t put_bytes(uint8_t *at, uint8_t kind, const struct packet_option 
     return put_head(at, kind, 2 + option->byte_count);
 }
 
-static uint32_t put_values(uint8_t *at, uint8_t kind, const struct packet_option *option, uint32_t width,
-                           uint32_t offset)
+static uint32_t put_values(uint8_t *at, uint8_t kind, const struct packet_option *option,
+                           uint32_t width, uint32_t offset)
 {
     for (unsigned i = 0; i < option->value_count; i++) {
         uint8_t *to = at + 2 + i * width;
@@ -156,8 +156,9 @@ static uint32_t build_segment(const struct packet_event *packet, struct flow *fl
 
 /* ---- IP ---- */
 
-static uint32_t put_ipv4(uint8_t *at, const struct packet_event *packet, const struct duet_address *from,
-                         const struct duet_address *to, uint8_t protocol, uint32_t payload)
+static uint32_t put_ipv4(uint8_t *at, const struct packet_event *packet,
+                         const struct duet_address *from, const struct duet_address *to,
+                         uint8_t protocol, uint32_t payload)
 {
     uint32_t head = 20 + (packet->ip_option_bytes + 3) / 4 * 4;
     memset(at, 0, head);
@@ -178,8 +179,9 @@ static uint32_t put_ipv4(uint8_t *at, const struct packet_event *packet, const s
     return head;
 }
 
-static uint32_t put_ipv6(uint8_t *at, const struct packet_event *packet, const struct duet_address *from,
-                         const struct duet_address *to, uint8_t protocol, uint32_t payload)
+static uint32_t put_ipv6(uint8_t *at, const struct packet_event *packet,
+                         const struct duet_address *from, const struct duet_address *to,
+                         uint8_t protocol, uint32_t payload)
 {
     uint32_t class = packet->has_tos ? packet->tos : 0;
     class = packet->ecn_match != ECN_ANY ? (class & 0xfc) | packet->ecn : class;
@@ -192,8 +194,9 @@ static uint32_t put_ipv6(uint8_t *at, const struct packet_event *packet, const s
     return 40;
 }
 
-static uint32_t put_ip(uint8_t *at, const struct packet_event *packet, const struct duet_address *from,
-                       const struct duet_address *to, uint8_t protocol, uint32_t payload)
+static uint32_t put_ip(uint8_t *at, const struct packet_event *packet,
+                       const struct duet_address *from, const struct duet_address *to,
+                       uint8_t protocol, uint32_t payload)
 {
     return duet_address_is_ipv4(to) ? put_ipv4(at, packet, from, to, protocol, payload)
                                     : put_ipv6(at, packet, from, to, protocol, payload);

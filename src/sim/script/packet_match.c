@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Is this the packet that the script expects? Each field as far as the script wrote it; the first that
- * differs is named.
+/* Is this the packet that the script expects? Each field as far as the script wrote it; the first
+ * that differs is named.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@ struct match {
     size_t size;
 };
 
-static bool differ(struct match *match, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool differ(struct match *match, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static bool differ(struct match *match, const char *format, ...)
 {
@@ -69,8 +70,8 @@ static bool ts_tick_is_right(struct match *match, uint32_t script, uint32_t live
     int64_t claimed = (int64_t)(uint32_t)(script - flow->clock[0].script);
     int64_t allowed = (int64_t)match->rules->tolerance_usecs * DUET_MICROSECOND / tick + 1;
     int64_t apart = passed > claimed ? passed - claimed : claimed - passed;
-    return apart <= allowed || differ(match, "TS val is %u, not %u",
-                                      flow->clock[0].script + (uint32_t)passed, script);
+    return apart <= allowed ||
+           differ(match, "TS val is %u, not %u", flow->clock[0].script + (uint32_t)passed, script);
 }
 
 static bool timestamps_match(struct match *match, const struct packet_option *expected,
@@ -91,7 +92,8 @@ static bool option_matches(struct match *match, const struct packet_option *expe
     if (expected->kind == OPTION_TIMESTAMPS) {
         return timestamps_match(match, expected, actual);
     }
-    if (expected->value_count != actual->value_count || expected->byte_count != actual->byte_count) {
+    if (expected->value_count != actual->value_count ||
+        expected->byte_count != actual->byte_count) {
         return differ(match, "the options differ in length");
     }
     if (memcmp(expected->bytes, actual->bytes, expected->byte_count) != 0) {
@@ -120,7 +122,8 @@ static const struct packet_option *next_real(const struct packet_event *packet, 
     return NULL;
 }
 
-static const struct packet_option *find_kind(const struct packet_event *packet, enum option_kind kind)
+static const struct packet_option *find_kind(const struct packet_event *packet,
+                                             enum option_kind kind)
 {
     for (unsigned i = 0; i < packet->option_count; i++) {
         if (packet->options[i].kind == kind) {
@@ -172,7 +175,8 @@ static bool options_match(struct match *match)
             return differ(match, count == 0 ? "there are options" : "there are more options");
         }
     }
-    return count <= has || differ(match, has == 0 ? "there are no options" : "there are fewer options");
+    return count <= has ||
+           differ(match, has == 0 ? "there are no options" : "there are fewer options");
 }
 
 /* ---- TCP ---- */

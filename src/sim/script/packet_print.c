@@ -12,7 +12,8 @@ struct printer {
     size_t size, used;
 };
 
-static void put(struct printer *printer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct printer *printer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void put(struct printer *printer, const char *format, ...)
 {
@@ -149,7 +150,8 @@ static void put_icmp(struct printer *printer, const struct packet_event *packet)
     }
 }
 
-char *packet_print(const struct packet_event *packet, const struct flow *flow, char *to, size_t size)
+char *packet_print(const struct packet_event *packet, const struct flow *flow, char *to,
+                   size_t size)
 {
     static const char *const ecn[] = {"noecn", "ect1", "ect0", "ce"};
     struct printer printer = {to, size, 0};

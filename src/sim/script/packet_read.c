@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From bytes that the stack sent to a packet in the script's terms. Strict: what a stack sends has to be
- * right to the last bit, so anything odd is an error of its own.
+/* From bytes that the stack sent to a packet in the script's terms. Strict: what a stack sends has
+ * to be right to the last bit, so anything odd is an error of its own.
  */
 #include <string.h>
 
@@ -15,7 +15,8 @@ static uint32_t get24(const uint8_t *at)
     return (uint32_t)at[0] << 16 | bytes_get16(at + 1);
 }
 
-static void read_values(struct packet_option *option, const uint8_t *at, uint32_t size, uint32_t width)
+static void read_values(struct packet_option *option, const uint8_t *at, uint32_t size,
+                        uint32_t width)
 {
     for (uint32_t i = 0; i + width <= size && option->value_count < OPTION_VALUES_MAX; i += width) {
         option->values[option->value_count++] = width == 3 ? get24(at + i) : bytes_get32(at + i);
@@ -178,7 +179,8 @@ void packet_make_relative(struct packet_seen *seen, struct flow *flow, uint32_t 
         flow->local_isn = event->seq;
         flow->local_offset = event->seq - script_isn;
     }
-    /* A reset for a segment without ACK has the number 0 (RFC 9293, 3.10.7.1), not a relative one. */
+    /* A reset for a segment without ACK has the number 0 (RFC 9293, 3.10.7.1), not a relative one.
+     */
     bool zero = (event->flags & DUET_RST) && event->seq == 0;
     event->seq -= zero ? 0 : flow->local_offset;
     event->end = event->seq + event->length;

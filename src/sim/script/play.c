@@ -12,8 +12,8 @@
 
 /* ---- verdicts ---- */
 
-static void give_verdict(struct player *player, enum duet_script_verdict verdict, const char *format,
-                         va_list arguments)
+static void give_verdict(struct player *player, enum duet_script_verdict verdict,
+                         const char *format, va_list arguments)
 {
     if (player->over) {
         return;
@@ -249,7 +249,8 @@ static bool set_options(struct player *player)
         }
     }
     for (const struct script_option *i = player->script->options; i != NULL; i = i->next) {
-        int result = settings_option(&player->settings, i->name, i->value, problem, sizeof(problem));
+        int result =
+            settings_option(&player->settings, i->name, i->value, problem, sizeof(problem));
         if (result < 0) {
             (void)player_broken(player, "%s", problem);
             player->result->line = i->line;
@@ -264,8 +265,8 @@ static bool set_options(struct player *player)
            player_broken(player, "%s", problem);
 }
 
-/* Linux has these for each socket, duet for the whole stack, and a script is about one connection: so a
- * value that the script is going to set counts from the start. */
+/* Linux has these for each socket, duet for the whole stack, and a script is about one connection:
+ * so a value that the script is going to set counts from the start. */
 static void foresee(struct player *player)
 {
     static const struct {
@@ -275,7 +276,8 @@ static void foresee(struct player *player)
                 {"TCP_LINGER2", "net.ipv4.tcp_fin_timeout"},
                 {"TCP_SYNCNT", "net.ipv4.tcp_syn_retries"}};
     for (const struct event *i = player->script->events; i != NULL; i = i->next) {
-        if (i->kind != EVENT_CALL || strcmp(i->call->name, "setsockopt") != 0 || i->call->count < 4) {
+        if (i->kind != EVENT_CALL || strcmp(i->call->name, "setsockopt") != 0 ||
+            i->call->count < 4) {
             continue;
         }
         const struct expression *name = i->call->arguments->next->next;
@@ -364,7 +366,8 @@ static void release(struct player *player)
 }
 
 /* "NAME=VALUE" cut in two, in memory of the arena. */
-static struct definition *cut_definitions(struct arena *arena, const struct duet_script_options *options)
+static struct definition *cut_definitions(struct arena *arena,
+                                          const struct duet_script_options *options)
 {
     struct definition *all = arena_new(arena, (options->definition_count + 1) * sizeof(*all));
     for (size_t i = 0; i < options->definition_count; i++) {
@@ -386,7 +389,8 @@ void duet_script_run_text(const char *path, const char *text, size_t length,
     struct player *player = must_allocate(sizeof(*player));
     size_t log_size = 0;
     *result = (struct duet_script_result){.verdict = DUET_SCRIPT_PASSED};
-    *player = (struct player){.path = path, .options = options, .script = &script, .result = result};
+    *player =
+        (struct player){.path = path, .options = options, .script = &script, .result = result};
     player->sent_end = &player->sent;
     player->code_end = &player->code;
     player->log = options->verbose ? open_memstream(&result->log, &log_size) : NULL;

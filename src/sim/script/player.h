@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A script being played: the stack, virtual time, what it sent and nobody has expected yet, the pairs of
- * sockets, the file descriptors. engine.c moves time, expect.c compares packets, calls*.c are the
- * socket layer, play.c goes through the events.
+/* A script being played: the stack, virtual time, what it sent and nobody has expected yet, the
+ * pairs of sockets, the file descriptors. engine.c moves time, expect.c compares packets, calls*.c
+ * are the socket layer, play.c goes through the events.
  */
 #ifndef SCRIPT_PLAYER_H
 #define SCRIPT_PLAYER_H
@@ -17,7 +17,7 @@
 struct outbound {
     struct outbound *next;
     duet_time time;
-    bool partial; /* its TCP checksum is left to the link */
+    bool partial;   /* its TCP checksum is left to the link */
     uint32_t taken; /* bytes of text that earlier lines of the script have matched */
     uint32_t length;
     uint8_t bytes[];
@@ -52,9 +52,9 @@ struct player {
     const struct event *pending_event;
     duet_time pending_due;
 
-    const struct event *event;  /* being played */
-    duet_time event_time;       /* when the last one was to happen, or did */
-    uint64_t *rule_marks;       /* hits of each rule when the last packet or call of the script began */
+    const struct event *event; /* being played */
+    duet_time event_time;      /* when the last one was to happen, or did */
+    uint64_t *rule_marks; /* hits of each rule when the last packet or call of the script began */
 
     struct code_piece *code, **code_end;
 };
@@ -62,18 +62,20 @@ struct player {
 /* ---- verdicts (play.c) ---- */
 
 /* The script fails at the event being played. Always false. */
-bool player_fail(struct player *player, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool player_fail(struct player *player, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The script itself makes no sense there. Always false. */
 bool player_broken(struct player *player, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void player_log(struct player *player, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void player_log(struct player *player, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ---- time (engine.c) ---- */
 
 bool engine_start(struct player *player);
 void engine_stop(struct player *player);
-/* Goes to the next instant before limit (or at it, if inclusive) at which something is due, and lets it
- * happen. False: there is none left, and now is limit. */
+/* Goes to the next instant before limit (or at it, if inclusive) at which something is due, and
+ * lets it happen. False: there is none left, and now is limit. */
 bool engine_step(struct player *player, duet_time limit, bool inclusive);
 /* Hands a packet to the stack now. */
 void engine_inject(struct player *player, uint8_t *bytes, uint32_t length);

@@ -17,30 +17,54 @@ struct field {
     size_t offset;
 };
 
-#define FIELD(kind, name) {#name, kind, offsetof(struct duet_config, name)}
+#define FIELD(kind, name)                                                                          \
+    {                                                                                              \
+#name, kind, offsetof(struct duet_config, name)                                            \
+    }
 
 static const struct field fields[] = {
-    FIELD(FIELD_BOOL, any_local_address), FIELD(FIELD_BOOL, loopback_allowed),
-    FIELD(FIELD_U32, mtu),                FIELD(FIELD_U32, offload),
-    FIELD(FIELD_U32, packet_max),         FIELD(FIELD_U32, connections_max),
-    FIELD(FIELD_U32, half_open_max),      FIELD(FIELD_U32, time_wait_max),
-    FIELD(FIELD_U32, transfers_max),      FIELD(FIELD_U32, reassemblies_max),
-    FIELD(FIELD_U32, listeners_max),      FIELD(FIELD_U32, replies_max),
-    FIELD(FIELD_U32, pages_max),          FIELD(FIELD_U32, page_size),
-    FIELD(FIELD_U32, send_buffer),        FIELD(FIELD_U32, receive_buffer),
-    FIELD(FIELD_U32, trace_events),       FIELD(FIELD_TIME, msl),
-    FIELD(FIELD_TIME, rto_initial),       FIELD(FIELD_TIME, rto_min),
-    FIELD(FIELD_TIME, rto_max),           FIELD(FIELD_TIME, delayed_ack),
-    FIELD(FIELD_TIME, user_timeout),      FIELD(FIELD_TIME, syn_timeout),
-    FIELD(FIELD_TIME, keepalive_idle),    FIELD(FIELD_TIME, keepalive_interval),
-    FIELD(FIELD_TIME, fin_wait_2_timeout), FIELD(FIELD_TIME, challenge_interval),
-    FIELD(FIELD_TIME, invalid_ack_spacing), FIELD(FIELD_U32, challenge_limit),
-    FIELD(FIELD_U32, keepalive_probes),   FIELD(FIELD_U32, r1_retransmissions),
-    FIELD(FIELD_BOOL, timestamps),        FIELD(FIELD_BOOL, window_scaling),
-    FIELD(FIELD_BOOL, sack),              FIELD(FIELD_BOOL, time_wait_rst),
-    FIELD(FIELD_BOOL, error_reports),     FIELD(FIELD_U16, mss_min),
-    FIELD(FIELD_U16, port_first),         FIELD(FIELD_U16, port_last),
-    FIELD(FIELD_U8, ttl),                 FIELD(FIELD_U8, initial_window),
+    FIELD(FIELD_BOOL, any_local_address),
+    FIELD(FIELD_BOOL, loopback_allowed),
+    FIELD(FIELD_U32, mtu),
+    FIELD(FIELD_U32, offload),
+    FIELD(FIELD_U32, packet_max),
+    FIELD(FIELD_U32, connections_max),
+    FIELD(FIELD_U32, half_open_max),
+    FIELD(FIELD_U32, time_wait_max),
+    FIELD(FIELD_U32, transfers_max),
+    FIELD(FIELD_U32, reassemblies_max),
+    FIELD(FIELD_U32, listeners_max),
+    FIELD(FIELD_U32, replies_max),
+    FIELD(FIELD_U32, pages_max),
+    FIELD(FIELD_U32, page_size),
+    FIELD(FIELD_U32, send_buffer),
+    FIELD(FIELD_U32, receive_buffer),
+    FIELD(FIELD_U32, trace_events),
+    FIELD(FIELD_TIME, msl),
+    FIELD(FIELD_TIME, rto_initial),
+    FIELD(FIELD_TIME, rto_min),
+    FIELD(FIELD_TIME, rto_max),
+    FIELD(FIELD_TIME, delayed_ack),
+    FIELD(FIELD_TIME, user_timeout),
+    FIELD(FIELD_TIME, syn_timeout),
+    FIELD(FIELD_TIME, keepalive_idle),
+    FIELD(FIELD_TIME, keepalive_interval),
+    FIELD(FIELD_TIME, fin_wait_2_timeout),
+    FIELD(FIELD_TIME, challenge_interval),
+    FIELD(FIELD_TIME, invalid_ack_spacing),
+    FIELD(FIELD_U32, challenge_limit),
+    FIELD(FIELD_U32, keepalive_probes),
+    FIELD(FIELD_U32, r1_retransmissions),
+    FIELD(FIELD_BOOL, timestamps),
+    FIELD(FIELD_BOOL, window_scaling),
+    FIELD(FIELD_BOOL, sack),
+    FIELD(FIELD_BOOL, time_wait_rst),
+    FIELD(FIELD_BOOL, error_reports),
+    FIELD(FIELD_U16, mss_min),
+    FIELD(FIELD_U16, port_first),
+    FIELD(FIELD_U16, port_last),
+    FIELD(FIELD_U8, ttl),
+    FIELD(FIELD_U8, initial_window),
     FIELD(FIELD_U8, syn_ack_retries),
 };
 
@@ -64,7 +88,7 @@ static bool read_time(const char *text, int64_t *time)
     static const struct {
         const char *unit;
         int64_t size;
-    } units[] = {{"", DUET_MILLISECOND},  {"ns", 1},          {"us", DUET_MICROSECOND},
+    } units[] = {{"", DUET_MILLISECOND},   {"ns", 1},          {"us", DUET_MICROSECOND},
                  {"ms", DUET_MILLISECOND}, {"s", DUET_SECOND}, {"min", 60 * DUET_SECOND},
                  {"h", 3600 * DUET_SECOND}};
     uint64_t number = 0;
@@ -154,7 +178,9 @@ struct number_option {
 };
 
 #define NUMBER(name, max, field)                                                                   \
-    {name, max, offsetof(struct settings, field), sizeof(((struct settings *)NULL)->field)}
+    {                                                                                              \
+        name, max, offsetof(struct settings, field), sizeof(((struct settings *)NULL)->field)      \
+    }
 
 static const struct number_option numbers[] = {
     NUMBER("bind_port", 65535, bind_port),
@@ -169,9 +195,10 @@ static const struct number_option numbers[] = {
 
 /* What scripts say that has no meaning in virtual time. */
 static const char *const without_effect[] = {
-    "gateway_ip", "netmask_ip", "speed", "tun_dev", "persistent_tun_dev", "verbose", "dry_run",
-    "init_scripts", "send_omit_free", "so_filename", "so_flags", "stop_at", "debug", "is_anyip",
-    "non_fatal_behaviour", "mss", "udp_encaps", "no_cleanup", "high_perf", "allow_uninitialised",
+    "gateway_ip", "netmask_ip", "speed",        "tun_dev",        "persistent_tun_dev",
+    "verbose",    "dry_run",    "init_scripts", "send_omit_free", "so_filename",
+    "so_flags",   "stop_at",    "debug",        "is_anyip",       "non_fatal_behaviour",
+    "mss",        "udp_encaps", "no_cleanup",   "high_perf",      "allow_uninitialised",
 };
 
 static int wrong_value(const char *name, const char *value, char *problem, size_t size)
@@ -180,8 +207,8 @@ static int wrong_value(const char *name, const char *value, char *problem, size_
     return -1;
 }
 
-static int set_number(struct settings *settings, const struct number_option *option, const char *value,
-                      char *problem, size_t size)
+static int set_number(struct settings *settings, const struct number_option *option,
+                      const char *value, char *problem, size_t size)
 {
     uint64_t number = 0;
     if (!number_up_to(value, option->max, &number)) {
@@ -210,8 +237,8 @@ static int set_mode(struct settings *settings, const char *value, char *problem,
     return wrong_value("ip_version", value, problem, size);
 }
 
-static int set_address(struct duet_address *address, bool *given, const char *name, const char *value,
-                       char *problem, size_t size)
+static int set_address(struct duet_address *address, bool *given, const char *name,
+                       const char *value, char *problem, size_t size)
 {
     *given = value != NULL && duet_address_parse(value, address) == DUET_OK;
     return *given ? 0 : wrong_value(name, value, problem, size);
@@ -292,14 +319,16 @@ void settings_default(struct settings *settings)
     config->page_size = 4096;
     config->pages_max = 4096;
     config->send_buffer = 4194304;
-    /* The largest of Linux's tcp_rmem, which asks for a window scale of 7; sockets start with less. */
+    /* The largest of Linux's tcp_rmem, which asks for a window scale of 7; sockets start with less.
+     */
     config->receive_buffer = 6291456;
     settings->receive_buffer = 65536;
 }
 
 static void make_secret(struct duet_config *config, uint64_t seed)
 {
-    /* Not secret at all: a script gives the same result every time. splitmix64 of Steele and others. */
+    /* Not secret at all: a script gives the same result every time. splitmix64 of Steele and
+     * others. */
     for (size_t i = 0; i < DUET_SECRET_SIZE; i += 8) {
         seed += UINT64_C(0x9e3779b97f4a7c15);
         uint64_t z = seed;
@@ -319,8 +348,10 @@ bool settings_finish(struct settings *settings, char *problem, size_t size)
     if (!settings->remote_given) {
         (void)duet_address_parse(v6 ? "2001:db8::1" : "192.0.2.1", &settings->remote);
     }
-    if (duet_address_is_ipv4(&settings->local) == v6 || duet_address_is_ipv4(&settings->remote) == v6) {
-        snprintf(problem, size, "local_ip and remote_ip must be of the family that ip_version says");
+    if (duet_address_is_ipv4(&settings->local) == v6 ||
+        duet_address_is_ipv4(&settings->remote) == v6) {
+        snprintf(problem, size,
+                 "local_ip and remote_ip must be of the family that ip_version says");
         return false;
     }
     struct duet_config *config = &settings->config;

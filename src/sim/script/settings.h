@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a script is played: addresses, tolerance and the configuration of the stack, from option lines,
- * the command line and the sysctl commands that duet understands.
+/* Where a script is played: addresses, tolerance and the configuration of the stack, from option
+ * lines, the command line and the sysctl commands that duet understands.
  */
 #ifndef SCRIPT_SETTINGS_H
 #define SCRIPT_SETTINGS_H
@@ -33,8 +33,8 @@ int settings_option(struct settings *settings, const char *name, const char *val
                     size_t size);
 /* A field of duet_config by name, "delayed_ack=40ms". False: problem. */
 bool settings_config(struct settings *settings, const char *pair, char *problem, size_t size);
-/* Takes what it understands of a shell command. told is called with a line for each assignment, what
- * became of it; may be NULL. Returns false if the command is more than assignments. */
+/* Takes what it understands of a shell command. told is called with a line for each assignment,
+ * what became of it; may be NULL. Returns false if the command is more than assignments. */
 bool settings_command(struct settings *settings, const char *command,
                       void (*told)(void *context, const char *text), void *context);
 /* After all options: addresses of the family, MTU, secret. False: problem. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* POSIX sockets over a stack: descriptors, events, the way from a call in a script to the function that
- * does it, and the judgement of its result.
+/* POSIX sockets over a stack: descriptors, events, the way from a call in a script to the function
+ * that does it, and the judgement of its result.
  */
 #include "sim/script/sockets.h"
 
@@ -49,7 +49,8 @@ void sockets_free(struct player *player)
     }
 }
 
-/* Gives the newest socket the descriptor that the script expects, or the lowest free one from 3 on. */
+/* Gives the newest socket the descriptor that the script expects, or the lowest free one from 3 on.
+ */
 static bool number_descriptor(struct player *player, const struct call_event *call,
                               struct call_result *result)
 {
@@ -61,7 +62,8 @@ static bool number_descriptor(struct player *player, const struct call_event *ca
         }
     }
     if (wanted > 1 << 20 || sock_find(player, (int)wanted) != NULL) {
-        return player_broken(player, "the descriptor %lld is in use or too large", (long long)wanted);
+        return player_broken(player, "the descriptor %lld is in use or too large",
+                             (long long)wanted);
     }
     struct sock *old = sock_find_any(player, (int)wanted);
     if (old != NULL) {
@@ -87,7 +89,8 @@ int sock_take_error(struct sock *sock)
     return error;
 }
 
-/* How a connection ended, as a process is told: ECONNRESET becomes EPIPE when the peer had finished. */
+/* How a connection ended, as a process is told: ECONNRESET becomes EPIPE when the peer had
+ * finished. */
 static void end_sock(struct sock *sock, const struct duet_outcome *outcome)
 {
     sock->closed = true;
@@ -141,8 +144,9 @@ bool argument_number(struct player *player, const struct call_state *state, unsi
         return true;
     }
     char text[200];
-    return player_broken(player, "argument %u of %s() is no number or known constant: %s", number + 1,
-                         state->call->name, expression_print(expression, text, sizeof(text)));
+    return player_broken(player, "argument %u of %s() is no number or known constant: %s",
+                         number + 1, state->call->name,
+                         expression_print(expression, text, sizeof(text)));
 }
 
 struct sock *argument_sock(struct player *player, const struct call_state *state,
@@ -177,8 +181,8 @@ bool argument_address(struct player *player, const struct call_state *state, uns
         return true;
     }
     char text[200];
-    return player_broken(player, "argument %u of %s() is no address: %s", number + 1, state->call->name,
-                         expression_print(expression, text, sizeof(text)));
+    return player_broken(player, "argument %u of %s() is no address: %s", number + 1,
+                         state->call->name, expression_print(expression, text, sizeof(text)));
 }
 
 /* ---- results ---- */
@@ -197,7 +201,8 @@ enum call_status call_returns(struct call_result *result, int64_t value)
 }
 
 enum call_status call_waits(struct player *player, struct call_state *state,
-                            struct call_result *result, bool nonblocking, duet_time timeout, int error)
+                            struct call_result *result, bool nonblocking, duet_time timeout,
+                            int error)
 {
     if (nonblocking) {
         return call_fails(result, error);
@@ -274,7 +279,8 @@ static void print_result(const struct call_result *result, char *to, size_t size
     if (result->text != NULL) {
         snprintf(to, size, "%s", result->text);
     } else if (result->value == -1 && result->duet_error != 0) {
-        snprintf(to, size, "-1 %s (%s)", error_word(result), duet_error_sentence(result->duet_error));
+        snprintf(to, size, "-1 %s (%s)", error_word(result),
+                 duet_error_sentence(result->duet_error));
     } else if (result->value == -1 && result->error != 0) {
         snprintf(to, size, "-1 %s (%s)", error_word(result), errno_sentence(result->error));
     } else {
@@ -329,7 +335,8 @@ bool sockets_judge(struct player *player, const struct call_event *call,
 static const struct call_entry *find_entry(const char *name)
 {
     const struct call_entry *const tables[] = {calls_open(),    calls_data(), calls_end(),
-                                               calls_options(), calls_poll(), calls_duet(), calls_ask()};
+                                               calls_options(), calls_poll(), calls_duet(),
+                                               calls_ask()};
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         for (const struct call_entry *entry = tables[i]; entry->name != NULL; entry++) {
             if (strcmp(entry->name, name) == 0) {
@@ -356,8 +363,8 @@ enum call_status sockets_call(struct player *player, struct call_state *state,
         return CALL_WRONG;
     }
     if (call->count < entry->least || call->count > entry->most) {
-        (void)player_broken(player, "%s() takes %u to %u arguments, not %u", call->name, entry->least,
-                            entry->most, call->count);
+        (void)player_broken(player, "%s() takes %u to %u arguments, not %u", call->name,
+                            entry->least, entry->most, call->count);
         return CALL_WRONG;
     }
     *result = (struct call_result){0};

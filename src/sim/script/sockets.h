@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* POSIX sockets over a stack in virtual time: descriptors that scripts number themselves, options,
- * blocking, poll and epoll. Each call is a function that either finishes, with a result as the kernel
- * would give it, or says that it blocks and is called again, with its state, when something happened.
+ * blocking, poll and epoll. Each call is a function that either finishes, with a result as the
+ * kernel would give it, or says that it blocks and is called again, with its state, when something
+ * happened.
  */
 #ifndef SCRIPT_SOCKETS_H
 #define SCRIPT_SOCKETS_H
@@ -30,7 +31,8 @@ struct sock_watch { /* of an epoll descriptor */
 struct sock {
     struct sock *next;
     int fd;
-    bool open; /* false after close(fd): calls of ours still find it until the number is used again */
+    bool open; /* false after close(fd): calls of ours still find it until the number is used again
+                */
     enum sock_kind kind;
     bool v6, nonblocking;
     bool bound;
@@ -38,18 +40,21 @@ struct sock {
 
     bool has_handle;
     struct duet_handle handle;
-    bool connecting;  /* connect has been called and nobody was told how it ended */
+    bool connecting; /* connect has been called and nobody was told how it ended */
     bool connected;
     bool user_closed; /* duet_close or duet_abort was called */
     bool closed;      /* DUET_EVENT_CLOSED came, outcome is set */
     struct duet_outcome outcome;
-    int error;        /* errno to be told once, 0: none */
-    int last;         /* what the last call of duet returned, an enum duet_error */
+    int error; /* errno to be told once, 0: none */
+    int last;  /* what the last call of duet returned, an enum duet_error */
     bool read_shut, write_shut, oob_inline;
     uint32_t counts[SOCK_EVENT_BITS], event_count;
-    uint32_t read_offset, text_offset; /* bytes read; read and peeked follow the pattern from there */
+    uint32_t read_offset,
+        text_offset; /* bytes read; read and peeked follow the pattern from there */
 
     bool corked, linger_on;
+    bool holds; /* the last byte of a corked tail stays here, for the stack pushes with a byte */
+    uint8_t held;
     int64_t linger_seconds;
     duet_time receive_timeout, send_timeout; /* 0: none */
     struct sock_value values[SOCK_VALUES_MAX];
@@ -61,11 +66,11 @@ struct sock {
 
 struct call_result {
     int64_t value;
-    int error;        /* errno, with value -1 */
-    int duet_error;   /* or an enum duet_error, for the calls of duet itself */
-    const char *text; /* or a word: the state, an error name */
+    int error;           /* errno, with value -1 */
+    int duet_error;      /* or an enum duet_error, for the calls of duet itself */
+    const char *text;    /* or a word: the state, an error name */
     bool new_descriptor; /* value is what the script expects, or the lowest free one */
-    bool silent;      /* true: a call that only asks, which is no event of the connection */
+    bool silent;         /* true: a call that only asks, which is no event of the connection */
 };
 
 enum call_status { CALL_DONE, CALL_BLOCKS, CALL_WRONG };
@@ -105,8 +110,8 @@ const struct call_entry *calls_data(void);    /* read, write, ... */
 const struct call_entry *calls_end(void);     /* shutdown, close */
 const struct call_entry *calls_options(void); /* getsockopt, ioctl, fcntl */
 const struct call_entry *calls_poll(void);
-const struct call_entry *calls_duet(void);    /* those of ours that act */
-const struct call_entry *calls_ask(void);     /* those of ours that ask */
+const struct call_entry *calls_duet(void); /* those of ours that act */
+const struct call_entry *calls_ask(void);  /* those of ours that ask */
 
 const struct expression *argument(const struct call_state *state, unsigned number);
 /* The value of an argument; ... is otherwise. False: the player has its verdict. */
@@ -130,6 +135,8 @@ struct sock *sock_new(struct player *player, enum sock_kind kind);
 struct sock *sock_find(struct player *player, int fd);
 /* Also one whose descriptor has been closed. */
 struct sock *sock_find_any(struct player *player, int fd);
+/* Lets go of what a cork held back; more: but not of an incomplete segment. */
+void sock_flush(struct player *player, struct sock *sock, bool more);
 int sock_errno(int duet_error); /* a duet error as errno */
 int sock_take_error(struct sock *sock);
 uint32_t sock_readiness(struct player *player, struct sock *sock); /* POLLIN ... */
@@ -147,7 +154,7 @@ struct tcp_info_field {
     int64_t value;
 };
 /* The tcpi_ fields of a socket; returns how many, at most max. */
-unsigned sock_tcp_info(struct player *player, const struct sock *sock, struct tcp_info_field *fields,
-                       unsigned max);
+unsigned sock_tcp_info(struct player *player, const struct sock *sock,
+                       struct tcp_info_field *fields, unsigned max);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings in shell commands: what a script for Linux or FreeBSD asks of the kernel, asked of duet where duet
- * has it. Nothing is run here.
+/* Settings in shell commands: what a script for Linux or FreeBSD asks of the kernel, asked of duet
+ * where duet has it. Nothing is run here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,7 +265,8 @@ bool settings_command(struct settings *settings, const char *command,
             all = echo(&to, &at) && all;
             continue;
         }
-        bool sysctl = kind == 1 && (strcmp(word, "sysctl") == 0 || strcmp(word, "/sbin/sysctl") == 0);
+        bool sysctl =
+            kind == 1 && (strcmp(word, "sysctl") == 0 || strcmp(word, "/sbin/sysctl") == 0);
         while ((kind = next_word(&at, word)) == 1 || kind == 3) {
             if (sysctl && kind == 1 && word[0] != '-') {
                 assign_word(&to, word);

@@ -103,8 +103,10 @@ bool expression_number(const struct expression *expression, int64_t *value)
     case EXPRESSION_FIELD:
         return expression_number(expression->items, value);
     case EXPRESSION_CALL:
-        /* Values stay in host order: addresses and ports are taken from the structure they stand in. */
-        return expression->count == 1 && (is_call(expression, "htons") || is_call(expression, "htonl")) &&
+        /* Values stay in host order: addresses and ports are taken from the structure they stand
+         * in. */
+        return expression->count == 1 &&
+               (is_call(expression, "htons") || is_call(expression, "htonl")) &&
                expression_number(expression->items, value);
     case EXPRESSION_ANY:
     case EXPRESSION_STRING:
@@ -191,7 +193,8 @@ static void print_items(const struct expression *expression, const char *open, c
                         const char *between, char *to, size_t size)
 {
     size_t used = (size_t)snprintf(to, size, "%s", open);
-    for (const struct expression *i = expression->items; i != NULL && used + 1 < size; i = i->next) {
+    for (const struct expression *i = expression->items; i != NULL && used + 1 < size;
+         i = i->next) {
         expression_print(i, to + used, size - used);
         used += strlen(to + used);
         if (i->next != NULL && used + 1 < size) {
@@ -233,7 +236,8 @@ char *expression_print(const struct expression *expression, char *to, size_t siz
         used = (size_t)snprintf(to, size, "%.60s", expression->text);
         if (used + 1 < size) {
             bool call = expression->kind == EXPRESSION_CALL;
-            print_items(expression, call ? "(" : "=", call ? ")" : "", ", ", to + used, size - used);
+            print_items(expression, call ? "(" : "=", call ? ")" : "", ", ", to + used,
+                        size - used);
         }
         break;
     }
