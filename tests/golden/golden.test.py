@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The pictures of `duet show`: each scenario's ladder as reviewed, in every format, within its width;
 and the ladders in the documents, fresh. With --update the ladders are written instead of compared;
-look at the difference before you commit it."""
+look at the difference before you commit it.
+
+timeout: 300
+"""
 import difflib
 import html.parser
 import json
