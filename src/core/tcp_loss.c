@@ -2,8 +2,9 @@
 /* Loss: how it is noticed and what it costs (RFC 5681, 3.2; RFC 6582, NewReno; RFC 6298, 5).
  *
  *   three duplicate ACKs   resend the segment at SND.UNA, halve the window, keep the ACK clock
- * running partial ACK            the next hole: resend it too full ACK               recovery is
- * over timeout                one segment, and slow start from there over all that was in flight
+ *   partial ACK            the next hole: resend it too
+ *   full ACK               recovery is over
+ *   timeout                one segment, and slow start from there over all that was in flight
  */
 #include "base/bytes.h"
 #include "core/state.h"

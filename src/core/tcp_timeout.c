@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* TIMEOUTS (RFC 9293, 3.10.8). A connection has one node on the wheel, armed for the earliest of
  *
- *   timer            runs while                            lasts                   when it ends
- *   retransmission   something is unacknowledged           RTO, doubled each time  resend from
- * SND.UNA persist          something waits, nothing in flight    RTO, doubled each time  probe the
- * window user             either of those                       user timeout (R2)       give up:
- * E_TIMEOUT delayed ACK      text is unacknowledged by us          config.delayed_ack acknowledge
- *   keep-alive       enabled, idle, nothing in flight      idle, then interval     probe; give up
- * after some FIN-WAIT-2       nobody will read any more             config                  give up
- *   TIME-WAIT        in that state                         2 MSL                   CLOSED
+ *   timer           runs while                           lasts                  at its end
+ *   retransmission  something is unacknowledged          RTO, then doubled      resend from SND.UNA
+ *   persist         something waits, none in flight      RTO, then doubled      probe the window
+ *   user            either of those                      user timeout (R2)      give up: E_TIMEOUT
+ *   delayed ACK     text is unacknowledged by us         config.delayed_ack     acknowledge
+ *   keep-alive      enabled, idle, nothing in flight     idle, then interval    probe, or give up
+ *   FIN-WAIT-2      nobody will read any more            config                 give up
+ *   TIME-WAIT       in that state                        2 MSL                  CLOSED
  *
  * The node moves only to earlier times; when it fires early it is armed again. So an
  * acknowledgement that restarts the retransmission timer costs the wheel nothing.
