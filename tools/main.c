@@ -13,6 +13,7 @@ struct command {
 
 static const struct command commands[] = {
     {"show", "watch one TCP connection from SYN to the end of TIME-WAIT", command_show},
+    {"script", "play packet timelines against the stack, in virtual time", command_script},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
