@@ -21,7 +21,7 @@ static struct reply *reply_new(struct duet_stack *s)
         return NULL;
     }
     struct reply *reply = &ring->records[ring->tail++ % ring->capacity];
-    *reply = (struct reply){.page = POOL_NONE};
+    *reply = (struct reply){.page = POOL_NONE, .ttl = s->config.ttl};
     return reply;
 }
 
@@ -85,6 +85,8 @@ static struct reply *reply_for_conn(struct duet_stack *s, const struct tcp_conn 
     reply->seq = c->snd.nxt.raw;
     reply->ack = c->rcv.nxt.raw;
     reply->flags = flags;
+    reply->ttl = c->ttl;
+    reply->dscp = c->dscp;
     reply->timestamps = conn_is(c, TCP_CONN_TIMESTAMPS);
     reply->tsval = tcp_timestamp(s, c->ts_offset);
     reply->tsecr = c->ts_recent;
@@ -106,6 +108,7 @@ void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c)
         reply->window = (uint16_t)min_u32(rcv_wnd(c) >> c->receive_scale, UINT16_MAX);
 }
 
+/* The SYN,ACK has the IP fields that the listener hands on to the connection. */
 void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule rule)
 {
     struct reply *reply = reply_new(s);
@@ -116,6 +119,11 @@ void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule
     reply->state = DUET_SYN_RECEIVED;
     reply->half_open = half_open_index;
     reply->rule = (uint16_t)rule;
+    const struct tcp_listener *listener = demux_listener(s, &reply->tuple);
+    if (listener == NULL)
+        return;
+    reply->ttl = listener->ttl;
+    reply->dscp = listener->dscp;
 }
 
 void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
@@ -200,8 +208,11 @@ uint32_t flow_label(uint32_t timestamp_offset)
 
 static struct ip_packet reply_ip(const struct duet_stack *s, const struct reply *reply)
 {
-    return (struct ip_packet){.ttl = s->config.ttl,
-                              .flow_label = flow_label(tcp_timestamp_offset(s, &reply->tuple))};
+    return (struct ip_packet){
+        .ttl = reply->ttl,
+        .traffic_class = (uint8_t)(reply->dscp << 2),
+        .flow_label = flow_label(tcp_timestamp_offset(s, &reply->tuple)),
+    };
 }
 
 static bool build_segment(struct duet_stack *s, const struct reply *reply,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sequence numbers (RFC 9293, section 3.4) as a type without '<': all comparisons are modulo 2^32,
- * so a < b means that b is ahead of a by less than 2^31.
+ * so a < b means that b is ahead of a by less than 2^31. Of two numbers exactly 2^31 apart neither is
+ * ahead: all comparisons say no, so that such a number is never taken for a new one.
  *
  *        una            nxt
  *   ------|--------------|------------->      [una, nxt) is what is in flight
@@ -28,12 +29,12 @@ static inline bool seq_eq(struct seq a, struct seq b)
 
 static inline bool seq_lt(struct seq a, struct seq b)
 {
-    return (int32_t)(a.raw - b.raw) < 0;
+    return (int32_t)(b.raw - a.raw) > 0;
 }
 
 static inline bool seq_le(struct seq a, struct seq b)
 {
-    return (int32_t)(a.raw - b.raw) <= 0;
+    return (int32_t)(b.raw - a.raw) >= 0;
 }
 
 static inline struct seq seq_add(struct seq a, uint32_t n)

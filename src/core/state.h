@@ -61,6 +61,7 @@ struct reply {
     uint32_t half_open;    /* SYN_ACK: position in the ring */
     uint32_t page, length; /* ECHO: the message */
     uint16_t identifier, sequence;
+    uint8_t ttl, dscp;
 };
 
 struct reply_ring {
@@ -134,6 +135,12 @@ static inline bool conn_is(const struct tcp_conn *c, uint32_t flag)
 static inline uint32_t rcv_wnd(const struct tcp_conn *c)
 {
     return seq_distance(c->rcv.nxt, c->rcv.adv);
+}
+
+/* A rule was applied whose only trace is the segment that it sends. */
+static inline void count_rule(struct duet_stack *s, enum tcp_rule rule)
+{
+    s->rule_hits[rule]++;
 }
 
 /* ---- the functions of the core, by file ---- */

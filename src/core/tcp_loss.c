@@ -48,6 +48,7 @@ void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
     } else if (t->dupacks == DUPLICATE_ACK_THRESHOLD && seq_le(t->recover, c->snd.una)) {
         enter_recovery(s, c);
     } else if (t->dupacks < DUPLICATE_ACK_THRESHOLD) {
+        count_rule(s, TCP_RULE_LIMITED_TRANSMIT);
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_LIMITED_TRANSMIT);
     }
 }

@@ -95,7 +95,6 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
         acknowledgement_leaves(s, c);
     }
     draft->header.window = tcp_receive_window(s, c, is_syn);
-    s->rule_hits[draft->rule]++;
     trace_segment(s, DUET_TRACE_SEGMENT_OUT, &c->tuple, (enum duet_state)c->state, draft->rule,
                   &draft->header, 0, draft->retransmission);
     struct ip_packet ip = {.ttl = c->ttl,
@@ -138,10 +137,10 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, struct seq seq, struc
     t->last_sent = s->now;
     if (!conn_is(c, TCP_CONN_UNACCEPTED))
         c->sent_at = (uint32_t)(s->now / DUET_MILLISECOND);
-    if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST) {
+    if (t->deadline == DUET_NEVER)
         t->progress = s->now;
+    if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
         tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION); /* RFC 6298, 5.1 */
-    }
 }
 
 /* ---- one function a debt ---- */
@@ -160,6 +159,8 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
         .retransmission = again,
     };
     c->owes &= (uint16_t)~TCP_OWES_SYN;
+    if (draft.rule == TCP_RULE_SEND_SYN)
+        count_rule(s, draft.rule);
     begin(s, c, &draft, packet, 0);
     finish(s, c, &draft, c->snd.iss, 0);
     struct seq end = seq_add(c->snd.iss, 1);
@@ -247,6 +248,8 @@ static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
     if (n == 0 && !offer.fin)
         return false;
     duet_time deadline = t->deadline;
+    if (!is_override)
+        count_rule(s, TCP_RULE_WINDOW_PROBE);
     build_offer(s, c, packet, &offer, is_override ? TCP_RULE_SWS_OVERRIDE : TCP_RULE_WINDOW_PROBE);
     t->resend = seq_max(t->resend, seq_add(offer.seq, offer.length + offer.fin));
     if (is_override)
@@ -315,6 +318,7 @@ static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
     if (!tcp_send_next(s, c, most_text(s, c, packet), &offer))
         return false;
     enum tcp_rule rule = data_rule(c, transfer_of(s, c), &offer);
+    count_rule(s, rule);
     struct seq end = seq_add(offer.seq, offer.length + offer.fin);
     build_offer(s, c, packet, &offer, rule);
     transfer_of(s, c)->resend = end;

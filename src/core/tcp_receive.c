@@ -108,10 +108,13 @@ static void tell_readable(struct duet_stack *s, struct tcp_conn *c)
 static void owe_ack(struct duet_stack *s, struct tcp_conn *c, bool at_once)
 {
     uint32_t unacknowledged = seq_distance(c->rcv.acked, c->rcv.nxt);
-    if (at_once || conn_is(c, TCP_CONN_NO_DELAYED_ACK) || unacknowledged >= 2u * c->receive_mss)
+    if (at_once || conn_is(c, TCP_CONN_NO_DELAYED_ACK) || unacknowledged >= 2u * c->receive_mss) {
+        if ((c->owes & TCP_OWES_ACK) == 0)
+            count_rule(s, TCP_RULE_TEXT_ACKNOWLEDGED);
         tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_TEXT_ACKNOWLEDGED);
-    else
+    } else {
         tcp_delayed_ack_start(s, c);
+    }
 }
 
 static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)

@@ -269,6 +269,7 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
                           &c->ttl,
                           (uint16_t)(ip_header_size(&c->tuple.remote) + TCP_HEADER)};
     int error = set(s, &to, option, value);
+    count_rule(s, TCP_RULE_OPTION_SET);
     if (c->state >= DUET_ESTABLISHED)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_OPTION_SET); /* Nagle may let go of something */
     tcp_conn_settle(s, c);

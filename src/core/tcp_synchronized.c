@@ -248,7 +248,7 @@ static void eighth_check_fin(struct duet_stack *s, struct tcp_conn *c,
                              const struct tcp_segment *seg)
 {
     if (!can_receive(c)) {
-        if (seg->has_fin)
+        if (seg->has_fin || seg->text_length > 0)
             tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_TEXT_AFTER_FIN);
         return;
     }

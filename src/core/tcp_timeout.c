@@ -193,6 +193,7 @@ static void keepalive_expired(struct duet_stack *s, struct tcp_conn *c)
         return;
     }
     c->probes++;
+    count_rule(s, TCP_RULE_KEEPALIVE_PROBE);
     trace_timer(s, c, DUET_TIMER_KEEPALIVE, DUET_TIMER_EXPIRED, c->probes, 0,
                 TCP_RULE_KEEPALIVE_PROBE);
     tcp_owe(s, c, TCP_OWES_KEEPALIVE, TCP_RULE_KEEPALIVE_PROBE);
