@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The tee: a link around a link that shows a recorder what passes, in both directions, and changes
- * nothing but the tag. A packet gets its tag when it is sent here; the links below carry it along, so
- * that the tee at the other end tells which packet it was that arrived.
+/* The tee: a link around a link that shows a recorder what passes, in both directions, and
+ * changes nothing but the tag. A packet gets its tag when it is sent here; the links below carry
+ * it along, so that the tee at the other end tells which packet it was that arrived.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -68,7 +68,8 @@ static void tee_close(struct duet_link *link)
     free(tee);
 }
 
-int duet_tee(struct duet_link *inner, struct duet_recorder *recorder, unsigned end, struct duet_link **link)
+int duet_tee(struct duet_link *inner, struct duet_recorder *recorder, unsigned end,
+             struct duet_link **link)
 {
     struct tee *tee;
 

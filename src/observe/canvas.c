@@ -6,16 +6,23 @@
 #include <string.h>
 
 static const char *const escapes[CANVAS_STYLES] = {
-    [CANVAS_PLAIN] = "\033[0m",      [CANVAS_DIM] = "\033[0;2m",      [CANVAS_BOLD] = "\033[0;1m",
-    [CANVAS_FAULT] = "\033[0;1;31m", [CANVAS_IDLE] = "\033[0;37m",    [CANVAS_OPENING] = "\033[0;33m",
-    [CANVAS_OPEN] = "\033[0;32m",    [CANVAS_CLOSING] = "\033[0;35m", [CANVAS_WAITING] = "\033[0;36m",
+    [CANVAS_PLAIN] = "\033[0m",      [CANVAS_DIM] = "\033[0;2m",
+    [CANVAS_BOLD] = "\033[0;1m",     [CANVAS_FAULT] = "\033[0;1;31m",
+    [CANVAS_IDLE] = "\033[0;37m",    [CANVAS_OPENING] = "\033[0;33m",
+    [CANVAS_OPEN] = "\033[0;32m",    [CANVAS_CLOSING] = "\033[0;35m",
+    [CANVAS_WAITING] = "\033[0;36m",
 };
 
 /* Reads one character: its bytes (1 .. 4) and the columns it takes. */
 static size_t next_character(const char *text, size_t length, char bytes[5], unsigned *columns)
 {
     const unsigned char *at = (const unsigned char *)text;
-    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+    size_t size = at[0] < 0x80   ? 1
+                  : at[0] < 0xc2 ? 0
+                  : at[0] < 0xe0 ? 2
+                  : at[0] < 0xf0 ? 3
+                  : at[0] < 0xf5 ? 4
+                                 : 0;
     uint32_t code = size <= 1 ? at[0] : at[0] & (0xffu >> (size + 1));
 
     *columns = 1;
@@ -50,14 +57,14 @@ void canvas_start(struct canvas *canvas, FILE *to, unsigned columns, bool colour
 {
     canvas->to = to;
     canvas->colour = colour;
-    canvas->columns = columns < CANVAS_COLUMNS_MIN ? CANVAS_COLUMNS_MIN
+    canvas->columns = columns < CANVAS_COLUMNS_MIN   ? CANVAS_COLUMNS_MIN
                       : columns > CANVAS_COLUMNS_MAX ? CANVAS_COLUMNS_MAX
                                                      : columns;
     clear(canvas);
 }
 
-unsigned canvas_put(struct canvas *canvas, unsigned column, unsigned limit, const char *text, size_t length,
-                    enum canvas_style style)
+unsigned canvas_put(struct canvas *canvas, unsigned column, unsigned limit, const char *text,
+                    size_t length, enum canvas_style style)
 {
     if (limit > canvas->columns)
         limit = canvas->columns;
@@ -76,7 +83,8 @@ unsigned canvas_put(struct canvas *canvas, unsigned column, unsigned limit, cons
     return column;
 }
 
-unsigned canvas_text(struct canvas *canvas, unsigned column, const char *text, enum canvas_style style)
+unsigned canvas_text(struct canvas *canvas, unsigned column, const char *text,
+                     enum canvas_style style)
 {
     return canvas_put(canvas, column, canvas->columns, text, strlen(text), style);
 }
@@ -88,7 +96,8 @@ void canvas_right(struct canvas *canvas, unsigned limit, const char *text, enum 
     canvas_put(canvas, width > limit ? 0 : limit - width, limit, text, strlen(text), style);
 }
 
-void canvas_fill(struct canvas *canvas, unsigned from, unsigned to, const char *character, enum canvas_style style)
+void canvas_fill(struct canvas *canvas, unsigned from, unsigned to, const char *character,
+                 enum canvas_style style)
 {
     for (unsigned column = from; column < to; column++)
         canvas_put(canvas, column, to, character, strlen(character), style);

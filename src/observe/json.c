@@ -2,8 +2,8 @@
 /* A recording as JSON, one object a line. Which fields a line has, under which keys, stands in
  * trace_fields.def; docs/TRACE.md is the schema made from it.
  *
- * A record is first laid out as a struct json_line, of which the table names members; so there is one
- * writer for all of them, and no key that is not documented.
+ * A record is first laid out as a struct json_line, of which the table names members; so there is
+ * one writer for all of them, and no key that is not documented.
  */
 #include "observe/json.h"
 
@@ -64,14 +64,19 @@ struct json_field {
 
 #define MEMBER(member) (((struct json_line *)0)->member)
 /* Pointers are no numbers, so the question of a sign is asked of numbers only. */
-#define IS_SIGNED(member)                                                                                    \
+#define IS_SIGNED(member)                                                                          \
     _Generic(MEMBER(member), int64_t : true, const char * : false, default : false)
 
 static const struct json_field fields[] = {
 #define GROUP(name, kinds)
-#define FIELD(group, member, key, type, meaning)                                                             \
-    {JSON_##group, TYPE_##type, IS_SIGNED(member), offsetof(struct json_line, member), sizeof(MEMBER(member)), \
-     key,          meaning},
+#define FIELD(group, member, key, type, meaning)                                                   \
+    {JSON_##group,                                                                                 \
+     TYPE_##type,                                                                                  \
+     IS_SIGNED(member),                                                                            \
+     offsetof(struct json_line, member),                                                           \
+     sizeof(MEMBER(member)),                                                                       \
+     key,                                                                                          \
+     meaning},
 #include "observe/trace_fields.def"
 #undef GROUP
 #undef FIELD
@@ -93,7 +98,8 @@ void json_text(FILE *to, const char *text)
 
         if (byte == '"' || byte == '\\')
             fprintf(to, "\\%c", byte);
-        else if (byte < 0x20 || byte == 0x7f || byte == '<') /* so that it may also stand in a page's script */
+        else if (byte < 0x20 || byte == 0x7f ||
+                 byte == '<') /* so that it may also stand in a page's script */
             fprintf(to, "\\u%04x", byte);
         else
             fputc(byte, to);
@@ -126,7 +132,8 @@ static uint64_t get_number(const struct json_line *line, const struct json_field
 
 static void put_options(FILE *to, uint64_t options)
 {
-    static const char *const names[] = {"mss", "window-scale", "sack-permitted", "sack", "timestamps", "other"};
+    static const char *const names[] = {"mss",  "window-scale", "sack-permitted",
+                                        "sack", "timestamps",   "other"};
     const char *separator = "";
 
     fputc('[', to);
@@ -368,10 +375,12 @@ void json_tables(FILE *to)
     const char *separator = "";
 
     for (unsigned group = 0; group < sizeof kinds / sizeof kinds[0]; group++) {
-        fprintf(to, "%s**%s**\n\n| key | type | meaning |\n|---|---|---|\n", separator, kinds[group]);
+        fprintf(to, "%s**%s**\n\n| key | type | meaning |\n|---|---|---|\n", separator,
+                kinds[group]);
         for (size_t i = 0; i < FIELD_COUNT; i++)
             if (fields[i].group == (enum json_group)group)
-                fprintf(to, "| `%s` | %s | %s |\n", fields[i].key, type_text(fields[i].type), fields[i].meaning);
+                fprintf(to, "| `%s` | %s | %s |\n", fields[i].key, type_text(fields[i].type),
+                        fields[i].meaning);
         separator = "\n";
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From a recording to the ladder model (ladder.h): the walk over the records, and what packets do. What
- * the ends say of themselves is in ladder_trace.c.
+/* From a recording to the ladder model (ladder.h): the walk over the records, and what packets
+ * do. What the ends say of themselves is in ladder_trace.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,12 +8,12 @@
 
 #include "observe/ladder.h"
 
-/* Milliseconds are enough for a recording in which nothing lies further than this behind one: timers in
- * virtual time run out a tick late, and that is not worth three more digits. */
+/* Milliseconds are enough for a recording in which nothing lies further than this behind one:
+ * timers in virtual time run out a tick late, and that is not worth three more digits. */
 #define COARSE (100 * DUET_MICROSECOND)
 
-struct ladder_moment *ladder_add_moment(struct ladder_reader *reader, enum ladder_kind kind, duet_time time,
-                                        unsigned end, size_t pair)
+struct ladder_moment *ladder_add_moment(struct ladder_reader *reader, enum ladder_kind kind,
+                                        duet_time time, unsigned end, size_t pair)
 {
     struct ladder *ladder = reader->ladder;
     struct ladder_moment *moment = &ladder->moments[ladder->moment_count];
@@ -50,7 +50,8 @@ static void parse(struct ladder *ladder, struct ladder_arrow *arrow)
         tcp_parse(arrow->ip.payload, arrow->ip.payload_length, &arrow->header) != TCP_WIRE_OK)
         return;
     arrow->is_tcp = true;
-    arrow->pair = ladder_pair_of(ladder, arrow->from, arrow->header.source_port, arrow->header.destination_port);
+    arrow->pair = ladder_pair_of(ladder, arrow->from, arrow->header.source_port,
+                                 arrow->header.destination_port);
 }
 
 static void number(struct ladder *ladder, struct ladder_arrow *arrow)
@@ -71,7 +72,8 @@ static void number(struct ladder *ladder, struct ladder_arrow *arrow)
     }
 }
 
-static struct ladder_arrow *add_arrow(struct ladder *ladder, const struct record *packet, unsigned from)
+static struct ladder_arrow *add_arrow(struct ladder *ladder, const struct record *packet,
+                                      unsigned from)
 {
     struct ladder_arrow *arrow = &ladder->arrows[ladder->arrow_count++];
 
@@ -112,12 +114,13 @@ static int read_sent(struct ladder_reader *reader, const struct record *record)
     return 0;
 }
 
-/* The arrow of which this is the arrival: the one that left, a further copy of it, or one that nobody
- * sent. NULL: no memory. */
+/* The arrow of which this is the arrival: the one that left, a further copy of it, or one that
+ * nobody sent. NULL: no memory. */
 static struct ladder_arrow *arriving(struct ladder_reader *reader, const struct record *record)
 {
     struct ladder *ladder = reader->ladder;
-    size_t known = record->tag <= ladder->recorder->last_tag ? reader->by_tag[record->tag] : LADDER_NONE;
+    size_t known =
+        record->tag <= ladder->recorder->last_tag ? reader->by_tag[record->tag] : LADDER_NONE;
     struct ladder_arrow *arrow;
 
     if (known != LADDER_NONE && ladder->arrows[known].arrival == LADDER_NONE)
@@ -157,7 +160,8 @@ static int read_arrived(struct ladder_reader *reader, const struct record *recor
 
 static void read_fault(struct ladder_reader *reader, const struct record *record)
 {
-    size_t known = record->tag <= reader->ladder->recorder->last_tag ? reader->by_tag[record->tag] : LADDER_NONE;
+    size_t known = record->tag <= reader->ladder->recorder->last_tag ? reader->by_tag[record->tag]
+                                                                     : LADDER_NONE;
     struct ladder_arrow *arrow;
 
     if (known == LADDER_NONE)
@@ -191,8 +195,8 @@ static int walk(struct ladder_reader *reader)
             ladder_read_trace(reader, record->end, &record->u.trace);
             break;
         case RECORD_NOTE:
-            ladder_add_moment(reader, LADDER_NOTE, record->time, LADDER_BOTH_ENDS, LADDER_NONE)->note =
-                record->u.note;
+            ladder_add_moment(reader, LADDER_NOTE, record->time, LADDER_BOTH_ENDS, LADDER_NONE)
+                ->note = record->u.note;
             break;
         case RECORD_STATE:
             ladder_read_state(reader, record);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The ladder as a page: the drawing, and beside it what happens at each step, both states and both TCBs.
- * The arrow keys go forward and back; pointing at an arrow, tapping it, or reaching it with the tab key
- * tells why it was sent and what it did. The page needs nothing from anywhere else.
+/* The ladder as a page: the drawing, and beside it what happens at each step, both states and
+ * both TCBs. The arrow keys go forward and back; pointing at an arrow, tapping it, or reaching it
+ * with the tab key tells why it was sent and what it did. The page needs nothing from anywhere
+ * else.
  */
 #include <stdlib.h>
 
@@ -60,7 +61,8 @@ static void put_tcb(FILE *to, const struct ladder_tcb *tcb)
     fputc('}', to);
 }
 
-static void title(struct words *words, const struct ladder *ladder, const struct ladder_moment *moment)
+static void title(struct words *words, const struct ladder *ladder,
+                  const struct ladder_moment *moment)
 {
     const struct ladder_arrow *arrow;
 
@@ -92,7 +94,8 @@ static void put_sentence(FILE *to, const char **separator, const struct words *w
 /* The paragraphs beside the picture: header, what is unusual, then every rule. */
 static void put_say(FILE *to, const struct ladder *ladder, const struct ladder_moment *moment)
 {
-    const struct ladder_arrow *arrow = moment->arrow == LADDER_NONE ? NULL : &ladder->arrows[moment->arrow];
+    const struct ladder_arrow *arrow =
+        moment->arrow == LADDER_NONE ? NULL : &ladder->arrows[moment->arrow];
     const char *separator = "";
     struct words words, field;
 
@@ -125,7 +128,8 @@ static void put_say(FILE *to, const struct ladder *ladder, const struct ladder_m
     fputc(']', to);
 }
 
-static void put_step(FILE *to, const struct svg_layout *layout, const struct svg_item *item, struct html_ends *ends)
+static void put_step(FILE *to, const struct svg_layout *layout, const struct svg_item *item,
+                     struct html_ends *ends)
 {
     const struct ladder *ladder = layout->ladder;
     const struct ladder_moment *moment = &ladder->moments[item->moment];
@@ -163,7 +167,8 @@ static void put_steps(FILE *to, const struct svg_layout *layout)
     struct html_ends ends = {.state = {DUET_CLOSED, DUET_CLOSED}};
     const char *separator = "";
 
-    for (size_t i = layout->ladder->moment_count; i-- > 0;) { /* the first moment of each end is written last */
+    for (size_t i = layout->ladder->moment_count;
+         i-- > 0;) { /* the first moment of each end is written last */
         const struct ladder_moment *moment = &layout->ladder->moments[i];
 
         if (moment->end != LADDER_BOTH_ENDS) {
@@ -189,7 +194,8 @@ static void put_steps(FILE *to, const struct svg_layout *layout)
 
 static void put_panel(FILE *to, const struct duet_recorder *recorder)
 {
-    fputs("<aside aria-live=\"polite\">\n<div class=\"buttons\"><button id=\"back\">&#9664; back</button>"
+    fputs("<aside aria-live=\"polite\">\n<div class=\"buttons\"><button id=\"back\">&#9664; "
+          "back</button>"
           "<button id=\"next\">next &#9654;</button><span id=\"count\"></span></div>\n"
           "<h2 id=\"title\"></h2><div id=\"time\" class=\"keys\"></div>\n<div class=\"states\">",
           to);
@@ -206,9 +212,10 @@ static void put_panel(FILE *to, const struct duet_recorder *recorder)
     }
     fputs("</tr>\n", to);
     for (unsigned i = 0; i < TCB_FIELDS; i++)
-        fprintf(to, "<tr><th>%s</th><td id=\"%s0\"></td><td id=\"%s1\"></td></tr>\n", tcb_fields[i], tcb_fields[i],
-                tcb_fields[i]);
-    fputs("</table>\n<p class=\"keys\"><kbd>&#8594;</kbd> <kbd>&#8592;</kbd> step, <kbd>Home</kbd> <kbd>End</kbd>; "
+        fprintf(to, "<tr><th>%s</th><td id=\"%s0\"></td><td id=\"%s1\"></td></tr>\n", tcb_fields[i],
+                tcb_fields[i], tcb_fields[i]);
+    fputs("</table>\n<p class=\"keys\"><kbd>&#8594;</kbd> <kbd>&#8592;</kbd> step, <kbd>Home</kbd> "
+          "<kbd>End</kbd>; "
           "point at an arrow for its why.</p>\n</aside>\n",
           to);
 }
@@ -229,7 +236,8 @@ static void put_summary(FILE *to, const struct ladder *ladder)
     fputs("</dl>\n", to);
 }
 
-static void put_head(FILE *to, const struct ladder *ladder, const struct duet_ladder_options *options)
+static void put_head(FILE *to, const struct ladder *ladder,
+                     const struct duet_ladder_options *options)
 {
     const char *name = options->title == NULL ? "A TCP connection" : options->title;
 
@@ -251,7 +259,8 @@ static void put_head(FILE *to, const struct ladder *ladder, const struct duet_la
     fputs("</header>\n<main>\n<div class=\"picture\">\n", to);
 }
 
-int duet_ladder_html(const struct duet_recorder *recorder, const struct duet_ladder_options *options, FILE *to)
+int duet_ladder_html(const struct duet_recorder *recorder,
+                     const struct duet_ladder_options *options, FILE *to)
 {
     struct ladder ladder;
     struct svg_layout layout;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* In which order a picture shows the moments.
  *
- * Only two orders are real: that of the moments at each end, and that a packet arrives after it left.
- * Within these, a packet's departure and arrival are put in one row where nothing happened between them
- * that a reader must see between them. Two packets that crossed on the way, one that was overtaken, and
- * something the receiver did while the packet was under way keep their two moments apart.
+ * Only two orders are real: that of the moments at each end, and that a packet arrives after it
+ * left. Within these, a packet's departure and arrival are put in one row where nothing happened
+ * between them that a reader must see between them. Two packets that crossed on the way, one that
+ * was overtaken, and something the receiver did while the packet was under way keep their two
+ * moments apart.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 struct order {
     const struct ladder *ladder;
-    bool *shown; /* by moment */
+    bool *shown;                           /* by moment */
     size_t *under_way[DUET_RECORDER_ENDS]; /* arrows in order of departure, by the end they left */
     size_t under_way_count[DUET_RECORDER_ENDS];
     size_t looked_at[DUET_RECORDER_ENDS]; /* earlier ones arrived before anything that is left */
@@ -34,13 +35,15 @@ static duet_time end_of(const struct ladder_arrow *arrow)
     return arrow->arrived != DUET_NEVER ? arrow->arrived : arrow->sent;
 }
 
-/* Whether a was under way only while b was: then b's moments stand around a's, and a needs one row. */
+/* Whether a was under way only while b was: then b's moments stand around a's, and a needs one
+ * row. */
 static bool is_within(const struct ladder_arrow *a, const struct ladder_arrow *b)
 {
     return a->sent > b->sent && end_of(a) < end_of(b);
 }
 
-/* Whether a packet of the other direction was under way at the same time, for more than an instant. */
+/* Whether a packet of the other direction was under way at the same time, for more than an
+ * instant. */
 static bool is_crossed(struct order *order, const struct ladder_arrow *arrow)
 {
     unsigned other = arrow->to;
@@ -54,14 +57,15 @@ static bool is_crossed(struct order *order, const struct ladder_arrow *arrow)
 
         if (opposite->sent >= arrow->arrived)
             break;
-        if (end_of(opposite) > arrow->sent && !is_within(arrow, opposite) && !is_within(opposite, arrow))
+        if (end_of(opposite) > arrow->sent && !is_within(arrow, opposite) &&
+            !is_within(opposite, arrow))
             return true;
     }
     return false;
 }
 
-/* Whether departure and arrival can share a row: what the receiver still has to do before the arrival is
- * of the same instant, so that it can be shown first. */
+/* Whether departure and arrival can share a row: what the receiver still has to do before the
+ * arrival is of the same instant, so that it can be shown first. */
 static bool can_join(struct order *order, size_t departure)
 {
     const struct ladder *ladder = order->ladder;
@@ -76,7 +80,8 @@ static bool can_join(struct order *order, size_t departure)
             continue;
         if (moment->end == LADDER_BOTH_ENDS || moment->time != arrow->arrived)
             return false;
-        if (moment->kind == LADDER_ARRIVAL && ladder->arrows[moment->arrow].departure != LADDER_NONE &&
+        if (moment->kind == LADDER_ARRIVAL &&
+            ladder->arrows[moment->arrow].departure != LADDER_NONE &&
             !order->shown[ladder->arrows[moment->arrow].departure])
             return false;
     }
@@ -123,10 +128,12 @@ int ladder_order(const struct ladder *ladder, struct ladder_row **rows, size_t *
     struct order order = {
         .ladder = ladder,
         .shown = calloc(ladder->moment_count + 1, sizeof *order.shown),
-        .under_way = {calloc(ladder->arrow_count + 1, sizeof(size_t)), calloc(ladder->arrow_count + 1, sizeof(size_t))},
+        .under_way = {calloc(ladder->arrow_count + 1, sizeof(size_t)),
+                      calloc(ladder->arrow_count + 1, sizeof(size_t))},
         .rows = calloc(ladder->moment_count + 1, sizeof *order.rows),
     };
-    bool ok = order.shown != NULL && order.under_way[0] != NULL && order.under_way[1] != NULL && order.rows != NULL;
+    bool ok = order.shown != NULL && order.under_way[0] != NULL && order.under_way[1] != NULL &&
+              order.rows != NULL;
 
     if (ok)
         run(&order);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Which connection a packet belongs to, and sequence numbers as people count them: from the initial
- * sequence number of their direction, with 0 for the SYN.
+/* Which connection a packet belongs to, and sequence numbers as people count them: from the
+ * initial sequence number of their direction, with 0 for the SYN.
  *
- * A number is looked for in the newest epoch first. It belongs there if it lies at most LADDER_SLACK beyond
- * what was sent in it, or a little before its start (a keep-alive probe, an old acknowledgement).
+ * A number is looked for in the newest epoch first. It belongs there if it lies at most
+ * LADDER_SLACK beyond what was sent in it, or a little before its start (a keep-alive probe, an
+ * old acknowledgement).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,8 @@ static void add_epoch(struct ladder_direction *direction, uint32_t isn, bool old
         memmove(&direction->epochs[0], &direction->epochs[1], direction->count * sizeof epoch);
     }
     at = oldest ? 0 : direction->count;
-    memmove(&direction->epochs[at + 1], &direction->epochs[at], (direction->count - at) * sizeof epoch);
+    memmove(&direction->epochs[at + 1], &direction->epochs[at],
+            (direction->count - at) * sizeof epoch);
     direction->epochs[at] = epoch;
     direction->count++;
 }
@@ -58,7 +60,8 @@ static unsigned find_epoch(const struct ladder_direction *direction, uint32_t va
     for (unsigned i = direction->count; i-- > 0;) {
         uint32_t offset = value - direction->epochs[i].isn;
 
-        if (offset <= direction->epochs[i].high + LADDER_SLACK || offset > UINT32_MAX - SLACK_BEFORE)
+        if (offset <= direction->epochs[i].high + LADDER_SLACK ||
+            offset > UINT32_MAX - SLACK_BEFORE)
             return i;
     }
     return direction->count;
@@ -72,7 +75,8 @@ void ladder_learn_isn(struct ladder_direction *direction, uint32_t isn, bool inj
     add_epoch(direction, isn, injected);
 }
 
-void ladder_learn(struct ladder_direction *direction, const struct tcp_header *header, bool injected)
+void ladder_learn(struct ladder_direction *direction, const struct tcp_header *header,
+                  bool injected)
 {
     unsigned at;
     uint32_t high;
@@ -87,8 +91,8 @@ void ladder_learn(struct ladder_direction *direction, const struct tcp_header *h
         direction->epochs[at].high = high;
 }
 
-struct ladder_number ladder_number(const struct ladder *ladder, const struct ladder_direction *direction,
-                                   uint32_t value)
+struct ladder_number ladder_number(const struct ladder *ladder,
+                                   const struct ladder_direction *direction, uint32_t value)
 {
     unsigned at = ladder->absolute ? direction->count : find_epoch(direction, value);
 

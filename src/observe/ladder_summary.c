@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a ladder comes to: who opened, how much went each way, who closed, how long TIME-WAIT lasted. */
+/* What a ladder comes to: who opened, how much went each way, who closed, how long TIME-WAIT
+ * lasted. */
 #include "observe/ladder.h"
 
 static void count_departure(struct ladder_summary *summary, const struct ladder_arrow *arrow)
@@ -38,7 +39,8 @@ static void count_bytes(struct ladder *ladder)
         direction = &ladder->pairs[arrow->pair].from[arrow->from];
         for (unsigned e = direction->count; e-- > 0;) {
             struct ladder_epoch *epoch = &direction->epochs[e];
-            uint32_t start = arrow->header.seq + ((arrow->header.flags & DUET_SYN) != 0) - epoch->isn;
+            uint32_t start =
+                arrow->header.seq + ((arrow->header.flags & DUET_SYN) != 0) - epoch->isn;
             uint32_t end = start + arrow->header.text_length;
 
             if (start > epoch->high + LADDER_SLACK)
@@ -63,7 +65,8 @@ static void count_moment(struct ladder *ladder, const struct ladder_moment *mome
         count_departure(summary, &ladder->arrows[moment->arrow]);
     if (moment->after == DUET_ESTABLISHED)
         summary->established[end] = true;
-    if (moment->kind == LADDER_ARRIVAL && moment->after == DUET_CLOSED && moment->before != DUET_CLOSED &&
+    if (moment->kind == LADDER_ARRIVAL && moment->after == DUET_CLOSED &&
+        moment->before != DUET_CLOSED &&
         (ladder->arrows[moment->arrow].header.flags & DUET_RST) != 0)
         summary->reset_by = ladder->arrows[moment->arrow].from;
     if (moment->after == DUET_TIME_WAIT && moment->before != DUET_TIME_WAIT)
@@ -89,7 +92,8 @@ static bool fins_crossed(const struct ladder *ladder)
         if (arrow->arrived < arrived[arrow->from])
             arrived[arrow->from] = arrow->arrived;
     }
-    return sent[0] != DUET_NEVER && sent[1] != DUET_NEVER && sent[0] < arrived[1] && sent[1] < arrived[0];
+    return sent[0] != DUET_NEVER && sent[1] != DUET_NEVER && sent[0] < arrived[1] &&
+           sent[1] < arrived[0];
 }
 
 void ladder_summarise(struct ladder *ladder)

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The ladder as a drawing: two lifelines with coloured bars for the states, slanted arrows between them,
- * labels in the sender's half, instants and events outside.
+/* The ladder as a drawing: two lifelines with coloured bars for the states, slanted arrows
+ * between them, labels in the sender's half, instants and events outside.
  */
 #include <string.h>
 
 #include "observe/canvas.h"
 #include "observe/svg.h"
 
-enum { BAR = 10, TITLE_ROOM = 34, DOT = 3 };
-
-#define SLOPE_MAX 0.3
+enum { TITLE_ROOM = 34, DOT = 3 };
 
 const char *svg_state_colour(enum duet_state state)
 {
@@ -69,7 +67,8 @@ void svg_text(FILE *to, const char *text)
     put_escaped(to, text, strlen(text));
 }
 
-static void put_part(FILE *to, int x, int y, const char *class, const char *anchor, const char *text, size_t length)
+static void put_part(FILE *to, int x, int y, const char *class, const char *anchor,
+                     const char *text, size_t length)
 {
     if (length == 0)
         return;
@@ -78,22 +77,24 @@ static void put_part(FILE *to, int x, int y, const char *class, const char *anch
     fputs("</text>\n", to);
 }
 
-static void put_text(FILE *to, int x, int y, const char *class, const char *anchor, const char *text)
+void svg_put_text(FILE *to, int x, int y, const char *class, const char *anchor, const char *text)
 {
     put_part(to, x, y, class, anchor, text, strlen(text));
 }
 
 /* ---- lifelines ---- */
 
-static void put_bar(const struct svg_layout *layout, FILE *to, unsigned end, int from, int until, enum duet_state state)
+static void put_bar(const struct svg_layout *layout, FILE *to, unsigned end, int from, int until,
+                    enum duet_state state)
 {
     if (until > from)
         fprintf(to, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n",
-                layout->lifeline[end] - BAR / 2, from, BAR, until - from, svg_state_colour(state));
+                layout->lifeline[end] - SVG_BAR / 2, from, SVG_BAR, until - from,
+                svg_state_colour(state));
 }
 
-/* The bars of one end: a colour from each change of state to the next. Returns the state at the top, which is
- * that before the first moment. */
+/* The bars of one end: a colour from each change of state to the next. Returns the state at the
+ * top, which is that before the first moment. */
 static enum duet_state put_lifeline(const struct svg_layout *layout, FILE *to, unsigned end)
 {
     const struct ladder *ladder = layout->ladder;
@@ -104,7 +105,8 @@ static enum duet_state put_lifeline(const struct svg_layout *layout, FILE *to, u
 
     for (size_t i = 0; i < layout->item_count; i++) {
         const struct svg_item *item = &layout->items[i];
-        const struct ladder_moment *moment = item->moment == LADDER_NONE ? NULL : &ladder->moments[item->moment];
+        const struct ladder_moment *moment =
+            item->moment == LADDER_NONE ? NULL : &ladder->moments[item->moment];
 
         if (moment == NULL || moment->end != end)
             continue;
@@ -122,8 +124,8 @@ static enum duet_state put_lifeline(const struct svg_layout *layout, FILE *to, u
     put_bar(layout, to, end, from, layout->bottom, state);
     words_clear(&words);
     words_state(&words, first, inferred);
-    put_text(to, layout->lifeline[end] + (end == 0 ? -14 : 14), layout->top + 12, "state", end == 0 ? "end" : "start",
-             words.text);
+    svg_put_text(to, layout->lifeline[end] + (end == 0 ? -14 : 14), layout->top + 12, "state",
+                 end == 0 ? "end" : "start", words.text);
     return first;
 }
 
@@ -134,19 +136,22 @@ static void put_gap(const struct svg_layout *layout, FILE *to, const struct svg_
     for (unsigned end = 0; end < DUET_RECORDER_ENDS; end++) {
         int x = layout->lifeline[end];
 
-        fprintf(to,
-                "<path class=\"break\" d=\"M%d %d l%d -6 l0 6 l%d -6 l0 12 l%d 6 l0 -6 l%d 6 z\"/>\n", x - 10,
-                item->y - 2, 10, 10, -10, -10);
+        fprintf(
+            to,
+            "<path class=\"break\" d=\"M%d %d l%d -6 l0 6 l%d -6 l0 12 l%d 6 l0 -6 l%d 6 z\"/>\n",
+            x - 10, item->y - 2, 10, 10, -10, -10);
     }
     words_clear(&words);
     words_duration(&words, item->gap);
     words_add(&words, item->gap == DUET_SECOND ? " passes" : " pass");
-    put_text(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, item->y + 4, "gap", "middle", words.text);
+    svg_put_text(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, item->y + 4, "gap", "middle",
+                 words.text);
 }
 
 /* ---- moments ---- */
 
-static void put_note(const struct svg_layout *layout, FILE *to, const struct svg_item *item, unsigned step)
+static void put_note(const struct svg_layout *layout, FILE *to, const struct svg_item *item,
+                     unsigned step)
 {
     const char *text = layout->ladder->moments[item->moment].note, *next;
     int y = item->y + 4;
@@ -155,14 +160,15 @@ static void put_note(const struct svg_layout *layout, FILE *to, const struct svg
     for (; *text != '\0'; text = next, y += SVG_LINE + 2) {
         size_t length = canvas_wrap(text, svg_note_columns(layout), &next);
 
-        put_part(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, y, "note", "middle", text, length);
+        put_part(to, (layout->lifeline[0] + layout->lifeline[1]) / 2, y, "note", "middle", text,
+                 length);
     }
     fputs("</g>\n", to);
 }
 
 /* Instant, state if it is new, and event, outside the lifeline. */
-static void put_moment(const struct svg_layout *layout, FILE *to, const struct svg_item *item, bool is_new,
-                       unsigned step)
+static void put_moment(const struct svg_layout *layout, FILE *to, const struct svg_item *item,
+                       bool is_new, unsigned step)
 {
     const struct ladder_moment *moment = &layout->ladder->moments[item->moment];
     unsigned end = moment->end;
@@ -173,155 +179,45 @@ static void put_moment(const struct svg_layout *layout, FILE *to, const struct s
     fprintf(to, "<g class=\"moment\" data-step=\"%u\">\n", step);
     words_clear(&words);
     words_instant(&words, layout->ladder, moment->time);
-    put_text(to, layout->lifeline[end] + sign * 14, item->y + 4, "time", anchor, words.text);
+    svg_put_text(to, layout->lifeline[end] + sign * 14, item->y + 4, "time", anchor, words.text);
     offset = 14 + ((int)words.length + 2) * SVG_CHARACTER;
     words_clear(&words);
     words_state(&words, moment->after, moment->inferred);
     if (is_new)
-        put_text(to, layout->lifeline[end] + sign * offset, item->y + 4, "state", anchor, words.text);
+        svg_put_text(to, layout->lifeline[end] + sign * offset, item->y + 4, "state", anchor,
+                     words.text);
     words_clear(&words);
     words_title(&words, moment);
     if (words.length == 0)
         words_wait(&words, moment);
-    put_text(to, layout->lifeline[end] + sign * 14, item->y + 4 + SVG_LINE, "event", anchor, words.text);
-    fprintf(to, "<circle cx=\"%d\" cy=\"%d\" r=\"%d\" class=\"dot\"/>\n</g>\n", layout->lifeline[end], item->y, DOT);
-}
-
-/* ---- arrows ---- */
-
-struct line {
-    double x1, y1, x2, y2;
-};
-
-/* From where to where an arrow is drawn: from lifeline to lifeline, or as far as it came. */
-static struct line line_of(const struct svg_layout *layout, const struct ladder_arrow *arrow)
-{
-    double from = layout->lifeline[arrow->from], to = layout->lifeline[arrow->to];
-    double side = arrow->from == 0 ? BAR / 2.0 : -BAR / 2.0;
-    struct line line = {.x1 = from + side, .x2 = to - side};
-
-    if (arrow->departure != LADDER_NONE)
-        line.y1 = layout->y[arrow->departure];
-    if (arrow->arrival != LADDER_NONE)
-        line.y2 = layout->y[arrow->arrival];
-    if (arrow->arrival == LADDER_NONE) { /* lost half way */
-        line.x2 = from + (to - from) * 0.55;
-        line.y2 = line.y1 + SVG_SLANT * 0.55;
-    }
-    if (arrow->departure == LADDER_NONE) { /* it comes from nowhere, or is a copy that the network made */
-        line.x1 = from + (to - from) * 0.45;
-        line.y1 = line.y2 - SVG_SLANT * 0.55;
-    }
-    return line;
-}
-
-static void put_labels(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow,
-                       const struct line *line)
-{
-    double slope = (line->y2 - line->y1) / (line->x2 - line->x1);
-    bool rightwards = arrow->from == 0;
-    const char *anchor = rightwards ? "start" : "end";
-    struct words words;
-
-    int up = -5, down = 13;
-
-    /* Text is slanted with its line; beside a steep one it stands straight, and all of it above. */
-    if (slope > SLOPE_MAX || slope < -SLOPE_MAX) {
-        slope = 0;
-        for (unsigned i = 1; svg_arrow_line(&words, layout->ladder, arrow, i); i++)
-            up -= SVG_LINE - 2;
-        down = up + SVG_LINE - 2;
-    }
-    fprintf(to, "<g transform=\"matrix(1 %.4f 0 1 %.1f %.1f)\">\n", slope, line->x1, line->y1);
-    for (unsigned i = 0; svg_arrow_line(&words, layout->ladder, arrow, i); i++)
-        put_text(to, rightwards ? 14 : -14, i == 0 ? up : down + ((int)i - 1) * (SVG_LINE - 2),
-                 i == 0 ? "flags" : "fields", anchor, words.text);
-    fputs("</g>\n", to);
-}
-
-static void put_why(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow)
-{
-    struct words words;
-
-    words_clear(&words);
-    words_rule(&words, arrow->rule);
-    fputs("<title>", to);
-    svg_text(to, words.text);
-    if (arrow->arrival != LADDER_NONE) {
-        const struct ladder_moment *arrival = &layout->ladder->moments[arrow->arrival];
-
-        words_clear(&words);
-        words_add(&words, "\n%s: ", layout->ladder->recorder->ends[arrow->to].name);
-        words_rule(&words, words_verdict(arrival));
-        if (words_verdict(arrival) != 0)
-            svg_text(to, words.text);
-    }
-    fputs("</title>\n", to);
-}
-
-/* Opens the group of an arrow, of which there are two: ways are drawn before labels, so that no way hides a
- * label of another arrow. */
-static void open_group(FILE *to, const struct ladder_arrow *arrow, size_t index, const char *class, bool focusable)
-{
-    bool bad = arrow->lost != DUET_NEVER || (arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0);
-
-    fprintf(to, "<g class=\"arrow %s%s\" data-arrow=\"%zu\"%s>\n", class, bad ? " bad" : "", index,
-            focusable ? " tabindex=\"0\" role=\"button\"" : "");
-}
-
-static void put_way(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow, size_t index,
-                    bool alone)
-{
-    struct line line = line_of(layout, arrow);
-    bool lost = arrow->lost != DUET_NEVER;
-    bool reset = arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0;
-
-    open_group(to, arrow, index, "way", !alone);
-    if (alone)
-        put_why(layout, to, arrow);
-    fprintf(to, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"reach\"/>\n", line.x1, line.y1, line.x2,
-            line.y2);
-    fprintf(to, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"shaft%s\"%s/>\n", line.x1, line.y1,
-            line.x2, line.y2, arrow->departure == LADDER_NONE ? " copy" : "",
-            lost ? "" : reset ? " marker-end=\"url(#head-bad)\"" : " marker-end=\"url(#head)\"");
-    if (lost) {
-        fprintf(to, "<path class=\"cross\" d=\"M%.1f %.1f l12 12 m0 -12 l-12 12\"/>\n", line.x2 - 6, line.y2 - 6);
-        put_text(to, (int)line.x2 + (arrow->from == 0 ? 12 : -12), (int)line.y2 + 4, "lost",
-                 arrow->from == 0 ? "start" : "end", "lost");
-    }
-    fputs("</g>\n", to);
-}
-
-static void put_label(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow, size_t index,
-                      bool alone)
-{
-    struct line line = line_of(layout, arrow);
-
-    open_group(to, arrow, index, "label", false);
-    if (alone)
-        put_why(layout, to, arrow);
-    put_labels(layout, to, arrow, &line);
-    fputs("</g>\n", to);
+    svg_put_text(to, layout->lifeline[end] + sign * 14, item->y + 4 + SVG_LINE, "event", anchor,
+                 words.text);
+    fprintf(to, "<circle cx=\"%d\" cy=\"%d\" r=\"%d\" class=\"dot\"/>\n</g>\n",
+            layout->lifeline[end], item->y, DOT);
 }
 
 /* ---- the whole ---- */
 
 static const char style[] =
     "text{font:11px 'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#222}"
-    ".title{font-size:18px;font-weight:bold}.lesson{font-size:12px}.end{font-size:14px;font-weight:bold}"
-    ".state{font-weight:bold}.time{fill:#6b7280}.event{fill:#1d4f91}.note{font-weight:bold;font-size:12px}"
+    ".title{font-size:18px;font-weight:bold}.lesson{font-size:12px}.end{font-size:14px;font-weight:"
+    "bold}"
+    ".state{font-weight:bold}.time{fill:#6b7280}.event{fill:#1d4f91}.note{font-weight:bold;font-"
+    "size:12px}"
     ".gap{fill:#6b7280;font-style:italic}.flags{font-weight:bold}.lost,.bad .flags{fill:#c62828}"
     ".label text,.gap,.note{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}"
     ".shaft{stroke:#333;stroke-width:1.5}.copy{stroke-dasharray:5 3}.bad .shaft{stroke:#c62828}"
     ".reach{stroke:transparent;stroke-width:22}.cross{stroke:#c62828;stroke-width:2.5;fill:none}"
     ".dot{fill:#fff;stroke:#333}.break{fill:#fff;stroke:#fff}.summary{fill:#444}";
 
-static int put_lines(FILE *to, const struct svg_layout *layout, const char *class, const char *text, int y)
+static int put_lines(FILE *to, const struct svg_layout *layout, const char *class, const char *text,
+                     int y)
 {
     const char *next;
 
     for (; text != NULL && *text != '\0'; text = next, y += SVG_LINE + 2) {
-        size_t length = canvas_wrap(text, (unsigned)(layout->width - 2 * SVG_MARGIN) / (SVG_CHARACTER + 1), &next);
+        size_t length = canvas_wrap(
+            text, (unsigned)(layout->width - 2 * SVG_MARGIN) / (SVG_CHARACTER + 1), &next);
 
         put_part(to, SVG_MARGIN, y, class, "start", text, length);
     }
@@ -337,8 +233,8 @@ static void put_summary(FILE *to, const struct svg_layout *layout)
     for (unsigned i = 0; words_summary(&words, layout->ladder, i, &about); i++) {
         if (words.length == 0)
             continue;
-        put_text(to, SVG_MARGIN, y, "time", "start", about);
-        put_text(to, SVG_MARGIN + 90, y, "summary", "start", words.text);
+        svg_put_text(to, SVG_MARGIN, y, "time", "start", about);
+        svg_put_text(to, SVG_MARGIN + 90, y, "summary", "start", words.text);
         y += SVG_LINE + 2;
     }
 }
@@ -350,16 +246,18 @@ static void put_picture(const struct svg_layout *layout, bool alone, FILE *to)
     unsigned step = 0;
 
     for (unsigned end = 0; end < DUET_RECORDER_ENDS; end++) {
-        put_text(to, layout->lifeline[end], layout->top - 10, "end", "middle", ladder->recorder->ends[end].name);
+        svg_put_text(to, layout->lifeline[end], layout->top - 10, "end", "middle",
+                     ladder->recorder->ends[end].name);
         shown[end] = put_lifeline(layout, to, end);
     }
     for (size_t i = 0; i < ladder->arrow_count; i++)
-        put_way(layout, to, &ladder->arrows[i], i, alone);
+        svg_way(layout, to, &ladder->arrows[i], i, alone);
     for (size_t i = 0; i < ladder->arrow_count; i++)
-        put_label(layout, to, &ladder->arrows[i], i, alone);
+        svg_label(layout, to, &ladder->arrows[i], i, alone);
     for (size_t i = 0; i < layout->item_count; i++) {
         const struct svg_item *item = &layout->items[i];
-        unsigned end = item->moment == LADDER_NONE ? LADDER_BOTH_ENDS : ladder->moments[item->moment].end;
+        unsigned end =
+            item->moment == LADDER_NONE ? LADDER_BOTH_ENDS : ladder->moments[item->moment].end;
 
         if (item->moment == LADDER_NONE) {
             put_gap(layout, to, item);
@@ -378,24 +276,32 @@ int svg_top(const struct duet_ladder_options *options, bool alone)
 
     if (alone && options->title != NULL)
         top += TITLE_ROOM;
-    if (alone && options->lesson != NULL) /* at most so many lines, for the page is at least so wide */
-        top += (SVG_LINE + 2) * (1 + (int)strlen(options->lesson) / ((2 * SVG_OUTER + SVG_INNER_MIN) / 8 - 8));
+    if (alone &&
+        options->lesson != NULL) /* at most so many lines, for the page is at least so wide */
+        top += (SVG_LINE + 2) *
+               (1 + (int)strlen(options->lesson) / ((2 * SVG_OUTER + SVG_INNER_MIN) / 8 - 8));
     return top;
 }
 
-void svg_write(const struct svg_layout *layout, const struct duet_ladder_options *options, bool alone, FILE *to)
+void svg_write(const struct svg_layout *layout, const struct duet_ladder_options *options,
+               bool alone, FILE *to)
 {
     int height = layout->height + (alone ? 5 * (SVG_LINE + 2) : 0);
 
-    fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
-                "role=\"img\">\n",
+    fprintf(to,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
+            "height=\"%d\" "
+            "role=\"img\">\n",
             layout->width, height, layout->width, height);
     fprintf(to, "<style>%s</style>\n", style);
     fputs("<defs>\n"
-          "<marker id=\"head\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerUnits=\"userSpaceOnUse\" markerWidth=\"12\" markerHeight=\"12\" "
+          "<marker id=\"head\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" "
+          "markerUnits=\"userSpaceOnUse\" markerWidth=\"12\" markerHeight=\"12\" "
           "orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#333\"/></marker>\n"
-          "<marker id=\"head-bad\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerUnits=\"userSpaceOnUse\" "
-          "markerWidth=\"12\" markerHeight=\"12\" orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#c62828\"/></marker>\n"
+          "<marker id=\"head-bad\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" "
+          "markerUnits=\"userSpaceOnUse\" "
+          "markerWidth=\"12\" markerHeight=\"12\" orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" "
+          "fill=\"#c62828\"/></marker>\n"
           "</defs>\n",
           to);
     fprintf(to, "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", layout->width, height);
@@ -409,7 +315,8 @@ void svg_write(const struct svg_layout *layout, const struct duet_ladder_options
     fputs("</svg>\n", to);
 }
 
-int duet_ladder_svg(const struct duet_recorder *recorder, const struct duet_ladder_options *options, FILE *to)
+int duet_ladder_svg(const struct duet_recorder *recorder, const struct duet_ladder_options *options,
+                    FILE *to)
 {
     struct ladder ladder;
     struct svg_layout layout;

@@ -6,9 +6,9 @@
  *        0.000 │ <mss 1460,sackOK,TS val 1 ecr 0,ws 7>            │ 0.010
  *              │ why: ...
  *
- * Each end has a column of SIDE characters and a lifeline; what passes between them is written in the
- * middle. Beside the arrow stands the state after it was sent or taken, above that the state before if it
- * was another one, below the instant.
+ * Each end has a column of SIDE characters and a lifeline; what passes between them is written in
+ * the middle. Beside the arrow stands the state after it was sent or taken, above that the state
+ * before if it was another one, below the instant.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +18,18 @@
 /* A silence from which on the picture says how long it is. */
 #define GAP_SHOWN (500 * DUET_MILLISECOND)
 
+/* In real time an answer leaves this much later than what it answers arrived. */
+#define AT_ONCE DUET_MILLISECOND
+
 /* ---- a packet ---- */
 
 /* The header fields, as many lines as they need; the states before stand beside the last one. */
-static void put_label(struct text_picture *picture, const struct ladder_arrow *arrow, const struct text_sides *sides,
-                      const char *extra)
+static void put_label(struct text_picture *picture, const struct ladder_arrow *arrow,
+                      const struct text_sides *sides, const char *extra)
 {
     struct canvas *canvas = &picture->canvas;
-    enum canvas_style style = arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0 ? CANVAS_FAULT : CANVAS_BOLD;
+    enum canvas_style style =
+        arrow->is_tcp && (arrow->header.flags & DUET_RST) != 0 ? CANVAS_FAULT : CANVAS_BOLD;
     unsigned first = picture->left + 2, limit = picture->right - 1, at;
     struct words words;
 
@@ -65,13 +69,15 @@ static void put_number(struct canvas *canvas, const struct ladder_arrow *arrow, 
         canvas_right(canvas, tail - 3, text, CANVAS_DIM);
 }
 
-static void put_arrow(struct text_picture *picture, const struct ladder_arrow *arrow, enum part part)
+static void put_arrow(struct text_picture *picture, const struct ladder_arrow *arrow,
+                      enum part part)
 {
     struct canvas *canvas = &picture->canvas;
     bool rightwards = arrow->from == 0;
     unsigned first = picture->left + 1, last = picture->right - 1;
     unsigned middle = (first + last) / 2;
-    enum canvas_style style = part == PART_LOST || arrow->faults[DUET_FAULT_CORRUPT] ? CANVAS_FAULT : CANVAS_PLAIN;
+    enum canvas_style style =
+        part == PART_LOST || arrow->faults[DUET_FAULT_CORRUPT] ? CANVAS_FAULT : CANVAS_PLAIN;
     bool near_sender = part == PART_DEPARTURE || part == PART_LOST;
 
     /* The half that is not shown belongs to the other end of the way. */
@@ -81,9 +87,11 @@ static void put_arrow(struct text_picture *picture, const struct ladder_arrow *a
         first = middle;
     canvas_fill(canvas, first, last + 1, "─", style);
     if (part == PART_DEPARTURE || part == PART_LOST)
-        canvas_fill(canvas, rightwards ? last - 3 : first, rightwards ? last + 1 : first + 4, "╌", style);
+        canvas_fill(canvas, rightwards ? last - 3 : first, rightwards ? last + 1 : first + 4, "╌",
+                    style);
     if (part == PART_ARRIVAL)
-        canvas_fill(canvas, rightwards ? first : last - 3, rightwards ? first + 4 : last + 1, "╌", style);
+        canvas_fill(canvas, rightwards ? first : last - 3, rightwards ? first + 4 : last + 1, "╌",
+                    style);
     if (part == PART_LOST && rightwards)
         canvas_text(canvas, last + 1, "✗ lost", style);
     else if (part == PART_LOST)
@@ -92,7 +100,8 @@ static void put_arrow(struct text_picture *picture, const struct ladder_arrow *a
         canvas_text(canvas, rightwards ? last : first, rightwards ? "▶" : "◀", style);
     put_number(canvas, arrow, rightwards ? first : last);
     canvas_text(canvas, picture->left, rightwards && part != PART_ARRIVAL ? "├" : "│", CANVAS_DIM);
-    canvas_text(canvas, picture->right, !rightwards && part != PART_ARRIVAL ? "┤" : "│", CANVAS_DIM);
+    canvas_text(canvas, picture->right, !rightwards && part != PART_ARRIVAL ? "┤" : "│",
+                CANVAS_DIM);
 }
 
 static void explain(struct text_flow *flow, const char *who, uint16_t rule)
@@ -107,7 +116,8 @@ static void explain(struct text_flow *flow, const char *who, uint16_t rule)
     flow_text(flow, words.text, 2, CANVAS_DIM);
 }
 
-static void explain_wait(struct text_flow *flow, const char *who, const struct ladder_moment *moment)
+static void explain_wait(struct text_flow *flow, const char *who,
+                         const struct ladder_moment *moment)
 {
     struct words words;
 
@@ -121,7 +131,8 @@ static void explain_wait(struct text_flow *flow, const char *who, const struct l
     flow_text(flow, words.text, 2, CANVAS_WAITING);
 }
 
-static enum part part_of(const struct ladder *ladder, const struct ladder_arrow *arrow, bool departs, bool arrives)
+static enum part part_of(const struct ladder *ladder, const struct ladder_arrow *arrow,
+                         bool departs, bool arrives)
 {
     /* An end that is not observed shows no arrivals; nobody says that they did not happen. */
     bool unseen = arrow->arrival == LADDER_NONE && ladder->recorder->ends[arrow->to].inferred;
@@ -143,7 +154,8 @@ static void explain_departure(struct text_flow *flow, const struct ladder_arrow 
     struct words words;
     bool answers = false;
 
-    for (unsigned i = 0; last != NULL && last->time == departure->time && i < last->rule_count; i++)
+    for (unsigned i = 0;
+         last != NULL && departure->time - last->time <= AT_ONCE && i < last->rule_count; i++)
         answers = answers || last->rules[i] == arrow->rule;
     if (arrow->rule == 0 || !answers) {
         explain(flow, "why", arrow->rule);
@@ -156,7 +168,8 @@ static void explain_departure(struct text_flow *flow, const struct ladder_arrow 
 }
 
 /* What it did: every decision that tells something, or the one that says most. */
-static void explain_arrival(struct text_flow *flow, const char *receiver, const struct ladder_moment *arrival)
+static void explain_arrival(struct text_flow *flow, const char *receiver,
+                            const struct ladder_moment *arrival)
 {
     uint16_t verdict = words_verdict(arrival);
 
@@ -168,7 +181,8 @@ static void explain_arrival(struct text_flow *flow, const char *receiver, const 
 
 /* What is said under an arrow. */
 static void explain_packet(struct text_flow *flow, const struct ladder_arrow *arrow,
-                           const struct ladder_moment *departure, const struct ladder_moment *arrival)
+                           const struct ladder_moment *departure,
+                           const struct ladder_moment *arrival)
 {
     const char *receiver = flow->picture->ladder->recorder->ends[arrow->to].name;
     struct words words;
@@ -228,7 +242,8 @@ static void put_packet(struct text_picture *picture, const struct ladder_row *ro
 /* ---- what happens at one end, and notes ---- */
 
 /* The text of an event of the right end stands at the right. */
-static unsigned event_indent(const struct text_picture *picture, unsigned end, const char *title, bool has_rule)
+static unsigned event_indent(const struct text_picture *picture, unsigned end, const char *title,
+                             bool has_rule)
 {
     unsigned width = picture->right - picture->left - 1;
     unsigned wanted = canvas_width(title, strlen(title)) + 1;
@@ -257,10 +272,12 @@ static void put_event(struct text_picture *picture, const struct ladder_moment *
     flow.indent = event_indent(picture, moment->end, title.text, rule.length > 0);
 
     /* Without a change the instant is enough, and the event is a single line. */
-    page_side(picture, moment->end, changed ? &sides.before[moment->end] : &sides.instant[moment->end],
-             changed ? sides.before_style[moment->end] : CANVAS_DIM);
+    page_side(picture, moment->end,
+              changed ? &sides.before[moment->end] : &sides.instant[moment->end],
+              changed ? sides.before_style[moment->end] : CANVAS_DIM);
     length = canvas_wrap(title.text, picture->right - picture->left - flow.indent - 1, &next);
-    canvas_put(&picture->canvas, picture->left + flow.indent, picture->right, title.text, length, CANVAS_BOLD);
+    canvas_put(&picture->canvas, picture->left + flow.indent, picture->right, title.text, length,
+               CANVAS_BOLD);
     canvas_text(&picture->canvas, picture->left, moment->end == 0 ? "●" : "│", CANVAS_BOLD);
     canvas_text(&picture->canvas, picture->right, moment->end == 1 ? "●" : "│", CANVAS_BOLD);
     canvas_flush(&picture->canvas);
@@ -302,7 +319,8 @@ static void put_gap(struct text_picture *picture, duet_time gap)
     words_duration(&words, gap);
     words_add(&words, "%s  · · ·", gap == DUET_SECOND ? " passes" : " pass");
     width = canvas_width(words.text, words.length);
-    canvas_text(&picture->canvas, picture->left + 1 + (picture->right - picture->left - 1 - width) / 2, words.text,
+    canvas_text(&picture->canvas,
+                picture->left + 1 + (picture->right - picture->left - 1 - width) / 2, words.text,
                 CANVAS_DIM);
     page_finish(picture, "┊");
     page_line(picture);
@@ -313,7 +331,8 @@ static void put_gap(struct text_picture *picture, duet_time gap)
 static void put_row(struct text_picture *picture, const struct ladder_row *row)
 {
     const struct ladder_moment *moment = &picture->ladder->moments[row->moment];
-    bool event = moment->kind != LADDER_DEPARTURE && moment->kind != LADDER_ARRIVAL && moment->kind != LADDER_NOTE;
+    bool event = moment->kind != LADDER_DEPARTURE && moment->kind != LADDER_ARRIVAL &&
+                 moment->kind != LADDER_NOTE;
     bool tight = event && moment->before == moment->after && words_verdict(moment) == 0;
 
     if (event && !ladder_is_shown(moment))
@@ -335,7 +354,8 @@ static void put_row(struct text_picture *picture, const struct ladder_row *row)
         put_packet(picture, row);
 }
 
-static void put_paragraph(struct text_picture *picture, const char *text, unsigned indent, enum canvas_style style)
+static void put_paragraph(struct text_picture *picture, const char *text, unsigned indent,
+                          enum canvas_style style)
 {
     const char *next;
 
@@ -375,11 +395,13 @@ static void put_foot(struct text_picture *picture)
         put_paragraph(picture, words.text, 12, CANVAS_PLAIN);
     }
     if (recorder->ends[0].inferred || recorder->ends[1].inferred)
-        put_paragraph(picture, "~ marks a state that was concluded from packets, not reported by that end.", 1,
-                      CANVAS_DIM);
+        put_paragraph(picture,
+                      "~ marks a state that was concluded from packets, not reported by that end.",
+                      1, CANVAS_DIM);
 }
 
-int duet_ladder_text(const struct duet_recorder *recorder, const struct duet_ladder_options *options, FILE *to)
+int duet_ladder_text(const struct duet_recorder *recorder,
+                     const struct duet_ladder_options *options, FILE *to)
 {
     struct text_picture picture;
     struct ladder ladder;

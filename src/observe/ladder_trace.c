@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the ends say of themselves, attached to the moments it belongs to (see ladder.h).
  *
- * A flow of the trace is a pair of sockets; which ports they have is known from its segments only, so
- * flows are mapped to pairs before the walk. A flow without segments is a listener.
+ * A flow of the trace is a pair of sockets; which ports they have is known from its segments
+ * only, so flows are mapped to pairs before the walk. A flow without segments is a listener.
  */
 #include <stdlib.h>
 
@@ -60,7 +60,8 @@ enum duet_state ladder_state_of(const struct ladder_reader *reader, unsigned end
     return reader->listening[end] ? DUET_LISTEN : DUET_CLOSED;
 }
 
-static void set_state(struct ladder_reader *reader, unsigned end, size_t pair, enum duet_state state)
+static void set_state(struct ladder_reader *reader, unsigned end, size_t pair,
+                      enum duet_state state)
 {
     if (pair != LADDER_NONE) {
         reader->ladder->pairs[pair].state_known[end] = true;
@@ -71,14 +72,16 @@ static void set_state(struct ladder_reader *reader, unsigned end, size_t pair, e
 }
 
 /* The moment that what is said now belongs to, or NULL. */
-static struct ladder_moment *context_of(struct ladder_reader *reader, unsigned end, duet_time time, size_t pair)
+static struct ladder_moment *context_of(struct ladder_reader *reader, unsigned end, duet_time time,
+                                        size_t pair)
 {
     struct ladder_moment *moment;
 
     if (reader->context[end] == LADDER_NONE)
         return NULL;
     moment = &reader->ladder->moments[reader->context[end]];
-    if (moment->time != time || (pair != LADDER_NONE && moment->pair != LADDER_NONE && moment->pair != pair))
+    if (moment->time != time ||
+        (pair != LADDER_NONE && moment->pair != LADDER_NONE && moment->pair != pair))
         return NULL;
     return moment;
 }
@@ -93,8 +96,8 @@ static void add_rule(struct ladder_moment *moment, uint16_t rule)
     moment->rules[moment->rule_count++] = rule;
 }
 
-static void set_tcb(struct ladder_reader *reader, struct ladder_moment *moment, uint32_t una, uint32_t nxt,
-                    uint32_t wnd, uint32_t rcv_nxt, uint32_t rcv_wnd)
+static void set_tcb(struct ladder_reader *reader, struct ladder_moment *moment, uint32_t una,
+                    uint32_t nxt, uint32_t wnd, uint32_t rcv_nxt, uint32_t rcv_wnd)
 {
     struct ladder *ladder = reader->ladder;
     const struct ladder_direction *from = NULL;
@@ -114,7 +117,8 @@ static void set_tcb(struct ladder_reader *reader, struct ladder_moment *moment, 
     ladder->pairs[moment->pair].tcb[moment->end] = moment->tcb;
 }
 
-static void read_rule(struct ladder_reader *reader, unsigned end, size_t pair, const struct duet_trace_event *event)
+static void read_rule(struct ladder_reader *reader, unsigned end, size_t pair,
+                      const struct duet_trace_event *event)
 {
     struct ladder_moment *moment = context_of(reader, end, event->time, pair);
 
@@ -123,8 +127,8 @@ static void read_rule(struct ladder_reader *reader, unsigned end, size_t pair, c
         moment->minor = true;
     }
     add_rule(moment, event->rule);
-    set_tcb(reader, moment, event->u.tcb.una, event->u.tcb.nxt, event->u.tcb.wnd, event->u.tcb.rcv_nxt,
-            event->u.tcb.rcv_wnd);
+    set_tcb(reader, moment, event->u.tcb.una, event->u.tcb.nxt, event->u.tcb.wnd,
+            event->u.tcb.rcv_nxt, event->u.tcb.rcv_wnd);
 }
 
 static void read_change(struct ladder_reader *reader, unsigned end, size_t pair,
@@ -147,11 +151,13 @@ static void read_change(struct ladder_reader *reader, unsigned end, size_t pair,
     set_state(reader, end, pair, to);
     if (pair != LADDER_NONE && event->u.state_change.iss != 0)
         ladder_learn_isn(&reader->ladder->pairs[pair].from[end], event->u.state_change.iss, false);
-    set_tcb(reader, moment, event->u.state_change.una, event->u.state_change.nxt, event->u.state_change.wnd,
-            event->u.state_change.rcv_nxt, event->u.state_change.rcv_wnd);
+    set_tcb(reader, moment, event->u.state_change.una, event->u.state_change.nxt,
+            event->u.state_change.wnd, event->u.state_change.rcv_nxt,
+            event->u.state_change.rcv_wnd);
 }
 
-static void read_timer(struct ladder_reader *reader, unsigned end, size_t pair, const struct duet_trace_event *event)
+static void read_timer(struct ladder_reader *reader, unsigned end, size_t pair,
+                       const struct duet_trace_event *event)
 {
     struct ladder_moment *moment;
 
@@ -187,7 +193,8 @@ static bool is_minor_call(const struct duet_trace_event *event)
     return true;
 }
 
-static void read_call(struct ladder_reader *reader, unsigned end, size_t pair, const struct duet_trace_event *event)
+static void read_call(struct ladder_reader *reader, unsigned end, size_t pair,
+                      const struct duet_trace_event *event)
 {
     struct ladder_moment *moment = ladder_add_moment(reader, LADDER_CALL, event->time, end, pair);
 
@@ -196,20 +203,22 @@ static void read_call(struct ladder_reader *reader, unsigned end, size_t pair, c
 }
 
 /* Whether a trace event and a packet are about the same segment. */
-static bool is_same(const struct ladder_arrow *arrow, unsigned local_end, const struct duet_trace_event *event)
+static bool is_same(const struct ladder_arrow *arrow, unsigned local_end,
+                    const struct duet_trace_event *event)
 {
     const struct tcp_header *header = &arrow->header;
     bool leaves = arrow->from == local_end;
     uint16_t local = leaves ? header->source_port : header->destination_port;
     uint16_t remote = leaves ? header->destination_port : header->source_port;
 
-    return arrow->is_tcp && local == event->u.segment.local_port && remote == event->u.segment.remote_port &&
-           header->seq == event->u.segment.seq && header->flags == event->u.segment.flags &&
+    return arrow->is_tcp && local == event->u.segment.local_port &&
+           remote == event->u.segment.remote_port && header->seq == event->u.segment.seq &&
+           header->flags == event->u.segment.flags &&
            ((header->flags & DUET_ACK) == 0 || header->ack == event->u.segment.ack);
 }
 
-/* A half-open record has too little for a TCB in the trace; what it knows stands in its SYN,ACK and in the
- * SYN that it answers. */
+/* A half-open record has too little for a TCB in the trace; what it knows stands in its SYN,ACK
+ * and in the SYN that it answers. */
 static void learn_half_open(struct ladder *ladder, const struct ladder_arrow *arrow)
 {
     struct ladder_moment *moment = &ladder->moments[arrow->departure];
@@ -226,7 +235,8 @@ static void learn_half_open(struct ladder *ladder, const struct ladder_arrow *ar
     for (size_t i = ladder->arrow_count; i-- > 0;) {
         const struct ladder_arrow *syn = &ladder->arrows[i];
 
-        if (!syn->is_tcp || syn->to != arrow->from || syn->pair != arrow->pair || (syn->header.flags & DUET_SYN) == 0)
+        if (!syn->is_tcp || syn->to != arrow->from || syn->pair != arrow->pair ||
+            (syn->header.flags & DUET_SYN) == 0)
             continue;
         moment->tcb.wnd = syn->header.window;
         break;
@@ -234,12 +244,14 @@ static void learn_half_open(struct ladder *ladder, const struct ladder_arrow *ar
     ladder->pairs[arrow->pair].tcb[arrow->from] = moment->tcb;
 }
 
-static void explain(struct ladder_reader *reader, struct ladder_arrow *arrow, const struct duet_trace_event *event)
+static void explain(struct ladder_reader *reader, struct ladder_arrow *arrow,
+                    const struct duet_trace_event *event)
 {
     struct ladder *ladder = reader->ladder;
     struct ladder_moment *moment = &ladder->moments[arrow->departure];
     struct ladder_pair *pair = &ladder->pairs[arrow->pair];
-    struct ladder_number next = ladder_number(ladder, &pair->from[arrow->from], ladder_end_of(&arrow->header));
+    struct ladder_number next =
+        ladder_number(ladder, &pair->from[arrow->from], ladder_end_of(&arrow->header));
 
     arrow->explained = true;
     arrow->rule = event->rule;
@@ -247,17 +259,20 @@ static void explain(struct ladder_reader *reader, struct ladder_arrow *arrow, co
     if (moment->state_rule == 0)
         moment->before = moment->after = (enum duet_state)event->state;
     learn_half_open(ladder, arrow);
-    if (moment->tcb.known && moment->tcb.nxt.base == next.base && (int32_t)(next.value - moment->tcb.nxt.value) > 0) {
+    if (moment->tcb.known && moment->tcb.nxt.base == next.base &&
+        (int32_t)(next.value - moment->tcb.nxt.value) > 0) {
         moment->tcb.nxt = next;
         pair->tcb[arrow->from] = moment->tcb;
     }
     reader->context[arrow->from] = arrow->departure;
 }
 
-static void read_out(struct ladder_reader *reader, unsigned end, const struct duet_trace_event *event)
+static void read_out(struct ladder_reader *reader, unsigned end,
+                     const struct duet_trace_event *event)
 {
     struct ladder *ladder = reader->ladder;
-    size_t first = ladder->arrow_count > LADDER_MATCH_BACK ? ladder->arrow_count - LADDER_MATCH_BACK : 0;
+    size_t first =
+        ladder->arrow_count > LADDER_MATCH_BACK ? ladder->arrow_count - LADDER_MATCH_BACK : 0;
 
     for (size_t i = first; i < ladder->arrow_count; i++) {
         struct ladder_arrow *arrow = &ladder->arrows[i];
@@ -276,7 +291,8 @@ static void read_out(struct ladder_reader *reader, unsigned end, const struct du
 void ladder_match_early(struct ladder_reader *reader, size_t index)
 {
     struct ladder_arrow *arrow = &reader->ladder->arrows[index];
-    size_t first = reader->early_count > LADDER_MATCH_BACK ? reader->early_count - LADDER_MATCH_BACK : 0;
+    size_t first =
+        reader->early_count > LADDER_MATCH_BACK ? reader->early_count - LADDER_MATCH_BACK : 0;
 
     for (size_t i = first; i < reader->early_count; i++) {
         if (reader->early[i] == NULL || reader->early_end[i] != arrow->from ||
@@ -288,10 +304,12 @@ void ladder_match_early(struct ladder_reader *reader, size_t index)
     }
 }
 
-static void read_in(struct ladder_reader *reader, unsigned end, const struct duet_trace_event *event)
+static void read_in(struct ladder_reader *reader, unsigned end,
+                    const struct duet_trace_event *event)
 {
     struct ladder *ladder = reader->ladder;
-    size_t first = ladder->arrow_count > LADDER_MATCH_BACK ? ladder->arrow_count - LADDER_MATCH_BACK : 0;
+    size_t first =
+        ladder->arrow_count > LADDER_MATCH_BACK ? ladder->arrow_count - LADDER_MATCH_BACK : 0;
     size_t context = reader->context[end];
 
     /* Nearly always the packet that has just arrived; in a burst, the oldest that matches. */
@@ -305,10 +323,12 @@ static void read_in(struct ladder_reader *reader, unsigned end, const struct due
     }
     reader->context[end] = context;
     if (context != LADDER_NONE)
-        ladder->moments[context].before = ladder->moments[context].after = (enum duet_state)event->state;
+        ladder->moments[context].before = ladder->moments[context].after =
+            (enum duet_state)event->state;
 }
 
-void ladder_read_trace(struct ladder_reader *reader, unsigned end, const struct duet_trace_event *event)
+void ladder_read_trace(struct ladder_reader *reader, unsigned end,
+                       const struct duet_trace_event *event)
 {
     const size_t *slot = flow_slot(reader, end, event->flow);
     size_t pair = slot == NULL ? LADDER_NONE : *slot;
@@ -338,10 +358,11 @@ void ladder_read_trace(struct ladder_reader *reader, unsigned end, const struct 
     }
 }
 
-/* An end with a trace says its state itself unless it has lost it: it starts again, with nothing. */
+/* An end with a trace says its state itself, unless it has lost it and starts again. */
 static void restart(struct ladder_reader *reader, unsigned end, const struct record *record)
 {
-    struct ladder_moment *moment = ladder_add_moment(reader, LADDER_STATE, record->time, end, reader->last_pair[end]);
+    struct ladder_moment *moment =
+        ladder_add_moment(reader, LADDER_STATE, record->time, end, reader->last_pair[end]);
 
     moment->after = record->u.state.state;
     moment->note = "starts again, and knows of nothing";
@@ -354,8 +375,8 @@ static void restart(struct ladder_reader *reader, unsigned end, const struct rec
     reader->context[end] = LADDER_NONE;
 }
 
-/* An end that is asked answers a little later than what it tells of; a change belongs to the packet that
- * it has just received or sent. */
+/* An end that is asked answers a little later than what it tells of; a change belongs to the
+ * packet that it has just received or sent. */
 void ladder_read_state(struct ladder_reader *reader, const struct record *record)
 {
     unsigned end = record->end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A recording as a pcapng file (draft-ietf-opsawg-pcapng): a section header, one interface an end, and
- * each packet once for every end that saw it, in order of time, with our explanation as its comment.
- * Little-endian, link type raw IP, times in nanoseconds.
+/* A recording as a pcapng file (draft-ietf-opsawg-pcapng): a section header, one interface an
+ * end, and each packet once for every end that saw it, in order of time, with our explanation as
+ * its comment. Little-endian, link type raw IP, times in nanoseconds.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,15 +16,15 @@ enum {
     LINKTYPE_RAW = 101,
     OPTION_END = 0,
     OPTION_COMMENT = 1,
-    OPTION_APPLICATION = 4,    /* of a section */
-    OPTION_NAME = 2,           /* of an interface */
-    OPTION_RESOLUTION = 9,     /* of an interface: 10^-n seconds */
-    OPTION_FLAGS = 2,          /* of a packet: bits 0-1 are 1 inbound, 2 outbound */
+    OPTION_APPLICATION = 4, /* of a section */
+    OPTION_NAME = 2,        /* of an interface */
+    OPTION_RESOLUTION = 9,  /* of an interface: 10^-n seconds */
+    OPTION_FLAGS = 2,       /* of a packet: bits 0-1 are 1 inbound, 2 outbound */
     BLOCK_MAX = 65536 + 8 * WORDS_SIZE,
 };
 
-/* A block while it is put together; what does not fit is a mistake of ours, as an IP packet has at most
- * 65,535 bytes. */
+/* A block while it is put together; what does not fit is a mistake of ours, as an IP packet has
+ * at most 65,535 bytes. */
 struct block {
     uint8_t bytes[BLOCK_MAX];
     uint32_t length;
@@ -69,7 +69,8 @@ static void put_option(struct block *block, uint32_t code, const void *value, si
 
 static void write32(FILE *to, uint32_t value)
 {
-    uint8_t bytes[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
+    uint8_t bytes[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
+                        (uint8_t)(value >> 24)};
 
     fwrite(bytes, 1, sizeof bytes, to);
 }
@@ -113,7 +114,8 @@ static void write_interface(FILE *to, struct block *block, const char *name)
 
 /* ---- the comment ---- */
 
-static void say_states(struct words *words, const struct ladder *ladder, const struct ladder_moment *moment)
+static void say_states(struct words *words, const struct ladder *ladder,
+                       const struct ladder_moment *moment)
 {
     words_add(words, "%s: ", ladder->recorder->ends[moment->end].name);
     if (moment->before != moment->after) {
@@ -131,14 +133,16 @@ static void say_why(struct words *words, const char *prefix, uint16_t rule)
     words_rule(words, rule);
 }
 
-static void comment(struct words *words, const struct ladder *ladder, const struct ladder_moment *moment)
+static void comment(struct words *words, const struct ladder *ladder,
+                    const struct ladder_moment *moment)
 {
     const struct ladder_arrow *arrow = &ladder->arrows[moment->arrow];
     struct words more;
 
     words_clear(words);
     say_states(words, ladder, moment);
-    words_add(words, "\npacket #%u %s: ", arrow->tag, moment->kind == LADDER_DEPARTURE ? "leaves" : "arrives");
+    words_add(words, "\npacket #%u %s: ", arrow->tag,
+              moment->kind == LADDER_DEPARTURE ? "leaves" : "arrives");
     words_flags(words, arrow);
     for (unsigned i = 0; words_field(&more, ladder, arrow, i); i++)
         if (more.length > 0)

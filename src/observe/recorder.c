@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The recorder: keeps copies of packets, trace events and notes in the order in which they come.
  *
- * Links may leave the TCP checksum to hardware. A recording has no hardware behind it, so the copy gets
- * the sum that the wire would have seen; otherwise every tool that opens it would call it broken.
+ * Links may leave the TCP checksum to hardware. A recording has no hardware behind it, so the
+ * copy gets the sum that the wire would have seen; otherwise every tool that opens it would call
+ * it broken.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ void duet_recorder_free(struct duet_recorder *recorder)
     free(recorder);
 }
 
-void duet_recorder_name(struct duet_recorder *recorder, unsigned end, const char *name, bool inferred)
+void duet_recorder_name(struct duet_recorder *recorder, unsigned end, const char *name,
+                        bool inferred)
 {
     char *copy = copy_text(name);
 
@@ -109,7 +111,8 @@ static void complete_checksum(uint8_t *bytes, uint32_t length)
     segment[TCP_CHECKSUM_AT + 1] = (uint8_t)checksum_finish(&sum);
 }
 
-static void append_packet(struct duet_recorder *recorder, struct record *record, const struct duet_packet *packet)
+static void append_packet(struct duet_recorder *recorder, struct record *record,
+                          const struct duet_packet *packet)
 {
     uint8_t *bytes = malloc(packet->length == 0 ? 1 : packet->length);
 
@@ -131,7 +134,8 @@ static void append_packet(struct duet_recorder *recorder, struct record *record,
 uint32_t duet_recorder_sent(struct duet_recorder *recorder, unsigned end, duet_time now,
                             const struct duet_packet *packet)
 {
-    struct record record = {.time = now, .kind = RECORD_SENT, .end = end, .tag = ++recorder->last_tag};
+    struct record record = {
+        .time = now, .kind = RECORD_SENT, .end = end, .tag = ++recorder->last_tag};
 
     if (recorder->error == 0)
         append_packet(recorder, &record, packet);
@@ -164,7 +168,8 @@ void duet_recorder_arrived(struct duet_recorder *recorder, unsigned end, duet_ti
         append_packet(recorder, &record, packet);
 }
 
-void duet_recorder_fault(struct duet_recorder *recorder, duet_time now, enum duet_fault fault, uint32_t tag)
+void duet_recorder_fault(struct duet_recorder *recorder, duet_time now, enum duet_fault fault,
+                         uint32_t tag)
 {
     struct record record = {.time = now, .kind = RECORD_FAULT, .tag = tag, .u.fault = fault};
 
@@ -172,9 +177,11 @@ void duet_recorder_fault(struct duet_recorder *recorder, duet_time now, enum due
         append(recorder, &record);
 }
 
-void duet_recorder_trace(struct duet_recorder *recorder, unsigned end, const struct duet_trace_event *event)
+void duet_recorder_trace(struct duet_recorder *recorder, unsigned end,
+                         const struct duet_trace_event *event)
 {
-    struct record record = {.time = event->time, .kind = RECORD_TRACE, .end = end, .u.trace = *event};
+    struct record record = {
+        .time = event->time, .kind = RECORD_TRACE, .end = end, .u.trace = *event};
 
     if (recorder->error == 0)
         append(recorder, &record);
@@ -192,8 +199,8 @@ void duet_recorder_note(struct duet_recorder *recorder, duet_time now, const cha
         free(record.u.note);
 }
 
-void duet_recorder_state(struct duet_recorder *recorder, unsigned end, duet_time now, enum duet_state state,
-                         bool inferred)
+void duet_recorder_state(struct duet_recorder *recorder, unsigned end, duet_time now,
+                         enum duet_state state, bool inferred)
 {
     struct record record = {.time = now,
                             .kind = RECORD_STATE,

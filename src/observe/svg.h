@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The ladder as a drawing: where everything stands (svg_layout.c), and the drawing itself (ladder_svg.c),
- * which is also the picture in the middle of the HTML page. Lengths are CSS pixels.
+/* The ladder as a drawing: where everything stands (svg_layout.c), and the drawing itself
+ * (ladder_svg.c), which is also the picture in the middle of the HTML page. Lengths are CSS
+ * pixels.
  */
 #ifndef OBSERVE_SVG_H
 #define OBSERVE_SVG_H
@@ -10,13 +11,14 @@
 #include "observe/words.h"
 
 enum {
-    SVG_OUTER = 250,      /* from the edge to a lifeline: instants, states and events stand there */
-    SVG_INNER_MIN = 440,  /* between the lifelines */
+    SVG_OUTER = 250,     /* from the edge to a lifeline: instants, states and events stand there */
+    SVG_INNER_MIN = 440, /* between the lifelines */
     SVG_MARGIN = 20,
-    SVG_CHARACTER = 7,    /* width of a character of SVG_FONT, rounded up */
+    SVG_BAR = 10,      /* width of a lifeline */
+    SVG_CHARACTER = 7, /* width of a character of SVG_FONT, rounded up */
     SVG_FONT = 11,
-    SVG_LINE = 15,        /* from one line of text to the next */
-    SVG_SLANT = 26,       /* how far an arrow goes down when nothing happens meanwhile */
+    SVG_LINE = 15,  /* from one line of text to the next */
+    SVG_SLANT = 26, /* how far an arrow goes down when nothing happens meanwhile */
 };
 
 /* A silence from which on the picture says how long it is, and breaks the time axis. */
@@ -24,9 +26,9 @@ enum {
 
 /* What is shown in one place, from the top down. */
 struct svg_item {
-    size_t moment;  /* LADDER_NONE: a gap */
+    size_t moment; /* LADDER_NONE: a gap */
     int y;
-    duet_time gap;  /* of a gap: how long */
+    duet_time gap; /* of a gap: how long */
 };
 
 struct svg_layout {
@@ -47,13 +49,23 @@ void svg_layout_free(struct svg_layout *layout);
 unsigned svg_note_columns(const struct svg_layout *layout);
 
 /* The lines of text beside an arrow: 0 stands above it, 1 and 2 below. False past the last. */
-bool svg_arrow_line(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow, unsigned index);
+bool svg_arrow_line(struct words *words, const struct ladder *ladder,
+                    const struct ladder_arrow *arrow, unsigned index);
 
-/* Where the lifelines begin: below the title and the lesson, if the drawing is a file of its own. */
+/* Where the lifelines begin: below title and lesson, if the drawing is a file of its own. */
 int svg_top(const struct duet_ladder_options *options, bool alone);
-/* Writes an <svg> element. alone: it is a file of its own, with a title, a lesson, a summary and tooltips; else
- * the page around it has these. */
-void svg_write(const struct svg_layout *layout, const struct duet_ladder_options *options, bool alone, FILE *to);
+/* Writes an <svg> element. alone: it is a file of its own, with a title, a lesson, a summary and
+ * tooltips; else the page around it has these. */
+void svg_write(const struct svg_layout *layout, const struct duet_ladder_options *options,
+               bool alone, FILE *to);
+/* The two layers of an arrow: ways are drawn before labels, so that no way hides a label of another
+ * arrow. index is that of the arrow in the ladder. */
+void svg_way(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow,
+             size_t index, bool alone);
+void svg_label(const struct svg_layout *layout, FILE *to, const struct ladder_arrow *arrow,
+               size_t index, bool alone);
+/* A <text> element, or nothing if the text is empty. anchor: "start", "middle" or "end". */
+void svg_put_text(FILE *to, int x, int y, const char *class, const char *anchor, const char *text);
 /* Text as it may stand in XML. */
 void svg_text(FILE *to, const char *text);
 const char *svg_state_colour(enum duet_state state);

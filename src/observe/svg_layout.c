@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Where everything stands in the drawing. Time goes down, but not to scale: each row of the ladder gets
- * the room its labels need, what happens at one instant at both ends stands side by side, and long
- * silences are broken, so that no label stands on another.
+/* Where everything stands in the drawing. Time goes down, but not to scale: each row of the
+ * ladder gets the room its labels need, what happens at one instant at both ends stands side by
+ * side, and long silences are broken, so that no label stands on another.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@ enum {
     ROOM_CROSSING = 36, /* more, so that the arrow that crosses this one passes below its label */
 };
 
-bool svg_arrow_line(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow, unsigned index)
+bool svg_arrow_line(struct words *words, const struct ladder *ladder,
+                    const struct ladder_arrow *arrow, unsigned index)
 {
     struct words field;
 
@@ -52,7 +53,8 @@ static int count_characters(const char *text)
     return count;
 }
 
-/* Labels stand in the sender's half, so half of the space between the lifelines must hold the longest. */
+/* Labels stand in the sender's half, so half of the space between the lifelines must hold the
+ * longest. */
 static int inner_width(const struct ladder *ladder)
 {
     int width = SVG_INNER_MIN;
@@ -104,7 +106,8 @@ static int lowest(const struct svg_cursor *cursor)
     return cursor->y[0] > cursor->y[1] ? cursor->y[0] : cursor->y[1];
 }
 
-/* Where a row may begin that stands at one end: beside what happened at the same instant at the other. */
+/* Where a row may begin that stands at one end: beside what happened at the same instant at the
+ * other. */
 static int beginning(struct svg_cursor *cursor, const struct ladder_moment *moment)
 {
     int y = lowest(cursor);
@@ -115,13 +118,15 @@ static int beginning(struct svg_cursor *cursor, const struct ladder_moment *mome
     return y;
 }
 
-static void place_departure(struct svg_layout *layout, const struct ladder_row *row, struct svg_cursor *cursor)
+static void place_departure(struct svg_layout *layout, const struct ladder_row *row,
+                            struct svg_cursor *cursor)
 {
     const struct ladder_moment *moment = &layout->ladder->moments[row->moment];
     const struct ladder_arrow *arrow = &layout->ladder->arrows[moment->arrow];
     struct words words;
     int options = svg_arrow_line(&words, layout->ladder, arrow, 2) ? SVG_LINE : 0;
-    int y = (row->arrival != LADDER_NONE ? lowest(cursor) : beginning(cursor, moment)) + ROOM_ABOVE_ARROW;
+    int y = (row->arrival != LADDER_NONE ? lowest(cursor) : beginning(cursor, moment)) +
+            ROOM_ABOVE_ARROW;
 
     /* An arrow that may be steep has its whole label above. */
     if (row->arrival == LADDER_NONE && arrow->arrival != LADDER_NONE)
@@ -139,7 +144,8 @@ static void place_departure(struct svg_layout *layout, const struct ladder_row *
     cursor->time = layout->ladder->moments[row->arrival].time;
 }
 
-static void place(struct svg_layout *layout, const struct ladder_row *row, struct svg_cursor *cursor)
+static void place(struct svg_layout *layout, const struct ladder_row *row,
+                  struct svg_cursor *cursor)
 {
     const struct ladder_moment *moment = &layout->ladder->moments[row->moment];
     int y;
@@ -150,7 +156,8 @@ static void place(struct svg_layout *layout, const struct ladder_row *row, struc
     }
     y = beginning(cursor, moment) + SVG_LINE;
     /* A packet of nobody, or a further copy, has its label here. */
-    if (moment->kind == LADDER_ARRIVAL && layout->ladder->arrows[moment->arrow].departure == LADDER_NONE) {
+    if (moment->kind == LADDER_ARRIVAL &&
+        layout->ladder->arrows[moment->arrow].departure == LADDER_NONE) {
         y = lowest(cursor) + ROOM_ABOVE_ARROW + SVG_LINE;
         cursor->y[1 - moment->end] = y + SVG_LINE;
     }
@@ -166,7 +173,8 @@ static void place_all(struct svg_layout *layout, const struct ladder_row *rows, 
 {
     const struct ladder *ladder = layout->ladder;
     duet_time clock = ladder->origin;
-    struct svg_cursor cursor = {.y = {layout->top + ROOM_FIRST, layout->top + ROOM_FIRST}, .time = ladder->origin};
+    struct svg_cursor cursor = {.y = {layout->top + ROOM_FIRST, layout->top + ROOM_FIRST},
+                                .time = ladder->origin};
 
     for (size_t i = 0; i < count; i++) {
         const struct ladder_moment *moment = &ladder->moments[rows[i].moment];
@@ -198,7 +206,8 @@ int svg_layout_make(const struct ladder *ladder, int top, struct svg_layout *lay
     *layout = (struct svg_layout){
         .ladder = ladder,
         .top = top,
-        .items = calloc(2 * ladder->moment_count + 1, sizeof *layout->items), /* each may have a gap before it */
+        .items = calloc(2 * ladder->moment_count + 1,
+                        sizeof *layout->items), /* each may have a gap before it */
         .y = calloc(ladder->moment_count + 1, sizeof *layout->y),
     };
     if (layout->items == NULL || layout->y == NULL) {

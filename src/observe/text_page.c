@@ -27,7 +27,8 @@ enum canvas_style page_state_style(enum duet_state state)
     return CANVAS_PLAIN;
 }
 
-void page_side(struct text_picture *picture, unsigned end, const struct words *words, enum canvas_style style)
+void page_side(struct text_picture *picture, unsigned end, const struct words *words,
+               enum canvas_style style)
 {
     if (end == 0)
         canvas_right(&picture->canvas, SIDE, words->text, style);
@@ -80,7 +81,7 @@ void flow_end(struct text_flow *flow)
 }
 
 void page_sides_of(const struct text_picture *picture, const struct ladder_moment *moment,
-                     struct text_sides *sides)
+                   struct text_sides *sides)
 {
     unsigned end = moment->end;
 

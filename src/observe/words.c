@@ -35,9 +35,11 @@ void words_instant(struct words *words, const struct ladder *ladder, duet_time t
     duet_time since = time - ladder->origin;
 
     if (ladder->microseconds)
-        words_add(words, "%" PRId64 ".%06" PRId64, since / DUET_SECOND, since % DUET_SECOND / DUET_MICROSECOND);
+        words_add(words, "%" PRId64 ".%06" PRId64, since / DUET_SECOND,
+                  since % DUET_SECOND / DUET_MICROSECOND);
     else
-        words_add(words, "%" PRId64 ".%03" PRId64, since / DUET_SECOND, since % DUET_SECOND / DUET_MILLISECOND);
+        words_add(words, "%" PRId64 ".%03" PRId64, since / DUET_SECOND,
+                  since % DUET_SECOND / DUET_MILLISECOND);
 }
 
 void words_duration(struct words *words, duet_time duration)
@@ -127,7 +129,8 @@ static bool add_sequence(struct words *words, const struct ladder_arrow *arrow)
     return true;
 }
 
-bool words_field(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow, unsigned index)
+bool words_field(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow,
+                 unsigned index)
 {
     const struct tcp_header *header = &arrow->header;
 
@@ -180,7 +183,8 @@ void words_options(struct words *words, const struct ladder_arrow *arrow, bool a
     if ((options->present & DUET_TRACE_SACK_PERMITTED) != 0)
         add_option(words, &first, "sackOK");
     if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && all) {
-        snprintf(text, sizeof text, "TS val %" PRIu32 " ecr %" PRIu32, options->tsval, options->tsecr);
+        snprintf(text, sizeof text, "TS val %" PRIu32 " ecr %" PRIu32, options->tsval,
+                 options->tsecr);
         add_option(words, &first, text);
     } else if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && syn) {
         add_option(words, &first, "TS");
@@ -208,7 +212,8 @@ static void add_fault(struct words *words, const char *text)
 
 void words_faults(struct words *words, const struct ladder_arrow *arrow)
 {
-    static const char *const names[DUET_FAULTS] = {NULL, "duplicated", "delayed", "reordered", "corrupted"};
+    static const char *const names[DUET_FAULTS] = {NULL, "duplicated", "delayed", "reordered",
+                                                   "corrupted"};
 
     if (arrow->retransmission)
         add_fault(words, "retransmission");
@@ -338,7 +343,8 @@ void words_state(struct words *words, enum duet_state state, bool inferred)
 
 /* Decisions that come with every segment, the least telling first. */
 static const char *const routine[] = {
-    "INITIAL_WINDOW", "OPTION_SET", "TEXT_ACKNOWLEDGED", "ACK_ADVANCES", "WINDOW_OPENED", "TEXT_ACCEPTED",
+    "INITIAL_WINDOW", "OPTION_SET",    "TEXT_ACKNOWLEDGED",
+    "ACK_ADVANCES",   "WINDOW_OPENED", "TEXT_ACCEPTED",
 };
 
 enum { ROUTINE_COUNT = sizeof routine / sizeof routine[0] };

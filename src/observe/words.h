@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The words of the pictures, the same in all of them: instants, segments, options, calls, timers, rules. */
+/* The words of the pictures, the same in all of them: instants, segments, options, calls, timers,
+ * rules. */
 #ifndef OBSERVE_WORDS_H
 #define OBSERVE_WORDS_H
 
@@ -24,11 +25,14 @@ void words_number(struct words *words, struct ladder_number number);
 
 /* "SYN,ACK 010010", or what kind of packet it is. */
 void words_flags(struct words *words, const struct ladder_arrow *arrow);
-/* Writes the field with this index ("seq 1:6(5)", "ack 1", "win 64240", ..); false past the last. */
-bool words_field(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow, unsigned index);
-/* "<mss 1460,sackOK,TS,ws 7>", or nothing. all: with the numbers of the timestamps, and on every segment. */
+/* Writes the field with this index ("seq 1:6(5)", "ack 1", ..); false past the last. */
+bool words_field(struct words *words, const struct ladder *ladder, const struct ladder_arrow *arrow,
+                 unsigned index);
+/* "<mss 1460,sackOK,TS,ws 7>", or nothing. all: with the numbers of the timestamps, and on every
+ * segment. */
 void words_options(struct words *words, const struct ladder_arrow *arrow, bool all);
-/* What is out of the ordinary about it: "retransmission", "duplicated, delayed", or nothing. Loss is drawn. */
+/* What is out of the ordinary about it: "retransmission", "duplicated, delayed", or nothing. Loss
+ * is drawn. */
 void words_faults(struct words *words, const struct ladder_arrow *arrow);
 
 /* "CONNECT", "retransmission timer runs out (2nd time)"; of a note its text. */
@@ -42,12 +46,13 @@ void words_state(struct words *words, enum duet_state state, bool inferred);
 
 /* Whether a rule says more than that a segment was processed as every segment is. */
 bool words_is_telling(uint16_t rule);
-/* The rule a moment is to be explained by if there is room for one: that of the change of state, else the last
- * telling one, else the most telling of the others. 0: none. */
+/* The rule a moment is to be explained by if there is room for one: that of the change of state,
+ * else the last telling one, else the most telling of the others. 0: none. */
 uint16_t words_verdict(const struct ladder_moment *moment);
 
-/* Line number index (0, 1, ..) of the summary and what it is about; the line may be empty. False past the
- * last. */
-bool words_summary(struct words *words, const struct ladder *ladder, unsigned index, const char **about);
+/* Line number index (0, 1, ..) of the summary and what it is about; the line may be empty. False
+ * past the last. */
+bool words_summary(struct words *words, const struct ladder *ladder, unsigned index,
+                   const char **about);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines under a picture: who opened, what went each way, who closed, how long TIME-WAIT lasted. */
+/* The lines under a picture: who opened, what went each way, who closed, how long TIME-WAIT
+ * lasted. */
 #include <inttypes.h>
 
 #include "observe/words.h"
@@ -24,9 +25,9 @@ static void say_traffic(struct words *words, const struct ladder *ladder, const 
     unsigned again = summary->retransmissions[0] + summary->retransmissions[1];
 
     for (unsigned end = 0; end < DUET_RECORDER_ENDS; end++)
-        words_add(words, "%s%s %" PRIu64 " byte%s in %u segment%s", end == 0 ? "" : ", ", names[end],
-                  summary->bytes[end], summary->bytes[end] == 1 ? "" : "s", summary->segments[end],
-                  summary->segments[end] == 1 ? "" : "s");
+        words_add(words, "%s%s %" PRIu64 " byte%s in %u segment%s", end == 0 ? "" : ", ",
+                  names[end], summary->bytes[end], summary->bytes[end] == 1 ? "" : "s",
+                  summary->segments[end], summary->segments[end] == 1 ? "" : "s");
     if (summary->lost > 0)
         words_add(words, "; %u lost on the way", summary->lost);
     if (again > 0)
@@ -45,11 +46,12 @@ static void say_closed(struct words *words, const struct ladder *ladder, const c
     else if (first != LADDER_BOTH_ENDS)
         words_add(words, "%s; %s never did", names[first], names[1 - first]);
     if (summary->reset_by != LADDER_BOTH_ENDS)
-        words_add(words, "%sa RST of %s ended %s", words->length == 0 ? "" : "; ", names[summary->reset_by],
-                  words->length == 0 ? "it" : "a connection");
+        words_add(words, "%sa RST of %s ended %s", words->length == 0 ? "" : "; ",
+                  names[summary->reset_by], words->length == 0 ? "it" : "a connection");
 }
 
-static void say_time_wait(struct words *words, const struct ladder *ladder, const char *const *names)
+static void say_time_wait(struct words *words, const struct ladder *ladder,
+                          const char *const *names)
 {
     const struct ladder_summary *summary = &ladder->summary;
 
@@ -64,7 +66,8 @@ static void say_time_wait(struct words *words, const struct ladder *ladder, cons
     }
 }
 
-bool words_summary(struct words *words, const struct ladder *ladder, unsigned index, const char **about)
+bool words_summary(struct words *words, const struct ladder *ladder, unsigned index,
+                   const char **about)
 {
     static const struct {
         const char *about;
@@ -75,7 +78,8 @@ bool words_summary(struct words *words, const struct ladder *ladder, unsigned in
         {"closed by", say_closed},
         {"TIME-WAIT", say_time_wait},
     };
-    const char *names[DUET_RECORDER_ENDS] = {ladder->recorder->ends[0].name, ladder->recorder->ends[1].name};
+    const char *names[DUET_RECORDER_ENDS] = {ladder->recorder->ends[0].name,
+                                             ladder->recorder->ends[1].name};
 
     words_clear(words);
     if (index >= sizeof lines / sizeof lines[0])

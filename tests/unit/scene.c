@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Recordings made by hand (scene.h). Rules are numbers 1, 2, ..: what they say is the core's business. */
+/* Recordings made by hand (scene.h). Rules are numbers 1, 2, ..: what they say is the core's
+ * business. */
 #include "scene.h"
 
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 
 void scene_start(struct scene *scene)
 {
-    *scene = (struct scene){.isn = {4294967290u, 1000000}, .ports = {49152, 80}, .traced = {true, true}};
+    *scene =
+        (struct scene){.isn = {4294967290u, 1000000}, .ports = {49152, 80}, .traced = {true, true}};
     CHECK(duet_recorder_new(&scene->recorder) == 0);
 }
 
@@ -62,19 +64,23 @@ void scene_build(const struct scene *scene, unsigned from, const struct scene_se
     checksum_add(&sum, packet->bytes + at, ip.payload_length);
     packet->bytes[at + 16] = (uint8_t)(checksum_finish(&sum) >> 8);
     packet->bytes[at + 17] = (uint8_t)checksum_finish(&sum);
-    packet->packet =
-        (struct duet_packet){.data = packet->bytes, .size = SCENE_PACKET_MAX, .length = at + ip.payload_length};
+    packet->packet = (struct duet_packet){
+        .data = packet->bytes, .size = SCENE_PACKET_MAX, .length = at + ip.payload_length};
 }
 
 static struct duet_trace_event event_of(duet_time time, unsigned end, enum duet_trace_kind kind,
                                         enum duet_state state, uint16_t rule)
 {
-    return (struct duet_trace_event){
-        .time = time, .flow = 7 + end, .rule = rule, .kind = (uint8_t)kind, .state = (uint8_t)state};
+    return (struct duet_trace_event){.time = time,
+                                     .flow = 7 + end,
+                                     .rule = rule,
+                                     .kind = (uint8_t)kind,
+                                     .state = (uint8_t)state};
 }
 
-static void trace_segment(const struct scene *scene, duet_time time, unsigned end, enum duet_trace_kind kind,
-                          enum duet_state state, uint16_t rule, const struct tcp_header *header)
+static void trace_segment(const struct scene *scene, duet_time time, unsigned end,
+                          enum duet_trace_kind kind, enum duet_state state, uint16_t rule,
+                          const struct tcp_header *header)
 {
     struct duet_trace_event event = event_of(time, end, kind, state, rule);
     bool out = kind == DUET_TRACE_SEGMENT_OUT;
@@ -100,14 +106,15 @@ void scene_sent(const struct scene *scene, duet_time time, enum duet_state state
     trace_segment(scene, time, packet->from, DUET_TRACE_SEGMENT_OUT, state, rule, &packet->header);
 }
 
-void scene_arrived(const struct scene *scene, duet_time time, enum duet_state state, const struct scene_packet *packet)
+void scene_arrived(const struct scene *scene, duet_time time, enum duet_state state,
+                   const struct scene_packet *packet)
 {
     duet_recorder_arrived(scene->recorder, 1 - packet->from, time, &packet->packet);
     trace_segment(scene, time, 1 - packet->from, DUET_TRACE_SEGMENT_IN, state, 0, &packet->header);
 }
 
-void scene_state(const struct scene *scene, duet_time time, unsigned end, enum duet_state from, enum duet_state to,
-                 uint16_t rule)
+void scene_state(const struct scene *scene, duet_time time, unsigned end, enum duet_state from,
+                 enum duet_state to, uint16_t rule)
 {
     struct duet_trace_event event = event_of(time, end, DUET_TRACE_STATE, from, rule);
 
@@ -122,7 +129,8 @@ void scene_state(const struct scene *scene, duet_time time, unsigned end, enum d
         duet_recorder_trace(scene->recorder, end, &event);
 }
 
-void scene_rule(const struct scene *scene, duet_time time, unsigned end, enum duet_state state, uint16_t rule)
+void scene_rule(const struct scene *scene, duet_time time, unsigned end, enum duet_state state,
+                uint16_t rule)
 {
     struct duet_trace_event event = event_of(time, end, DUET_TRACE_RULE, state, rule);
 
@@ -130,8 +138,8 @@ void scene_rule(const struct scene *scene, duet_time time, unsigned end, enum du
         duet_recorder_trace(scene->recorder, end, &event);
 }
 
-void scene_call(const struct scene *scene, duet_time time, unsigned end, enum duet_state state, enum duet_call call,
-                int64_t result)
+void scene_call(const struct scene *scene, duet_time time, unsigned end, enum duet_state state,
+                enum duet_call call, int64_t result)
 {
     struct duet_trace_event event = event_of(time, end, DUET_TRACE_CALL, state, 0);
 
@@ -160,7 +168,8 @@ void scene_timer(const struct scene *scene, duet_time time, unsigned end, enum d
 /* ---- whole stories ---- */
 
 static const struct tcp_options syn_options = {
-    .present = DUET_TRACE_MSS | DUET_TRACE_SACK_PERMITTED | DUET_TRACE_TIMESTAMPS | DUET_TRACE_WINDOW_SCALE,
+    .present = DUET_TRACE_MSS | DUET_TRACE_SACK_PERMITTED | DUET_TRACE_TIMESTAMPS |
+               DUET_TRACE_WINDOW_SCALE,
     .mss = 1460,
     .window_scale = 7,
     .tsval = 100,
@@ -189,8 +198,10 @@ static void open_three_way(const struct scene *scene)
     scene_sent(scene, 0, DUET_SYN_SENT, 3, &syn);
     scene_arrived(scene, MS(10), DUET_LISTEN, &syn);
     scene_state(scene, MS(10), 1, DUET_LISTEN, DUET_SYN_RECEIVED, 4);
-    scene_build(scene, 1, &(struct scene_segment){.flags = DUET_SYN | DUET_ACK, .ack = 1, .options = syn_options},
-                &syn_ack);
+    scene_build(
+        scene, 1,
+        &(struct scene_segment){.flags = DUET_SYN | DUET_ACK, .ack = 1, .options = syn_options},
+        &syn_ack);
     scene_sent(scene, MS(10), DUET_SYN_RECEIVED, 3, &syn_ack);
     scene_arrived(scene, MS(20), DUET_SYN_SENT, &syn_ack);
     scene_state(scene, MS(20), 0, DUET_SYN_SENT, DUET_ESTABLISHED, 5);
@@ -214,8 +225,9 @@ void scene_whole_life(const struct scene *scene)
 {
     open_three_way(scene);
     scene_call(scene, MS(40), 0, DUET_ESTABLISHED, DUET_CALL_SEND, 5);
-    one_way(scene, 0, MS(40), DUET_ESTABLISHED, DUET_ESTABLISHED,
-            &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 1, .text = "hello"});
+    one_way(
+        scene, 0, MS(40), DUET_ESTABLISHED, DUET_ESTABLISHED,
+        &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 1, .text = "hello"});
     scene_rule(scene, MS(50), 1, DUET_ESTABLISHED, 8);
     one_way(scene, 1, MS(50), DUET_ESTABLISHED, DUET_ESTABLISHED,
             &(struct scene_segment){.flags = DUET_ACK, .seq = 1, .ack = 6});
@@ -228,8 +240,9 @@ void scene_whole_life(const struct scene *scene)
             &(struct scene_segment){.flags = DUET_ACK, .seq = 1, .ack = 7});
     scene_state(scene, MS(80), 0, DUET_FIN_WAIT_1, DUET_FIN_WAIT_2, 11);
     scene_call(scene, MS(100), 1, DUET_CLOSE_WAIT, DUET_CALL_SEND, 3);
-    one_way(scene, 1, MS(100), DUET_CLOSE_WAIT, DUET_FIN_WAIT_2,
-            &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 7, .text = "bye"});
+    one_way(
+        scene, 1, MS(100), DUET_CLOSE_WAIT, DUET_FIN_WAIT_2,
+        &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 7, .text = "bye"});
     one_way(scene, 0, MS(110), DUET_FIN_WAIT_2, DUET_CLOSE_WAIT,
             &(struct scene_segment){.flags = DUET_ACK, .seq = 7, .ack = 4});
     scene_call(scene, MS(120), 1, DUET_CLOSE_WAIT, DUET_CALL_CLOSE, 0);
@@ -237,7 +250,8 @@ void scene_whole_life(const struct scene *scene)
     one_way(scene, 1, MS(120), DUET_LAST_ACK, DUET_FIN_WAIT_2,
             &(struct scene_segment){.flags = DUET_FIN | DUET_ACK, .seq = 4, .ack = 7});
     scene_state(scene, MS(130), 0, DUET_FIN_WAIT_2, DUET_TIME_WAIT, 13);
-    scene_timer(scene, MS(130), 0, DUET_TIME_WAIT, DUET_TIMER_TIME_WAIT, DUET_TIMER_STARTED, MS(240130));
+    scene_timer(scene, MS(130), 0, DUET_TIME_WAIT, DUET_TIMER_TIME_WAIT, DUET_TIMER_STARTED,
+                MS(240130));
     one_way(scene, 0, MS(130), DUET_TIME_WAIT, DUET_LAST_ACK,
             &(struct scene_segment){.flags = DUET_ACK, .seq = 7, .ack = 5});
     scene_state(scene, MS(140), 1, DUET_LAST_ACK, DUET_CLOSED, 14);
@@ -252,13 +266,15 @@ void scene_simultaneous_open(const struct scene *scene)
     for (unsigned end = 0; end < 2; end++) {
         scene_call(scene, 0, end, DUET_CLOSED, DUET_CALL_CONNECT, 0);
         scene_state(scene, 0, end, DUET_CLOSED, DUET_SYN_SENT, 2);
-        scene_build(scene, end, &(struct scene_segment){.flags = DUET_SYN, .options = syn_options}, &syn[end]);
+        scene_build(scene, end, &(struct scene_segment){.flags = DUET_SYN, .options = syn_options},
+                    &syn[end]);
         scene_sent(scene, 0, DUET_SYN_SENT, 3, &syn[end]);
     }
     for (unsigned end = 0; end < 2; end++) {
         scene_arrived(scene, MS(10), DUET_SYN_SENT, &syn[1 - end]);
         scene_state(scene, MS(10), end, DUET_SYN_SENT, DUET_SYN_RECEIVED, 4);
-        scene_build(scene, end, &(struct scene_segment){.flags = DUET_SYN | DUET_ACK, .ack = 1}, &ack[end]);
+        scene_build(scene, end, &(struct scene_segment){.flags = DUET_SYN | DUET_ACK, .ack = 1},
+                    &ack[end]);
         scene_sent(scene, MS(10), DUET_SYN_RECEIVED, 3, &ack[end]);
     }
     for (unsigned end = 0; end < 2; end++) {
@@ -267,8 +283,8 @@ void scene_simultaneous_open(const struct scene *scene)
     }
 }
 
-char *scene_draw(const struct scene *scene, int (*picture)(const struct duet_recorder *recorder, FILE *to),
-                 size_t *size)
+char *scene_draw(const struct scene *scene,
+                 int (*picture)(const struct duet_recorder *recorder, FILE *to), size_t *size)
 {
     char *text = NULL;
     FILE *to = open_memstream(&text, size);

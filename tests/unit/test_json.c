@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The JSON trace: lines that parse, values that are what was recorded, and a documentation that is fresh. */
+/* The JSON trace: lines that parse, values that are what was recorded, and a documentation that
+ * is fresh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,15 +40,18 @@ static void packet_has_its_header_and_number(void **state)
 
     (void)state;
     scene_start(&scene);
-    scene_build(&scene, 0, &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 10, .ack = 1, .text = "abc"},
-                &packet);
+    scene_build(
+        &scene, 0,
+        &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 10, .ack = 1, .text = "abc"},
+        &packet);
     scene_sent(&scene, MS(1), DUET_ESTABLISHED, 0, &packet);
     text = scene_draw(&scene, duet_trace_json, &size);
-    assert_string_equal(line_of(text, 0),
-                        "{\"time\":1000000,\"kind\":\"sent\",\"end\":\"client\",\"packet\":1,\"bytes\":43,"
-                        "\"source\":\"10.0.0.1\",\"destination\":\"10.0.0.2\",\"protocol\":6,"
-                        "\"source_port\":49152,\"destination_port\":80,\"flags\":\"PSH,ACK\",\"bits\":\"011000\","
-                        "\"seq\":4,\"ack\":1000001,\"length\":3,\"window\":64240}");
+    assert_string_equal(
+        line_of(text, 0),
+        "{\"time\":1000000,\"kind\":\"sent\",\"end\":\"client\",\"packet\":1,\"bytes\":43,"
+        "\"source\":\"10.0.0.1\",\"destination\":\"10.0.0.2\",\"protocol\":6,"
+        "\"source_port\":49152,\"destination_port\":80,\"flags\":\"PSH,ACK\",\"bits\":\"011000\","
+        "\"seq\":4,\"ack\":1000001,\"length\":3,\"window\":64240}");
     assert_has(line_of(text, 1), "\"kind\":\"segment-out\"");
     assert_has(line_of(text, 1), "\"rule\":null");
     free(text);
@@ -64,8 +68,8 @@ static void rule_comes_with_section_and_sentence(void **state)
     scene_start(&scene);
     scene_state(&scene, MS(5), 1, DUET_SYN_RECEIVED, DUET_ESTABLISHED, 1);
     text = scene_draw(&scene, duet_trace_json, &size);
-    snprintf(wanted, sizeof wanted, "\"rule\":\"%s\",\"section\":\"%s\",\"sentence\":\"%s\"", duet_rule(1)->name,
-             duet_rule(1)->section, duet_rule(1)->sentence);
+    snprintf(wanted, sizeof wanted, "\"rule\":\"%s\",\"section\":\"%s\",\"sentence\":\"%s\"",
+             duet_rule(1)->name, duet_rule(1)->section, duet_rule(1)->sentence);
     assert_has(text, wanted);
     assert_has(text, "\"end\":\"server\"");
     assert_has(text, "\"from\":\"SYN-RECEIVED\",\"to\":\"ESTABLISHED\"");
@@ -104,10 +108,12 @@ static void faults_and_reports_are_lines_of_their_own(void **state)
     duet_recorder_fault(scene.recorder, 0, DUET_FAULT_DROP, 1);
     duet_recorder_state(scene.recorder, 0, MS(2), DUET_SYN_SENT, true);
     text = scene_draw(&scene, duet_trace_json, &size);
-    assert_string_equal(line_of(text, 1),
-                        "{\"time\":0,\"kind\":\"fault\",\"end\":null,\"packet\":1,\"fault\":\"drop\"}");
-    assert_string_equal(line_of(text, 2), "{\"time\":2000000,\"kind\":\"state-report\",\"end\":\"client\","
-                                          "\"state\":\"SYN-SENT\",\"inferred\":true}");
+    assert_string_equal(
+        line_of(text, 1),
+        "{\"time\":0,\"kind\":\"fault\",\"end\":null,\"packet\":1,\"fault\":\"drop\"}");
+    assert_string_equal(line_of(text, 2),
+                        "{\"time\":2000000,\"kind\":\"state-report\",\"end\":\"client\","
+                        "\"state\":\"SYN-SENT\",\"inferred\":true}");
     free(text);
     scene_end(&scene);
 }
@@ -123,7 +129,8 @@ static void timer_without_deadline_has_null(void **state)
     scene_timer(&scene, 0, 0, DUET_ESTABLISHED, DUET_TIMER_PERSIST, DUET_TIMER_STOPPED, DUET_NEVER);
     scene_call(&scene, 0, 0, DUET_ESTABLISHED, DUET_CALL_SEND, DUET_E_AGAIN);
     text = scene_draw(&scene, duet_trace_json, &size);
-    assert_has(line_of(text, 0), "\"timer\":\"persist\",\"action\":\"stopped\",\"count\":1,\"deadline\":null");
+    assert_has(line_of(text, 0),
+               "\"timer\":\"persist\",\"action\":\"stopped\",\"count\":1,\"deadline\":null");
     assert_has(line_of(text, 1), "\"call\":\"send\",\"result\":-12,");
     free(text);
     scene_end(&scene);
@@ -170,7 +177,8 @@ static void documentation_has_the_fields_of_the_table(void **state)
         fprintf(to, "%.*s%s%s", (int)(begin - text), text, tables, end);
         fclose(to);
     } else if ((size_t)(end - begin) != size || memcmp(begin, tables, size) != 0) {
-        fail_msg("docs/TRACE.md is not what src/observe/trace_fields.def says: run this test with DUET_UPDATE=1");
+        fail_msg("docs/TRACE.md is not what src/observe/trace_fields.def says: run this test with "
+                 "DUET_UPDATE=1");
     }
     free(tables);
     free(text);

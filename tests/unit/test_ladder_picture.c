@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The drawings: that they are well formed, that no label stands on another, that the page needs nothing
- * from elsewhere and that no text of a recording can break out of it.
+/* The drawings: that they are well formed, that no label stands on another, that the page needs
+ * nothing from elsewhere and that no text of a recording can break out of it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,8 @@
 
 static const struct duet_ladder_options options = {
     .title = "A <title> & \"more\"",
-    .lesson = "A lesson that is long enough to need a second line below the title, because it says the same thing "
+    .lesson = "A lesson that is long enough to need a second line below the title, because it says "
+              "the same thing "
               "again and again in other words, so that it must be broken somewhere.",
 };
 
@@ -53,35 +54,43 @@ static void troubled(const struct scene *scene)
     struct scene_packet slow, packet;
 
     scene_simultaneous_open(scene);
-    duet_recorder_note(scene->recorder, MS(30), "A note that is too long for the space between two lifelines, so "
-                                                "that it takes more than one line; </script><b>&amp;");
-    scene_build(scene, 1, &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 1, .text = "slow"},
-                &slow);
+    duet_recorder_note(scene->recorder, MS(30),
+                       "A note that is too long for the space between two lifelines, so "
+                       "that it takes more than one line; </script><b>&amp;");
+    scene_build(
+        scene, 1,
+        &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 1, .text = "slow"},
+        &slow);
     scene_sent(scene, MS(40), DUET_ESTABLISHED, 6, &slow);
     duet_recorder_fault(scene->recorder, MS(40), DUET_FAULT_DELAY, slow.packet.tag);
     for (unsigned i = 0; i < 6; i++) {
         unsigned from = i % 2;
 
         scene_call(scene, MS(50 + 30 * i), from, DUET_ESTABLISHED, DUET_CALL_SEND, 1);
-        scene_build(scene, from, &(struct scene_segment){.flags = DUET_PSH | DUET_ACK, .seq = 1 + i, .ack = 1, .text = "x"},
+        scene_build(scene, from,
+                    &(struct scene_segment){
+                        .flags = DUET_PSH | DUET_ACK, .seq = 1 + i, .ack = 1, .text = "x"},
                     &packet);
         scene_sent(scene, MS(50 + 30 * i), DUET_ESTABLISHED, 6, &packet);
         if (i == 2) {
-            duet_recorder_fault(scene->recorder, MS(50 + 30 * i), DUET_FAULT_DROP, packet.packet.tag);
+            duet_recorder_fault(scene->recorder, MS(50 + 30 * i), DUET_FAULT_DROP,
+                                packet.packet.tag);
             continue;
         }
         scene_arrived(scene, MS(60 + 30 * i), DUET_ESTABLISHED, &packet);
         if (i == 4)
             scene_arrived(scene, MS(61 + 30 * i), DUET_ESTABLISHED, &packet);
     }
-    scene_timer(scene, MS(9000), 0, DUET_ESTABLISHED, DUET_TIMER_RETRANSMISSION, DUET_TIMER_EXPIRED, 0);
+    scene_timer(scene, MS(9000), 0, DUET_ESTABLISHED, DUET_TIMER_RETRANSMISSION, DUET_TIMER_EXPIRED,
+                0);
     scene_arrived(scene, MS(9500), DUET_ESTABLISHED, &slow);
     scene_build(scene, 0, &(struct scene_segment){.flags = DUET_RST, .seq = 4000}, &packet);
     scene_arrived(scene, MS(9600), DUET_ESTABLISHED, &packet);
     scene_state(scene, MS(9600), 1, DUET_ESTABLISHED, DUET_CLOSED, 2);
 }
 
-static void (*const scenes[])(const struct scene *scene) = {scene_whole_life, scene_simultaneous_open, troubled};
+static void (*const scenes[])(const struct scene *scene) = {scene_whole_life,
+                                                            scene_simultaneous_open, troubled};
 
 enum { SCENES = sizeof scenes / sizeof scenes[0] };
 
@@ -144,8 +153,8 @@ struct label {
 
 enum { LABELS_MAX = 512 };
 
-#define WIDTH 6.7 /* of a character of 11 pixels in the widest of the fonts asked for */
-#define ASCENT 8.0
+#define WIDTH   6.7 /* of a character of 11 pixels in the widest of the fonts asked for */
+#define ASCENT  8.0
 #define DESCENT 2.0
 
 static double number_after(const char *text, const char *key)
@@ -167,7 +176,8 @@ static unsigned read_labels(const char *text, struct label *labels)
         double x, y;
 
         if (strncmp(text, "<g ", 3) == 0) {
-            int read = sscanf(text, "<g transform=\"matrix(1 %lf 0 1 %lf %lf)\">", &slope, &x0, &y0);
+            int read =
+                sscanf(text, "<g transform=\"matrix(1 %lf 0 1 %lf %lf)\">", &slope, &x0, &y0);
 
             if (read != 3)
                 slope = x0 = y0 = 0;
@@ -191,7 +201,8 @@ static unsigned read_labels(const char *text, struct label *labels)
             x -= label->characters * WIDTH;
         else if (strncmp(strstr(text, "anchor=\"") + 8, "middle", 6) == 0)
             x -= label->characters * WIDTH / 2;
-        *label = (struct label){.x = x0 + x, .y = y0 + y + slope * x, .slope = slope, .characters = label->characters};
+        *label = (struct label){
+            .x = x0 + x, .y = y0 + y + slope * x, .slope = slope, .characters = label->characters};
         snprintf(label->text, sizeof label->text, "%.*s", (int)(end - body), body);
         found++;
     }
@@ -231,8 +242,9 @@ static void no_label_stands_on_another(void **state)
         for (unsigned a = 0; a < found; a++)
             for (unsigned b = a + 1; b < found; b++)
                 if (overlap(&labels[a], &labels[b]))
-                    fail_msg("scene %u: \"%s\" at %.0f,%.0f stands on \"%s\" at %.0f,%.0f", i, labels[a].text,
-                             labels[a].x, labels[a].y, labels[b].text, labels[b].x, labels[b].y);
+                    fail_msg("scene %u: \"%s\" at %.0f,%.0f stands on \"%s\" at %.0f,%.0f", i,
+                             labels[a].text, labels[a].x, labels[a].y, labels[b].text, labels[b].x,
+                             labels[b].y);
         for (unsigned a = 0; a < found; a++) {
             double width = number_after(text, "viewBox=\"0 0 ");
 
@@ -255,7 +267,8 @@ static void losses_gaps_and_forgeries_are_drawn(void **state)
     troubled(&scene);
     text = scene_draw(&scene, svg, &size);
     assert_int_equal(count(text, "class=\"cross\""), 1);
-    assert_int_equal(count(text, "class=\"shaft copy\""), 2); /* the second copy, and the forged RST */
+    assert_int_equal(count(text, "class=\"shaft copy\""),
+                     2); /* the second copy, and the forged RST */
     assert_has(text, "(from neither end)");
     assert_has(text, "(delayed)");
     assert_has(text, ">8.790 s pass<");
@@ -275,7 +288,8 @@ static void page_needs_nothing_from_elsewhere(void **state)
     scene_start(&scene);
     scene_whole_life(&scene);
     text = scene_draw(&scene, html, &size);
-    assert_int_equal(count(text, "http"), 2); /* the name of the SVG name space, in the drawing and in the script */
+    assert_int_equal(count(text, "http"),
+                     2); /* the name of the SVG name space, in the drawing and in the script */
     assert_int_equal(count(text, "http://www.w3.org/2000/svg"), 2);
     assert_int_equal(count(text, "src="), 0);
     assert_int_equal(count(text, "<link"), 0);

@@ -43,9 +43,11 @@ static void troubled(const struct scene *scene)
     struct scene_packet packet;
 
     scene_whole_life(scene);
-    duet_recorder_note(scene->recorder, MS(300000),
-                       "A note that is much longer than any line of a picture in a terminal could possibly be, "
-                       "withonewordthatisfartoolongtobebrokenatanyspacebecausethereisnoneforalongwhile 한국어도 있다");
+    duet_recorder_note(
+        scene->recorder, MS(300000),
+        "A note that is much longer than any line of a picture in a terminal could possibly be, "
+        "withonewordthatisfartoolongtobebrokenatanyspacebecausethereisnoneforalongwhile 한국어도 "
+        "있다");
     scene_build(scene, 0,
                 &(struct scene_segment){.flags = DUET_PSH | DUET_ACK | DUET_URG | DUET_FIN,
                                         .seq = 2000000000,
@@ -55,7 +57,8 @@ static void troubled(const struct scene *scene)
                 &packet);
     scene_sent(scene, MS(300001), DUET_SYN_RECEIVED, 3, &packet);
     duet_recorder_fault(scene->recorder, MS(300001), DUET_FAULT_DROP, packet.packet.tag);
-    scene_timer(scene, MS(400000), 1, DUET_SYN_RECEIVED, DUET_TIMER_RETRANSMISSION, DUET_TIMER_EXPIRED, 0);
+    scene_timer(scene, MS(400000), 1, DUET_SYN_RECEIVED, DUET_TIMER_RETRANSMISSION,
+                DUET_TIMER_EXPIRED, 0);
     scene_rule(scene, MS(400000), 1, DUET_SYN_RECEIVED, 2);
     scene_sent(scene, MS(400000), DUET_SYN_RECEIVED, 3, &packet);
     duet_recorder_fault(scene->recorder, MS(400001), DUET_FAULT_DUPLICATE, packet.packet.tag);
@@ -74,7 +77,8 @@ static void assert_fits(const char *text, unsigned columns)
         size_t length = strcspn(text, "\n");
 
         if (canvas_width(text, length) > columns)
-            fail_msg("%u columns instead of %u: %.*s", canvas_width(text, length), columns, (int)length, text);
+            fail_msg("%u columns instead of %u: %.*s", canvas_width(text, length), columns,
+                     (int)length, text);
         assert_int_equal(text[length], '\n');
         assert_true(length == 0 || text[length - 1] != ' ');
         text += length + 1;
@@ -91,11 +95,12 @@ static void every_line_fits_whatever_the_width(void **state)
         scene_start(&scene);
         duet_recorder_name(scene.recorder, 0, "a name that is too long for its column", true);
         troubled(&scene);
-        text = draw(&scene, &(struct duet_ladder_options){.title = "a title",
-                                                          .lesson = "What is to be learnt here takes more than "
-                                                                    "a line to say, whatever the width may be.",
-                                                          .columns = columns,
-                                                          .absolute = columns % 2 == 1});
+        text = draw(&scene, &(struct duet_ladder_options){
+                                .title = "a title",
+                                .lesson = "What is to be learnt here takes more than "
+                                          "a line to say, whatever the width may be.",
+                                .columns = columns,
+                                .absolute = columns % 2 == 1});
         assert_fits(text, columns < 80 ? 80 : columns > 132 ? 132 : columns);
         free(text);
         scene_end(&scene);
@@ -133,15 +138,18 @@ static void whole_life_shows_states_bits_numbers_and_instants(void **state)
     scene_start(&scene);
     scene_whole_life(&scene);
     text = draw(&scene, &(struct duet_ladder_options){.columns = 80});
-    assert_has(text, "              │ SYN 000010  seq 0  win 64240                     │ LISTEN\n"
-                     "     SYN-SENT ├──── #1 ─────────────────────────────────────────▶│ SYN-RECEIVED\n"
-                     "        0.000 │ <mss 1460,sackOK,TS,ws 7>                        │ 0.010\n");
-    assert_has(text, "     SYN-SENT │ SYN,ACK 010010  seq 0  ack 1  win 64240          │\n"
-                     "  ESTABLISHED │◀───────────────────────────────────────── #2 ────┤ SYN-RECEIVED\n"
-                     "        0.020 │ <mss 1460,sackOK,TS,ws 7>                        │ 0.010\n");
+    assert_has(text,
+               "              │ SYN 000010  seq 0  win 64240                     │ LISTEN\n"
+               "     SYN-SENT ├──── #1 ─────────────────────────────────────────▶│ SYN-RECEIVED\n"
+               "        0.000 │ <mss 1460,sackOK,TS,ws 7>                        │ 0.010\n");
+    assert_has(text,
+               "     SYN-SENT │ SYN,ACK 010010  seq 0  ack 1  win 64240          │\n"
+               "  ESTABLISHED │◀───────────────────────────────────────── #2 ────┤ SYN-RECEIVED\n"
+               "        0.020 │ <mss 1460,sackOK,TS,ws 7>                        │ 0.010\n");
     assert_has(text, "│ PSH,ACK 011000  seq 1:6(5)  ack 1  win 64240     │\n");
-    assert_has(text, "          │ FIN,ACK 010001  seq 6  ack 1  win 64240          │ ESTABLISHED\n"
-                     "   FIN-WAIT-1 ├──── #6 ─────────────────────────────────────────▶│ CLOSE-WAIT\n");
+    assert_has(text,
+               "          │ FIN,ACK 010001  seq 6  ack 1  win 64240          │ ESTABLISHED\n"
+               "   FIN-WAIT-1 ├──── #6 ─────────────────────────────────────────▶│ CLOSE-WAIT\n");
     assert_has(text, "client: TIME-WAIT for 240 s, until 240.130");
     assert_has(text, "239.990 s pass");
     assert_has(text, "    TIME-WAIT ● TIME-WAIT is over");
@@ -183,7 +191,8 @@ static void crossing_packets_show_both_moments(void **state)
     scene_simultaneous_open(&scene);
     text = draw(&scene, &(struct duet_ladder_options){.columns = 80});
     assert_has(text, "     SYN-SENT ├──── #1 ─────────────╌╌╌▶                         │\n");
-    assert_has(text, "              │                        ◀╌╌╌────────────── #2 ────┤ SYN-SENT\n");
+    assert_has(text,
+               "              │                        ◀╌╌╌────────────── #2 ────┤ SYN-SENT\n");
     assert_has(text, " SYN-RECEIVED │◀──────────────── #2 ╌╌╌╌                         │\n");
     assert_has(text, "SYN 000010  sent at 0.000");
     assert_has(text, "both ends, each with a SYN of its own");
@@ -301,7 +310,8 @@ static void wide_characters_take_two_columns(void **state)
     assert_int_equal(canvas_width("─▶│", 9), 3);
     assert_int_equal(canvas_wrap("한국 어", 4, &next), 6);
     assert_string_equal(next, "어");
-    assert_int_equal(canvas_wrap("한", 1, &next), 3); /* at least one character, or it would never end */
+    assert_int_equal(canvas_wrap("한", 1, &next),
+                     3); /* at least one character, or it would never end */
     assert_string_equal(next, "");
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The capture: blocks as the pcapng format has them, each packet once for each end that saw it, our words
- * as its comment; and, where tshark is there, that it finds nothing wrong.
+/* The capture: blocks as the pcapng format has them, each packet once for each end that saw it,
+ * our words as its comment; and, where tshark is there, that it finds nothing wrong.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,7 +82,8 @@ static size_t read_capture(const char *text, size_t size, struct seen_packet *pa
             packet->comment[0] = '\0';
             packet->direction = 0;
             assert_int_equal(get32(text + at + 24), packet->length);
-            read_options(packet->bytes + (packet->length + 3) / 4 * 4, text + at + length - 4, packet);
+            read_options(packet->bytes + (packet->length + 3) / 4 * 4, text + at + length - 4,
+                         packet);
             found++;
         }
         at += length;
@@ -118,7 +119,8 @@ static void packet_is_there_once_for_each_end_with_its_story(void **state)
     assert_int_equal(packets[1].direction, 1);
     assert_int_equal(packets[1].time, MS(10));
     assert_memory_equal(packets[1].bytes, packets[0].bytes, 60);
-    assert_non_null(strstr(packets[1].comment, "server: LISTEN -> SYN-RECEIVED\npacket #1 arrives: SYN 000010"));
+    assert_non_null(strstr(packets[1].comment,
+                           "server: LISTEN -> SYN-RECEIVED\npacket #1 arrives: SYN 000010"));
     assert_non_null(strstr(packets[1].comment, duet_rule(4)->sentence));
     for (size_t i = 1; i < found; i++)
         assert_true(packets[i].time >= packets[i - 1].time);
@@ -194,7 +196,8 @@ static unsigned tshark(const char *path, const char *arguments, const char *want
     FILE *from;
 
     snprintf(command, sizeof command,
-             "tshark -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -r %s %s 2>/dev/null", path, arguments);
+             "tshark -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -r %s %s 2>/dev/null",
+             path, arguments);
     from = popen(command, "r");
     assert_non_null(from);
     while (fgets(line, sizeof line, from) != NULL) {
@@ -213,13 +216,14 @@ static void tshark_finds_nothing_wrong(void **state)
         skip();
     for (unsigned family = 0; family < 2; family++) {
         struct scene scene;
-        char path[] = "/tmp/duet-test-XXXXXX", wanted[256];
+        char path[256], wanted[256];
         FILE *to;
 
         scene_start(&scene);
         scene.ipv6 = family == 1;
         scene_whole_life(&scene);
-        to = fdopen(mkstemp(path), "w");
+        snprintf(path, sizeof path, "%s/duet-pcapng-%ld-%u", P_tmpdir, (long)getpid(), family);
+        to = fopen(path, "wx");
         assert_non_null(to);
         assert_int_equal(duet_recorder_pcapng(scene.recorder, to), 0);
         assert_int_equal(fclose(to), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The recorder and the tee: tags, checksums that hardware would have filled in, links that refuse. */
+/* The recorder and the tee: tags, checksums that hardware would have filled in, links that
+ * refuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,8 @@
 #include "observe/recording.h"
 #include "scene.h"
 
-static const struct scene_segment hello = {.flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 1, .text = "hello"};
+static const struct scene_segment hello = {
+    .flags = DUET_PSH | DUET_ACK, .seq = 1, .ack = 1, .text = "hello"};
 
 static void packets_are_numbered_over_both_ends(void **state)
 {
@@ -46,7 +48,8 @@ static void recording_keeps_its_own_bytes(void **state)
     scene_end(&scene);
 }
 
-/* The sum that stood there before is the right one, so what the recorder fills in must be the same. */
+/* The sum that stood there before is the right one, so what the recorder fills in must be the
+ * same. */
 static void partial_checksum_is_completed(void **state)
 {
     static const uint16_t flags[] = {DUET_PACKET_CHECKSUM_PARTIAL, DUET_PACKET_CHECKED};
@@ -68,7 +71,8 @@ static void partial_checksum_is_completed(void **state)
             sum[1] = 0x34;
             packet.packet.flags = flags[i];
             duet_recorder_sent(scene.recorder, 0, 0, &packet.packet);
-            assert_memory_equal(scene.recorder->records[0].u.packet.bytes + (sum - packet.bytes), right, 2);
+            assert_memory_equal(scene.recorder->records[0].u.packet.bytes + (sum - packet.bytes),
+                                right, 2);
             assert_int_equal(sum[0], 0x12);
             scene_end(&scene);
         }
@@ -85,7 +89,8 @@ static void wrong_checksum_without_offload_stays_wrong(void **state)
     scene_build(&scene, 0, &hello, &packet);
     packet.bytes[36] ^= 1;
     duet_recorder_sent(scene.recorder, 0, 0, &packet.packet);
-    assert_memory_equal(scene.recorder->records[0].u.packet.bytes, packet.bytes, packet.packet.length);
+    assert_memory_equal(scene.recorder->records[0].u.packet.bytes, packet.bytes,
+                        packet.packet.length);
     scene_end(&scene);
 }
 
