@@ -343,6 +343,7 @@ void rig_accept(struct rig *rig, struct rig_conn *conn, const struct rig_segment
     assert_int_equal(conn->first.flags, DUET_SYN | DUET_ACK);
     assert_int_equal(conn->first.ack, offer->seq + 1);
     take_offer(conn, offer);
+    rig_pass(rig, rig->now + conn->trip);
     rig_say(rig, conn, 0, 0, NULL, 0);
     assert_int_equal(duet_accept(rig->stack, rig->now, listener, &conn->handle, NULL), DUET_OK);
     rig_silence("open", rig);
@@ -358,6 +359,7 @@ void rig_connect(struct rig *rig, struct rig_conn *conn, const struct rig_segmen
     assert_true(rig_output(rig, &conn->tuple, &conn->first));
     assert_int_equal(conn->first.flags, DUET_SYN);
     take_offer(conn, offer);
+    rig_pass(rig, rig->now + conn->trip);
     syn_ack.flags = DUET_SYN | DUET_ACK;
     syn_ack.ack = conn->ack;
     syn_ack.tsecr = conn->tsecr;

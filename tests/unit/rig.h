@@ -81,6 +81,7 @@ struct rig_conn {
     uint32_t seq;      /* next octet that the remote end sends */
     uint32_t ack;      /* next octet that it expects */
     uint16_t window;   /* that it offers, as on the wire */
+    duet_time trip;    /* time from the stack's SYN to its acknowledgement */
     bool timestamps;
     uint32_t tsval, tsecr;
     struct rig_segment first; /* the SYN, or SYN,ACK, of the stack */
