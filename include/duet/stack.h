@@ -131,7 +131,7 @@ struct duet_config {
     duet_time msl;            /* 9293 3.4.2: 2 min, at most 15 min; TIME-WAIT lasts twice this */
     duet_time rto_initial;    /* 6298 2.1: 1 s */
     duet_time rto_min;        /* 6298 2.4: SHOULD 1 s; 200 ms as deployed stacks do */
-    duet_time rto_max;        /* 6298 2.5: at least 60 s; 120 s */
+    duet_time rto_max;        /* 6298 2.5: at least 60 s; 120 s, at most 500 s */
     duet_time delayed_ack;    /* 9293 3.8.6.3: below 500 ms; 40 ms */
     duet_time user_timeout;   /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
     duet_time syn_timeout;    /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */

@@ -113,7 +113,7 @@ static bool times_are_valid(const struct duet_config *config)
         if (times[i] < DUET_MILLISECOND || times[i] > day)
             return false;
     return config->msl >= DUET_MILLISECOND && config->msl <= 900 * DUET_SECOND &&
-           config->rto_min <= config->rto_max && config->rto_max <= 600 * DUET_SECOND &&
+           config->rto_min <= config->rto_max && config->rto_max <= 500 * DUET_SECOND &&
            config->rto_initial <= 3 * DUET_SECOND && config->delayed_ack < 500 * DUET_MILLISECOND &&
            config->user_timeout >= 0 && config->user_timeout <= 49 * day &&
            config->keepalive_idle >= DUET_MILLISECOND && config->keepalive_idle <= 49 * day &&

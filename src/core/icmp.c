@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
-enum { MTU_FLOOR_IPV4 = 552, MTU_FLOOR_IPV6 = 1280 };
+enum { MTU_FLOOR_IPV4 = 552, MTU_FLOOR_IPV6 = 1280 }; /* never send smaller packets than these */
 
 /* What the error quotes: our own segment, so that its source is our local end. */
 struct quoted {
@@ -36,7 +36,12 @@ static bool read_quoted(const struct icmp_message *message, struct quoted *quote
 
 static void too_big(struct duet_stack *s, struct tcp_conn *c, uint32_t mtu)
 {
-    uint32_t floor = duet_address_is_ipv4(&c->tuple.remote) ? MTU_FLOOR_IPV4 : MTU_FLOOR_IPV6;
+    bool is_ipv4 = duet_address_is_ipv4(&c->tuple.remote);
+    uint32_t floor = is_ipv4 ? MTU_FLOOR_IPV4 : MTU_FLOOR_IPV6;
+    if (!is_ipv4 && mtu < MTU_FLOOR_IPV6) { /* RFC 8201, 4: no link carries less */
+        tcp_rule(s, c, TCP_RULE_ICMP_MTU_BELOW_MINIMUM, NULL);
+        return;
+    }
     if (mtu >= c->mtu) {
         tcp_rule(s, c, TCP_RULE_ICMP_MTU_NOT_LOWER, NULL);
         return;

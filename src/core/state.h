@@ -212,7 +212,7 @@ void tcp_syn_sent_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_s
 
 /* tcp_synchronized.c */
 void tcp_segment_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
-void tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg);
+bool tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 
 enum tcp_verdict tcp_drop(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule,

@@ -179,6 +179,7 @@ struct tcp_transfer {
     struct buffer send; /* bytes [data start, data start + length), see tcp_send_start() */
     struct seq resend;  /* next to send: SND.NXT, or below it while going back over a loss */
     struct seq up;      /* SND.UP, with urgent */
+    struct seq small;   /* end of the latest segment that was not full (Minshall's SND.SML) */
     struct seq recover; /* RFC 6582: highest sequence number when recovery began */
     struct seq timed;   /* an acknowledgement of this ends the RTT sample begun at timed_at */
     duet_time timed_at;

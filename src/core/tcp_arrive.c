@@ -128,7 +128,7 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
     tcp_conn_establish(s, c, TCP_RULE_SYN_SENT_ESTABLISHED);
     tcp_owe(s, c, TCP_OWES_ACK | TCP_OWES_DATA, TCP_RULE_SYN_SENT_ESTABLISHED);
     trim_syn(seg);
-    tcp_trim_right(c, seg);
+    (void)tcp_trim_right(c, seg); /* the SYN is acknowledged at once anyway */
     tcp_after_ack(s, c, seg);
     return TCP_DROP;
 }

@@ -13,6 +13,10 @@
 
 #include <string.h>
 
+/* What counts as a full-sized segment of the peer until a larger one has been seen: small writes of a peer are not
+ * acknowledged every second one. */
+enum { RECEIVE_MSS_GUESS = 536 };
+
 static uint16_t default_mss(const struct tcp_conn *c)
 {
     return duet_address_is_ipv4(&c->tuple.remote) ? 536 : 1220; /* MUST-15 */
@@ -37,6 +41,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .send_limit = s->config.send_buffer,
         .user_timeout_ms = (uint32_t)(s->config.user_timeout / DUET_MILLISECOND),
         .keepalive_idle_ms = (uint32_t)(s->config.keepalive_idle / DUET_MILLISECOND),
+        .receive_mss = RECEIVE_MSS_GUESS,
         .heard = s->now,
         .delayed_ack = DUET_NEVER,
         .ttl = s->config.ttl,
@@ -144,6 +149,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
     *t = (struct tcp_transfer){
         .resend = c->snd.nxt,
         .recover = c->snd.una,
+        .small = c->snd.una,
         .deadline = DUET_NEVER,
         .progress = s->now,
         .last_sent = s->now,

@@ -30,14 +30,17 @@ uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple)
 {
     tuple->local_port = 0;
     uint32_t range = (uint32_t)(s->config.port_last - s->config.port_first) + 1;
-    uint32_t offset = (uint32_t)siphash_2_4(&s->port_key, tuple, sizeof *tuple);
+    uint32_t offset = (uint32_t)siphash_2_4(&s->port_key, tuple, sizeof *tuple) % range;
     uint16_t *counter =
         &s->ports[siphash_2_4(&s->port_index_key, tuple, sizeof *tuple) % PORT_TABLE];
+    uint32_t start = offset + *counter;
 
     for (uint32_t tries = 0; tries < range; tries++) {
-        tuple->local_port = (uint16_t)(s->config.port_first + (offset + (*counter)++) % range);
-        if (demux_find(s, tuple).kind == DEMUX_NONE)
-            return tuple->local_port;
+        tuple->local_port = (uint16_t)(s->config.port_first + (start + tries) % range);
+        if (demux_find(s, tuple).kind != DEMUX_NONE)
+            continue;
+        *counter = (uint16_t)(*counter + tries + 1);
+        return tuple->local_port;
     }
     return 0;
 }

@@ -194,6 +194,8 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
     }
     begin(s, c, &draft, packet, offer->length);
     finish(s, c, &draft, offer->seq, offer->length);
+    if (offer->length % tcp_send_mss(s, c) != 0)
+        transfer_of(s, c)->small = seq_max(t->small, end);
     if (offer->length > tcp_send_mss(s, c))
         packet->segment_size = tcp_send_mss(s, c);
     sent(s, c, offer->seq, end, offer->fin);

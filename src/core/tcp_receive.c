@@ -217,18 +217,22 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
     uint32_t field = (rcv_wnd(c) + unit - 1) / unit;
     if (may_move(c, useful_step(s, c)))
         field = max_u32(field, space(c) / unit);
-    field = min_u32(field, max_u32(rcv_wnd(c) / unit, (space(c) + unit) / unit));
+    field = min_u32(field, max_u32(rcv_wnd(c) / unit, (space(c) + unit - 1) / unit));
     field = min_u32(field, UINT16_MAX);
     c->rcv.adv = seq_max(c->rcv.adv, seq_add(c->rcv.nxt, field * unit));
     return (uint16_t)field;
 }
 
-/* After the user has read: is the window worth an update of its own? A nearly closed one sooner. */
+/* After the user has read: is the window worth an update of its own? When half the buffer is new, when the window was
+ * nearly closed, or when it was small and grows by two segments; else the next acknowledgement tells. */
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c)
 {
     uint32_t step = useful_step(s, c);
-    bool nearly_closed = rcv_wnd(c) < step;
-    return may_move(c, nearly_closed ? step : min_u32(c->receive_limit / 2, 2 * step));
+    if (may_move(c, c->receive_limit / 2))
+        return true;
+    if (rcv_wnd(c) < step)
+        return may_move(c, step);
+    return rcv_wnd(c) <= c->receive_limit / 4 && may_move(c, 2 * step);
 }
 
 /* SACK blocks (RFC 2018, 4): the range touched last first, then others by age; at most `most`. */

@@ -33,8 +33,8 @@ static void set_rto(const struct duet_stack *s, struct tcp_conn *c)
 /* RFC 6298, 2.2 and 2.3. A sample also ends the backoff of the timeouts before it. */
 void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
 {
-    uint32_t r = (uint32_t)(rtt / DUET_MICROSECOND);
-    r = max_u32(1, min_u32(r, to_us(s->config.rto_max)));
+    duet_time longest = s->config.rto_max; /* at most 500 s, so that 8 times it fits in 32 bits */
+    uint32_t r = max_u32(1, to_us(rtt < longest ? rtt : longest));
     if (c->srtt_us == 0) {
         c->srtt_us = r << 3;
         c->rttvar_us = r << 1; /* R/2, times 4 */

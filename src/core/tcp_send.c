@@ -83,8 +83,10 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
     struct seq right = seq_add(c->snd.una, c->snd.wnd);
     uint32_t flight = seq_distance(c->snd.una, cursor);
     uint32_t mss = tcp_send_mss(s, c);
+    bool resending = seq_lt(cursor, c->snd.nxt);
     /* Limited transmit (RFC 3042): one new segment for each of the first two duplicate ACKs. */
-    uint32_t limited = conn_is(c, TCP_CONN_RECOVERING) ? 0 : min_u32(t->dupacks, 2) * mss;
+    bool is_limited = !resending && !conn_is(c, TCP_CONN_RECOVERING);
+    uint32_t limited = is_limited ? min_u32(t->dupacks, 2) * mss : 0;
     return (struct limits){
         .cursor = cursor,
         .queued = seq_lt(cursor, end) ? seq_distance(cursor, end) : 0,
@@ -92,29 +94,33 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
         .congestion = c->cwnd + limited > flight ? c->cwnd + limited - flight : 0,
         .mss = mss,
         .fin_due = conn_is(c, TCP_CONN_FIN_WANTED) && seq_le(cursor, end),
-        .resending = seq_lt(cursor, c->snd.nxt),
+        .resending = resending,
     };
 }
 
-/* May the last, incomplete segment of the queue leave? Nagle: only if nothing is outstanding. */
-static bool may_send_tail(const struct tcp_conn *c, const struct limits *l, uint32_t before_tail)
+/* May the last, incomplete segment of the queue leave? Nagle, with Minshall's modification (RFC 9293, A.3): not while
+ * another incomplete one is unacknowledged. So many small writes become few segments, and the end of a
+ * large write does not wait for the peer's delayed ACK. */
+static bool may_send_tail(const struct tcp_conn *c, const struct tcp_transfer *t,
+                          const struct limits *l)
 {
     if (l->resending || l->fin_due)
         return true;
     if (conn_is(c, TCP_CONN_MORE))
         return false;
-    return conn_is(c, TCP_CONN_NODELAY) || (seq_eq(c->snd.una, c->snd.nxt) && before_tail == 0);
+    return conn_is(c, TCP_CONN_NODELAY) || !seq_lt(c->snd.una, t->small);
 }
 
 /* How much text may go: RFC 9293, 3.8.6.2.1, with the congestion window beside the peer's. */
-static uint32_t text_to_send(const struct tcp_conn *c, const struct limits *l, uint32_t most)
+static uint32_t text_to_send(const struct tcp_conn *c, const struct tcp_transfer *t,
+                             const struct limits *l, uint32_t most)
 {
     uint32_t n = min_u32(min_u32(l->queued, l->window), min_u32(l->congestion, most));
     uint32_t tail = n % l->mss;
     if (tail == 0)
         return n;
     if (n == l->queued)
-        return may_send_tail(c, l, n - tail) ? n : n - tail;
+        return may_send_tail(c, t, l) ? n : n - tail;
     /* The peer's window cuts a segment short: only if that is half of all it ever offered. */
     bool window_cuts = n == l->window;
     if (window_cuts && (l->resending || n >= c->snd.wnd_max / 2))
@@ -136,7 +142,7 @@ bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
     struct limits l = find_limits(s, c, t);
     if (seq_lt(tcp_send_end(s, c), l.cursor))
         return false;
-    uint32_t n = text_to_send(c, &l, most);
+    uint32_t n = text_to_send(c, t, &l, most);
     bool fin = l.fin_due && n == l.queued && l.window > n;
     if (n == 0 && !fin)
         return false;

@@ -109,17 +109,18 @@ static void trim_left(const struct tcp_conn *c, struct tcp_segment *seg)
         seg->has_fin = false;
 }
 
-/* Cuts away what lies beyond the window; a FIN behind it goes too. */
-void tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg)
+/* Cuts away what lies beyond the window; a FIN behind it goes too. True: something was cut. */
+bool tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg)
 {
     uint32_t room = seq_distance(seg->seq, c->rcv.adv);
     if (seq_lt(c->rcv.adv, seg->seq))
         room = 0;
     if (seg->text_length + seg->has_fin <= room)
-        return;
+        return false;
     seg->has_fin = false;
     seg->text_length = min_u32(seg->text_length, room);
     seg->len = seg->text_length + seg->has_syn;
+    return true;
 }
 
 /* MUST-66: with a closed window the text is refused, but RST, URG and ACK still count. So do those
@@ -144,7 +145,10 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_co
         bool had_syn = seg->has_syn;
         trim_left(c, seg);
         seg->has_syn = had_syn;
-        tcp_trim_right(c, seg);
+        if (tcp_trim_right(c, seg)) {
+            tcp_rule(s, c, TCP_RULE_TEXT_BEYOND_WINDOW, seg);
+            tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_TEXT_BEYOND_WINDOW);
+        }
         return TCP_CONTINUE;
     }
     if (seg->has_rst)
@@ -160,7 +164,7 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_co
     tcp_rule(s, c, rule, seg);
     owe_ack_for_invalid(s, c, seg, rule);
     trim_left(c, seg);
-    tcp_trim_right(c, seg);
+    (void)tcp_trim_right(c, seg);
     return TCP_CONTINUE;
 }
 

@@ -150,6 +150,9 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
     /* Step 0, PAWS. */
     bool has_both = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0 &&
                     (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
+    bool lacks_them = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0 && !has_both;
+    if (lacks_them && !seg->has_rst && !seg->has_syn)
+        return (struct judgement){NOTHING, TCP_RULE_TIMESTAMP_MISSING};
     if (has_both && !seg->has_rst && seq_lt(seq_of(seg->options->tsval), seq_of(record->ts_recent)))
         return (struct judgement){ANSWER, TCP_RULE_PAWS_REJECTED};
 

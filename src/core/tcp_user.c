@@ -37,12 +37,17 @@ static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *
     return demux_find(s, tuple).kind == DEMUX_NONE ? DUET_OK : DUET_E_EXISTS;
 }
 
-/* Into SYN-SENT: ISS is chosen and a SYN is owed. */
-static void start_active(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
+/* SND.UNA = ISS, SND.NXT = ISS + 1: what is borrowed after this begins where the connection does. */
+static void choose_iss(const struct duet_stack *s, struct tcp_conn *c)
 {
     c->snd.iss = tcp_isn(s, &c->tuple);
     c->snd.una = c->snd.iss;
     c->snd.nxt = seq_add(c->snd.iss, 1);
+}
+
+/* Into SYN-SENT: a SYN is owed. */
+static void start_active(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
+{
     tcp_set_state(s, c, DUET_SYN_SENT, rule);
     tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SEND_SYN);
 }
@@ -60,6 +65,7 @@ static int open_active(struct duet_stack *s, const struct duet_socket_address *l
     struct tcp_conn *c = tcp_conn_new(s, &tuple);
     if (c == NULL)
         return DUET_E_RES;
+    choose_iss(s, c);
     if (!tcp_borrow_transfer(s, c)) {
         tcp_conn_unmake(s, c);
         return DUET_E_RES;
