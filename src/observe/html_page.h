@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The fixed parts of the HTML page: its looks and its behaviour. Nothing is fetched from anywhere. */
+/* The fixed parts of the HTML page: its looks and its behaviour. Nothing is fetched from
+ * anywhere. */
 #ifndef OBSERVE_HTML_PAGE_H
 #define OBSERVE_HTML_PAGE_H
 
-/* clang-format off: these lines are CSS and JavaScript, laid out as such. */
+/* These lines are CSS and JavaScript, laid out as such. */
+/* clang-format off */
 
 static const char *const html_style[] = {
     ":root { color-scheme: light; }",
-    "body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: #1f2328; background: #f6f7f9; "
-    "}",
+    "body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: #1f2328; }",
+    "body { background: #f6f7f9; }",
     "header { padding: 18px 24px 4px; }",
     "h1 { font-size: 22px; margin: 0; }",
     "header p { margin: 4px 0 0; max-width: 70em; color: #444; }",
@@ -20,8 +22,8 @@ static const char *const html_style[] = {
     ".picture, aside { background: #fff; border: 1px solid #d9dde3; border-radius: 8px; }",
     ".picture { flex: 1 1 auto; min-width: 0; overflow-x: auto; }",
     ".picture svg { display: block; margin: 0 auto; max-width: 100%; height: auto; }",
-    "aside { position: sticky; top: 12px; flex: 0 0 340px; box-sizing: border-box; padding: 14px "
-    "16px; }",
+    "aside { position: sticky; top: 12px; flex: 0 0 340px; }",
+    "aside { box-sizing: border-box; padding: 14px 16px; }",
     "aside h2 { font-size: 16px; margin: 8px 0 4px; }",
     "aside p { margin: 6px 0; }",
     ".buttons { display: flex; gap: 8px; align-items: center; }",
@@ -150,9 +152,9 @@ static const char *const html_script[] = {
     "for (const arrow of arrows) {",
     "  const first = stepsOf(arrowOf(arrow))[0];",
     "  if (first === undefined) continue;",
-    "  for (const kind of ['mouseenter', 'focus']) arrow.addEventListener(kind, () => show(first, "
-    "true));",
-    "  for (const kind of ['mouseleave', 'blur']) arrow.addEventListener(kind, () => show(at));",
+    "  const look = () => show(first, true), leave = () => show(at);",
+    "  for (const kind of ['mouseenter', 'focus']) arrow.addEventListener(kind, look);",
+    "  for (const kind of ['mouseleave', 'blur']) arrow.addEventListener(kind, leave);",
     "  arrow.addEventListener('click', () => go(first));",
     "}",
     "",

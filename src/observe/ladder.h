@@ -201,8 +201,8 @@ struct ladder_moment *ladder_add_moment(struct ladder_reader *reader, enum ladde
 enum duet_state ladder_state_of(const struct ladder_reader *reader, unsigned end, size_t pair);
 void ladder_read_trace(struct ladder_reader *reader, unsigned end,
                        const struct duet_trace_event *event);
-/* A packet left: if its trace event came first, it is explained now. */
-void ladder_match_early(struct ladder_reader *reader, size_t arrow);
+/* A packet, the arrow with this index, left: if its trace event came first, it is explained now. */
+void ladder_match_early(struct ladder_reader *reader, size_t index);
 /* The state of an end without trace. */
 void ladder_read_state(struct ladder_reader *reader, const struct record *record);
 

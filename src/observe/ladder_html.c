@@ -100,7 +100,7 @@ static void put_say(FILE *to, const struct ladder *ladder, const struct ladder_m
     struct words words, field;
 
     fputc('[', to);
-    if (moment->kind == LADDER_DEPARTURE || (arrow != NULL && arrow->injected)) {
+    if (arrow != NULL && (moment->kind == LADDER_DEPARTURE || arrow->injected)) {
         words_clear(&words);
         for (unsigned i = 0; words_field(&field, ladder, arrow, i); i++)
             if (field.length > 0)

@@ -77,20 +77,25 @@ void duet_recorder_name(struct duet_recorder *recorder, unsigned end, const char
     recorder->ends[end].inferred = inferred;
 }
 
-static void append(struct duet_recorder *recorder, const struct record *record)
+/* False if there is no memory, now or since an earlier record: a recording with holes would tell
+ * lies. */
+static bool append(struct duet_recorder *recorder, const struct record *record)
 {
-    if (recorder->count == recorder->room) {
+    if (recorder->error == 0 && recorder->count == recorder->room) {
         size_t room = recorder->room == 0 ? RECORDS_FIRST : recorder->room * 2;
         struct record *moved = realloc(recorder->records, room * sizeof *moved);
 
         if (moved == NULL) {
             recorder->error = ENOMEM;
-            return;
+            return false;
         }
         recorder->records = moved;
         recorder->room = room;
     }
+    if (recorder->error != 0)
+        return false;
     recorder->records[recorder->count++] = *record;
+    return true;
 }
 
 /* Writes the checksum that the link's hardware would have written. */
@@ -126,8 +131,7 @@ static void append_packet(struct duet_recorder *recorder, struct record *record,
         complete_checksum(bytes, packet->length);
     record->u.packet.bytes = bytes;
     record->u.packet.length = packet->length;
-    append(recorder, record);
-    if (recorder->error != 0)
+    if (!append(recorder, record))
         free(bytes);
 }
 
@@ -137,8 +141,7 @@ uint32_t duet_recorder_sent(struct duet_recorder *recorder, unsigned end, duet_t
     struct record record = {
         .time = now, .kind = RECORD_SENT, .end = end, .tag = ++recorder->last_tag};
 
-    if (recorder->error == 0)
-        append_packet(recorder, &record, packet);
+    append_packet(recorder, &record, packet);
     return recorder->last_tag;
 }
 
@@ -164,8 +167,7 @@ void duet_recorder_arrived(struct duet_recorder *recorder, unsigned end, duet_ti
 {
     struct record record = {.time = now, .kind = RECORD_ARRIVED, .end = end, .tag = packet->tag};
 
-    if (recorder->error == 0)
-        append_packet(recorder, &record, packet);
+    append_packet(recorder, &record, packet);
 }
 
 void duet_recorder_fault(struct duet_recorder *recorder, duet_time now, enum duet_fault fault,
@@ -173,8 +175,7 @@ void duet_recorder_fault(struct duet_recorder *recorder, duet_time now, enum due
 {
     struct record record = {.time = now, .kind = RECORD_FAULT, .tag = tag, .u.fault = fault};
 
-    if (recorder->error == 0)
-        append(recorder, &record);
+    append(recorder, &record);
 }
 
 void duet_recorder_trace(struct duet_recorder *recorder, unsigned end,
@@ -183,20 +184,20 @@ void duet_recorder_trace(struct duet_recorder *recorder, unsigned end,
     struct record record = {
         .time = event->time, .kind = RECORD_TRACE, .end = end, .u.trace = *event};
 
-    if (recorder->error == 0)
-        append(recorder, &record);
+    append(recorder, &record);
 }
 
 void duet_recorder_note(struct duet_recorder *recorder, duet_time now, const char *text)
 {
-    struct record record = {.time = now, .kind = RECORD_NOTE, .u.note = copy_text(text)};
+    struct record record = {.time = now, .kind = RECORD_NOTE};
+    char *copy = copy_text(text);
 
-    if (record.u.note == NULL)
+    if (copy == NULL)
         recorder->error = ENOMEM;
-    if (recorder->error == 0)
-        append(recorder, &record);
-    if (recorder->error != 0)
-        free(record.u.note);
+    if (append(recorder, &record))
+        recorder->records[recorder->count - 1].u.note = copy;
+    else
+        free(copy);
 }
 
 void duet_recorder_state(struct duet_recorder *recorder, unsigned end, duet_time now,
@@ -207,6 +208,5 @@ void duet_recorder_state(struct duet_recorder *recorder, unsigned end, duet_time
                             .end = end,
                             .u.state = {.state = state, .inferred = inferred}};
 
-    if (recorder->error == 0)
-        append(recorder, &record);
+    append(recorder, &record);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An arrow of the drawing: its way from lifeline to lifeline, or as far as it came, and its label in
- * the sender's half.
+/* An arrow of the drawing: its way from lifeline to lifeline, or as far as it came, and its label
+ * in the sender's half.
  */
 #include "observe/svg.h"
 
