@@ -5,6 +5,8 @@
 #include "sim/script/player.h"
 #include "sim/script/values.h"
 
+enum { LEAST_PORT = 256 }; /* a number from here on that is no descriptor is a remote port */
+
 /* ---- whose status ---- */
 
 static bool same_pair(const struct flow *flow, const struct duet_status *status)
@@ -61,8 +63,8 @@ static bool status_of(struct player *player, const struct call_state *state, boo
             return true;
         }
     }
-    return number > 1023 || player_broken(player, "%s(): there is no descriptor %lld",
-                                          state->call->name, (long long)number);
+    return number >= LEAST_PORT || player_broken(player, "%s(): there is no descriptor %lld",
+                                                 state->call->name, (long long)number);
 }
 
 static enum call_status call_state(struct player *player, struct call_state *state,
@@ -132,7 +134,8 @@ static const struct status_field fields[] = {
     FIELD(FIELD_U32, half_open),
 };
 
-static int64_t field_value(const struct duet_status *status, const struct status_field *field)
+static int64_t field_value(const struct duet_status *status, const struct status_field *field,
+                           uint32_t remote_offset)
 {
     const uint8_t *at = (const uint8_t *)status + field->offset;
     uint32_t number = 0;
@@ -152,7 +155,7 @@ static int64_t field_value(const struct duet_status *status, const struct status
     }
     memcpy(&number, at, sizeof(number));
     number -= field->kind == FIELD_SENT ? status->iss : 0;
-    number -= field->kind == FIELD_RECEIVED ? status->irs : 0;
+    number -= field->kind == FIELD_RECEIVED ? remote_offset : 0;
     return number;
 }
 
@@ -178,9 +181,13 @@ static enum call_status call_status_field(struct player *player, struct call_sta
     if (!status_of(player, state, has_fd, &status)) {
         return CALL_WRONG;
     }
+    if (status.state == DUET_CLOSED && status.local.port == 0) {
+        result->duet_error = DUET_E_NOCONN;
+        return call_returns(result, -1);
+    }
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (strcmp(fields[i].name, name) == 0) {
-            int64_t value = field_value(&status, &fields[i]);
+            int64_t value = field_value(&status, &fields[i], player->settings.remote_isn);
             return fields[i].kind == FIELD_INT ? returns_error(result, (int)value)
                                                : call_returns(result, value);
         }

@@ -135,8 +135,9 @@ static int64_t push(struct player *player, const struct transfer *transfer, int6
         /* The mark belongs behind the last byte of all, and only that one is pushed. */
         bool last = size == left;
         flags = last ? flags : (flags & ~(unsigned)DUET_SEND_URGENT) | DUET_SEND_MORE;
-        bool hold = last && (flags & DUET_SEND_MORE) != 0 &&
-                    leaves_tail(player, sock, sock->text_offset + (uint32_t)size);
+        /* A cork comes off without a byte to push with, so one is kept for that. */
+        bool hold =
+            last && sock->corked && leaves_tail(player, sock, sock->text_offset + (uint32_t)size);
         sock->held = bytes[size - 1];
         size -= hold ? 1 : 0;
         int64_t n = duet_send(player->stack, player->now, sock->handle, bytes, size, flags);
@@ -151,6 +152,7 @@ static int64_t push(struct player *player, const struct transfer *transfer, int6
         }
         sent += n;
         sock->text_offset += (uint32_t)n;
+        player_flow(player, &sock->local, &sock->remote)->text_end = sock->text_offset;
         if ((size_t)n < size) {
             break;
         }
@@ -162,7 +164,9 @@ static int64_t push(struct player *player, const struct transfer *transfer, int6
 static int send_problem(struct sock *sock)
 {
     if (sock->error != 0) {
-        return sock_take_error(sock);
+        /* Linux: a reset after the peer's FIN is a broken pipe to who writes. */
+        int error = sock_take_error(sock);
+        return sock->outcome.peer_fin_received ? errno_number("EPIPE") : error;
     }
     bool never = sock->kind != SOCK_CONNECTION;
     return never || sock->write_shut || sock->closed ? errno_number("EPIPE") : 0;
@@ -212,12 +216,20 @@ static enum call_status call_send(struct player *player, struct call_state *stat
 
 /* ---- receiving ---- */
 
-static bool text_is_right(struct player *player, const struct sock *sock, const uint8_t *bytes,
-                          int64_t size)
+void sock_learn_irs(struct player *player, struct sock *sock)
+{
+    struct duet_status status;
+    if (duet_status(player->stack, sock->handle, &status) == DUET_OK && status.irs != 0) {
+        sock->irs = status.irs;
+    }
+}
+
+bool sock_text_is_right(struct player *player, const struct sock *sock, const uint8_t *bytes,
+                        int64_t size)
 {
     for (int64_t i = 0; i < size; i++) {
         uint32_t offset = sock->read_offset + (uint32_t)i;
-        if (bytes[i] != flow_pattern(offset)) {
+        if (bytes[i] != flow_pattern(sock->irs + 1 + offset)) {
             return player_fail(player, "byte %u of what was read is not what was sent", offset + 1);
         }
     }
@@ -228,16 +240,17 @@ static bool text_is_right(struct player *player, const struct sock *sock, const 
 static int64_t pull(struct player *player, struct sock *sock, int64_t size, bool peek)
 {
     int64_t taken = 0;
+    sock_learn_irs(player, sock);
     if (peek) {
         const void *bytes = NULL;
         size_t there = 0;
         int error = duet_receive_peek(player->stack, sock->handle, &bytes, &there);
         taken = error != DUET_OK ? error : (int64_t)there < size ? (int64_t)there : size;
-        (void)(taken > 0 && text_is_right(player, sock, bytes, taken));
+        (void)(taken > 0 && sock_text_is_right(player, sock, bytes, taken));
     } else {
         uint8_t *bytes = must_allocate((size_t)size);
         taken = duet_receive(player->stack, player->now, sock->handle, bytes, (size_t)size);
-        (void)(taken > 0 && text_is_right(player, sock, bytes, taken));
+        (void)(taken > 0 && sock_text_is_right(player, sock, bytes, taken));
         sock->read_offset += taken > 0 ? (uint32_t)taken : 0;
         free(bytes);
     }

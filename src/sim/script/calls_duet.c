@@ -48,7 +48,7 @@ static enum call_status open_connection(struct player *player, struct sock *sock
         sock->local = status.local;
         sock->remote = status.remote;
         player->current = player_flow(player, &sock->local, &sock->remote);
-        player->current->text_known = true;
+        flow_begin_text(player->current);
     }
     return duet_result(sock, result, DUET_OK);
 }
@@ -123,7 +123,7 @@ static enum call_status call_duet_listen(struct player *player, struct call_stat
         sock->has_handle = true;
         sock->kind = SOCK_LISTENER;
         sock_apply(player, sock);
-        player->current = NULL;
+        player->listened = true;
     }
     return duet_result(sock, result, error);
 }
@@ -149,7 +149,7 @@ static enum call_status call_duet_accept(struct player *player, struct call_stat
     struct duet_status status;
     if (duet_status(player->stack, handle, &status) == DUET_OK) {
         child->local = status.local;
-        player_flow(player, &child->local, &child->remote)->text_known = true;
+        flow_begin_text(player_flow(player, &child->local, &child->remote));
     }
     sock->last = DUET_OK;
     result->new_descriptor = true;
@@ -190,6 +190,9 @@ static enum call_status call_duet_send(struct player *player, struct call_state 
     int64_t n = duet_send(player->stack, player->now, sock->handle, bytes, (size_t)size, flags);
     free(bytes);
     sock->text_offset += n > 0 ? (uint32_t)n : 0;
+    if (n > 0) {
+        player_flow(player, &sock->local, &sock->remote)->text_end = sock->text_offset;
+    }
     return duet_result(sock, result, n);
 }
 
@@ -202,14 +205,9 @@ static enum call_status call_duet_receive(struct player *player, struct call_sta
         return CALL_WRONG;
     }
     uint8_t *bytes = must_allocate((size_t)size);
+    sock_learn_irs(player, sock);
     int64_t n = duet_receive(player->stack, player->now, sock->handle, bytes, (size_t)size);
-    for (int64_t i = 0; i < n; i++) {
-        if (bytes[i] != flow_pattern(sock->read_offset + (uint32_t)i)) {
-            (void)player_fail(player, "byte %u of what was received is not what was sent",
-                              sock->read_offset + (uint32_t)i + 1);
-            break;
-        }
-    }
+    (void)(n > 0 && sock_text_is_right(player, sock, bytes, n));
     free(bytes);
     sock->read_offset += n > 0 ? (uint32_t)n : 0;
     return duet_result(sock, result, n);

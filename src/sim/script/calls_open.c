@@ -56,13 +56,6 @@ static enum call_status call_bind(struct player *player, struct call_state *stat
     if (!ours) {
         return call_fails(result, errno_number("EADDRNOTAVAIL"));
     }
-    for (struct sock *other = player->socks; other != NULL; other = other->next) {
-        bool taken = other->kind == SOCK_LISTENER && other->open && address.port != 0 &&
-                     other->local.port == address.port;
-        if (taken) {
-            return call_fails(result, errno_number("EADDRINUSE"));
-        }
-    }
     sock->bound = true;
     sock->local = address;
     return call_returns(result, 0);
@@ -105,7 +98,7 @@ static enum call_status call_listen(struct player *player, struct call_state *st
     sock->has_handle = true;
     sock->kind = SOCK_LISTENER;
     sock_apply(player, sock);
-    player->current = NULL; /* the next SYN is a connection of this listener */
+    player->listened = true; /* the next SYN is a connection of this listener */
     return call_returns(result, 0);
 }
 
@@ -134,7 +127,7 @@ static void begin_text(struct player *player, struct sock *sock)
     if (duet_status(player->stack, sock->handle, &status) == DUET_OK) {
         sock->local = status.local;
         sock->remote = status.remote;
-        player_flow(player, &sock->local, &sock->remote)->text_known = true;
+        flow_begin_text(player_flow(player, &sock->local, &sock->remote));
     }
 }
 

@@ -10,13 +10,11 @@
 #include "sim/script/player.h"
 
 enum {
-    DUET_END = 0,
-    SCRIPT_END = 1,
     IDLE_WAKES_MAX = 100000, /* at one instant: a stack that asks for more goes round in circles */
     PACKETS_MAX = 1000000,   /* in one drain */
 };
 
-bool engine_start(struct player *player)
+static bool core_start(struct player *player)
 {
     const struct duet_config *config = &player->settings.config;
     size_t size = duet_stack_footprint(config);
@@ -31,44 +29,29 @@ bool engine_start(struct player *player)
                              duet_error_sentence(error));
     }
     player->rule_marks = must_allocate(duet_rule_count() * sizeof(uint64_t));
-    if (duet_recorder_new(&player->recorder) != 0) {
-        player->recorder = NULL;
-        return player_broken(player, "out of memory");
-    }
-    duet_recorder_name(player->recorder, DUET_END, "duet", false);
-    duet_recorder_name(player->recorder, SCRIPT_END, "script", true);
     return true;
 }
 
-void engine_stop(struct player *player)
+static void core_stop(struct player *player)
 {
     if (player->stack != NULL) {
         duet_coverage_note(player->stack);
     }
-    duet_recorder_free(player->recorder);
     free(player->memory);
     free(player->rule_marks);
-    while (player->sent != NULL) {
-        struct outbound *next = player->sent->next;
-        free(player->sent);
-        player->sent = next;
-    }
 }
 
 static void take_trace(struct player *player)
 {
     struct duet_trace_event event;
     while (duet_next_trace(player->stack, &event)) {
-        duet_recorder_trace(player->recorder, DUET_END, &event);
+        duet_recorder_trace(player->recorder, ENGINE_TESTED, &event);
     }
 }
 
-static void take_packet(struct player *player, struct duet_packet *packet)
+void engine_sent(struct player *player, duet_time time, struct duet_packet *packet)
 {
-    duet_time time = packet->departure > player->now ? packet->departure : player->now;
-    packet->tag = duet_recorder_sent(player->recorder, DUET_END, time, packet);
-    take_trace(player);
-    duet_recorder_arrived(player->recorder, SCRIPT_END, time, packet);
+    duet_recorder_arrived(player->recorder, ENGINE_SCRIPT, time, packet);
     struct outbound *sent = must_allocate(sizeof(*sent) + packet->length);
     sent->time = time;
     sent->partial = (packet->flags & DUET_PACKET_CHECKSUM_PARTIAL) != 0;
@@ -78,7 +61,7 @@ static void take_packet(struct player *player, struct duet_packet *packet)
     player->sent_end = &sent->next;
 }
 
-void engine_drain(struct player *player)
+static void core_drain(struct player *player)
 {
     uint8_t bytes[PACKET_BYTES_MAX];
     take_trace(player);
@@ -92,13 +75,17 @@ void engine_drain(struct player *player)
             take_trace(player);
             return;
         }
-        take_packet(player, &packet);
+        duet_time time = packet.departure > player->now ? packet.departure : player->now;
+        packet.tag = duet_recorder_sent(player->recorder, ENGINE_TESTED, time, &packet);
+        take_trace(player);
+        engine_sent(player, time, &packet);
     }
     (void)player_fail(player, "the stack does not stop sending");
 }
 
-/* Goes on with the blocking call, if there is one. */
-static void retry_pending(struct player *player)
+/* ---- any system ---- */
+
+void engine_retry(struct player *player)
 {
     if (player->pending.call == NULL) {
         return;
@@ -132,12 +119,8 @@ static duet_time next_instant(const struct player *player)
     return next;
 }
 
-bool engine_step(struct player *player, duet_time limit, bool inclusive)
+static bool core_step(struct player *player, duet_time limit, bool inclusive)
 {
-    if (player->stack == NULL) {
-        player->now = limit > player->now ? limit : player->now;
-        return false;
-    }
     duet_time next = next_instant(player);
     bool due = next < limit || (inclusive && next == limit);
     if (!due || player->over) {
@@ -152,16 +135,80 @@ bool engine_step(struct player *player, duet_time limit, bool inclusive)
     player->now = next > player->now ? next : player->now;
     duet_expire(player->stack, player->now);
     engine_drain(player);
-    retry_pending(player);
+    engine_retry(player);
     return !player->over;
+}
+
+static void core_inject(struct player *player, uint8_t *bytes, uint32_t length)
+{
+    struct duet_packet packet = {.data = bytes, .size = length, .length = length};
+    packet.tag = duet_recorder_sent(player->recorder, ENGINE_SCRIPT, player->now, &packet);
+    duet_recorder_arrived(player->recorder, ENGINE_TESTED, player->now, &packet);
+    duet_input(player->stack, player->now, &packet);
+    engine_drain(player);
+    engine_retry(player);
+}
+
+static const struct call_entry *core_calls(unsigned i)
+{
+    const struct call_entry *const tables[] = {calls_open(),    calls_data(), calls_end(),
+                                               calls_options(), calls_poll(), calls_duet(),
+                                               calls_ask(),     NULL};
+    return tables[i];
+}
+
+const struct system system_core = {
+    .name = "duet",
+    .patience = 24 * 3600 * DUET_SECOND,
+    .start = core_start,
+    .stop = core_stop,
+    .step = core_step,
+    .inject = core_inject,
+    .drain = core_drain,
+    .calls = core_calls,
+};
+
+/* ---- the way there ---- */
+
+bool engine_start(struct player *player)
+{
+    if (duet_recorder_new(&player->recorder) != 0) {
+        player->recorder = NULL;
+        return player_broken(player, "out of memory");
+    }
+    duet_recorder_name(player->recorder, ENGINE_TESTED, player->system->name,
+                       player->system != &system_core);
+    duet_recorder_name(player->recorder, ENGINE_SCRIPT, "script", true);
+    player->started = player->system->start(player);
+    return player->started;
+}
+
+void engine_stop(struct player *player)
+{
+    player->system->stop(player);
+    duet_recorder_free(player->recorder);
+    while (player->sent != NULL) {
+        struct outbound *next = player->sent->next;
+        free(player->sent);
+        player->sent = next;
+    }
+}
+
+bool engine_step(struct player *player, duet_time limit, bool inclusive)
+{
+    if (!player->started) {
+        player->now = limit > player->now ? limit : player->now;
+        return false;
+    }
+    return player->system->step(player, limit, inclusive);
 }
 
 void engine_inject(struct player *player, uint8_t *bytes, uint32_t length)
 {
-    struct duet_packet packet = {.data = bytes, .size = length, .length = length};
-    packet.tag = duet_recorder_sent(player->recorder, SCRIPT_END, player->now, &packet);
-    duet_recorder_arrived(player->recorder, DUET_END, player->now, &packet);
-    duet_input(player->stack, player->now, &packet);
-    engine_drain(player);
-    retry_pending(player);
+    player->system->inject(player, bytes, length);
+}
+
+void engine_drain(struct player *player)
+{
+    player->system->drain(player);
 }

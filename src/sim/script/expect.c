@@ -58,7 +58,10 @@ struct flow *player_flow_of(struct player *player, const struct packet_event *pa
         struct duet_socket_address remote = endpoint(theirs, &settings->remote);
         return player_flow(player, &local, &remote);
     }
-    if (player->current == NULL) {
+    bool syn = packet->protocol == PACKET_TCP && packet->inbound &&
+               (packet->flags & (DUET_SYN | DUET_ACK | DUET_RST)) == DUET_SYN;
+    if (player->current == NULL || (player->listened && syn)) {
+        player->listened = false;
         struct duet_socket_address local = {settings->local, settings->bind_port};
         struct duet_socket_address remote = {settings->remote, 0};
         remote.port = (uint16_t)(FIRST_REMOTE_PORT + player->next_remote_port++);

@@ -2,9 +2,15 @@
 /* How the script's numbers become those on the wire: see flow.h. */
 #include "sim/script/flow.h"
 
-uint8_t flow_pattern(uint32_t offset)
+uint8_t flow_pattern(uint32_t n)
 {
-    return (uint8_t)((offset * 0x9e3779b1u) >> 24);
+    return (uint8_t)((n * 0x9e3779b1u) >> 24);
+}
+
+void flow_begin_text(struct flow *flow)
+{
+    flow->text_known = true;
+    flow->text_end = 0;
 }
 
 void flow_clock_learn(struct flow *flow, uint32_t script, uint32_t live, duet_time now)

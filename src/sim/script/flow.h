@@ -22,21 +22,21 @@ struct flow {
     uint32_t local_offset; /* of the stack's sequence numbers: live = script + offset */
     uint32_t local_isn;    /* live */
     uint32_t remote_offset;
-    bool remote_known;
-    uint32_t remote_isn; /* live, of the last SYN sent to the stack */
 
     unsigned clock_marks; /* how many times a timestamp of the stack was seen in the script */
     struct flow_clock_mark clock[FLOW_CLOCK_MARKS]; /* the latest ones, [0] is the first of all */
     duet_time clock_start;                          /* when clock[0] was sent */
 
-    bool text_known;   /* what the stack's user writes follows the pattern, from text_begin on */
-    uint32_t text_end; /* bytes written so far */
+    bool text_known;   /* what the stack's user writes follows the pattern */
+    uint32_t text_end; /* bytes that the stack's user has written */
 };
 
 /* Byte number offset of every stream in a script, in both directions, counted from the byte after
  * SYN. */
-uint8_t flow_pattern(uint32_t offset);
+uint8_t flow_pattern(uint32_t n);
 
+/* The stack's user begins to write the pattern from its first byte. */
+void flow_begin_text(struct flow *flow);
 /* Remembers that the stack sent live where the script says script. */
 void flow_clock_learn(struct flow *flow, uint32_t script, uint32_t live, duet_time now);
 /* Live value of a script's timestamp and back; the same number while nothing is known. */

@@ -12,8 +12,8 @@
 enum { PACKET_BYTES_MAX = 65535, PACKET_PRINT_MAX = 1200 };
 
 /* Writes a packet in to bytes (PACKET_BYTES_MAX of them) and returns its length. flow is whose
- * packet it is; it is told of a SYN. router: where ICMP errors come from. */
-uint32_t packet_build(const struct packet_event *packet, struct flow *flow,
+ * packet it is. router: where ICMP errors come from. */
+uint32_t packet_build(const struct packet_event *packet, const struct flow *flow,
                       const struct duet_address *router, uint8_t *bytes);
 
 /* What a stack sent. */

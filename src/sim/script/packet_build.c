@@ -114,9 +114,8 @@ static uint32_t put_options(uint8_t *at, const struct packet_event *packet, cons
 static void put_text(uint8_t *at, const struct packet_event *packet, const struct flow *flow)
 {
     uint32_t first = packet->seq + flow->remote_offset + ((packet->flags & DUET_SYN) ? 1 : 0);
-    uint32_t begin = flow->remote_known ? flow->remote_isn + 1 : flow->remote_offset + 1;
     for (uint32_t i = 0; i < packet->length; i++) {
-        at[i] = flow_pattern(first - begin + i);
+        at[i] = flow_pattern(first + i);
     }
 }
 
@@ -132,12 +131,9 @@ static void put_checksum(uint8_t *message, uint32_t length, uint32_t at, uint8_t
     bytes_put16(message + at, wrong ? (uint16_t)(value ^ 0x0f0f) : value);
 }
 
-static uint32_t build_segment(const struct packet_event *packet, struct flow *flow, uint8_t *at)
+static uint32_t build_segment(const struct packet_event *packet, const struct flow *flow,
+                              uint8_t *at)
 {
-    if (packet->flags & DUET_SYN) {
-        flow->remote_known = true;
-        flow->remote_isn = packet->seq + flow->remote_offset;
-    }
     memset(at, 0, TCP_HEAD);
     uint32_t head = TCP_HEAD + put_options(at + TCP_HEAD, packet, flow);
     bytes_put16(at, flow->remote.port);
@@ -246,7 +242,7 @@ static uint32_t build_icmp(const struct packet_event *packet, const struct flow 
     return length;
 }
 
-uint32_t packet_build(const struct packet_event *packet, struct flow *flow,
+uint32_t packet_build(const struct packet_event *packet, const struct flow *flow,
                       const struct duet_address *router, uint8_t *bytes)
 {
     uint8_t *payload = bytes + 128; /* behind the longest header; moved to its place then */

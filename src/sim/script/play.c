@@ -8,8 +8,6 @@
 #include "sim/script/player.h"
 #include "sim/script/values.h"
 
-#define ANY_TIME_LIMIT (24 * 3600 * DUET_SECOND) /* how long '*' waits, in virtual time */
-
 /* ---- verdicts ---- */
 
 static void give_verdict(struct player *player, enum duet_script_verdict verdict,
@@ -102,7 +100,7 @@ static bool wait_for_pending(struct player *player, duet_time limit)
 static enum call_status wait_in_line(struct player *player, struct call_state *state,
                                      struct call_result *result)
 {
-    duet_time limit = player->now + ANY_TIME_LIMIT;
+    duet_time limit = player->now + player->system->patience;
     enum call_status status = CALL_BLOCKS;
     while (status == CALL_BLOCKS) {
         duet_time until = state->deadline < limit ? state->deadline : limit;
@@ -123,7 +121,7 @@ static enum call_status wait_in_line(struct player *player, struct call_state *s
 static bool play_call(struct player *player, const struct event *event, duet_time begin)
 {
     struct call_result result = {0};
-    if (!sockets_only_asks(event->call)) {
+    if (!sockets_only_asks(player, event->call)) {
         duet_time limit = player->pending_due + tolerance(player, 0);
         if (player->pending.call != NULL && !wait_for_pending(player, limit)) {
             return false;
@@ -162,7 +160,7 @@ static bool play_packet(struct player *player, const struct event *event, duet_t
     duet_time allowed = tolerance(player, event->time_kind == TIME_RELATIVE ? event->time : since);
     duet_time end = begin;
     if (event->time_kind == TIME_ANY) {
-        return player_expect(player, event, 0, player->now + ANY_TIME_LIMIT);
+        return player_expect(player, event, 0, player->now + player->system->patience);
     }
     if (event->is_range) {
         end = begin - event->time + event->time_end;
@@ -180,7 +178,7 @@ static bool play_event(struct player *player, const struct event *event)
         begin = player->event_time;
     }
     bool starts = event->kind == EVENT_PACKET || event->kind == EVENT_CALL;
-    if (starts && player->stack == NULL && !engine_start(player)) {
+    if (starts && !player->started && !engine_start(player)) {
         return false;
     }
     bool outbound = event->kind == EVENT_PACKET && !event->packet->inbound;
@@ -391,6 +389,7 @@ void duet_script_run_text(const char *path, const char *text, size_t length,
     *result = (struct duet_script_result){.verdict = DUET_SCRIPT_PASSED};
     *player =
         (struct player){.path = path, .options = options, .script = &script, .result = result};
+    player->system = &system_core;
     player->sent_end = &player->sent;
     player->code_end = &player->code;
     player->log = options->verbose ? open_memstream(&result->log, &log_size) : NULL;

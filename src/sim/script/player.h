@@ -12,6 +12,7 @@
 #include "sim/script/script.h"
 #include "sim/script/settings.h"
 #include "sim/script/sockets.h"
+#include "sim/script/system.h"
 
 /* A packet that the stack sent. */
 struct outbound {
@@ -34,8 +35,10 @@ struct player {
     bool over; /* a verdict has been given */
     FILE *log; /* NULL: nobody wants to know */
 
+    const struct system *system; /* what is tested */
+    bool started;                /* by the first call or packet */
     void *memory;
-    struct duet_stack *stack; /* NULL until the first call or packet */
+    struct duet_stack *stack; /* of system_core, once started */
     struct duet_recorder *recorder;
     duet_time now;
     unsigned idle_wakes; /* times in a row that the stack was woken at one instant */
@@ -44,7 +47,8 @@ struct player {
 
     struct flow **flows;
     unsigned flow_count;
-    struct flow *current; /* NULL: the next SYN makes it */
+    struct flow *current; /* NULL: the next packet in makes it */
+    bool listened;        /* since the last SYN in: the next one makes another */
     uint16_t next_remote_port;
 
     struct sock *socks;
@@ -54,7 +58,8 @@ struct player {
 
     const struct event *event; /* being played */
     duet_time event_time;      /* when the last one was to happen, or did */
-    uint64_t *rule_marks; /* hits of each rule when the last packet or call of the script began */
+    uint64_t
+        *rule_marks; /* hits of each rule when the last packet in or call of the script began */
 
     struct code_piece *code, **code_end;
 };
@@ -70,7 +75,9 @@ bool player_broken(struct player *player, const char *format, ...)
 void player_log(struct player *player, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* ---- time (engine.c) ---- */
+/* ---- time (engine.c, over the system that is tested) ---- */
+
+enum engine_end { ENGINE_TESTED, ENGINE_SCRIPT }; /* of the recording */
 
 bool engine_start(struct player *player);
 void engine_stop(struct player *player);
@@ -81,6 +88,9 @@ bool engine_step(struct player *player, duet_time limit, bool inclusive);
 void engine_inject(struct player *player, uint8_t *bytes, uint32_t length);
 /* Takes packets, events and trace out of the stack; must follow every call to it. */
 void engine_drain(struct player *player);
+/* For systems: a packet has been sent, and waits for its line; the blocking call tries again. */
+void engine_sent(struct player *player, duet_time time, struct duet_packet *packet);
+void engine_retry(struct player *player);
 
 /* ---- pairs of sockets (expect.c) ---- */
 

@@ -89,8 +89,6 @@ int sock_take_error(struct sock *sock)
     return error;
 }
 
-/* How a connection ended, as a process is told: ECONNRESET becomes EPIPE when the peer had
- * finished. */
 static void end_sock(struct sock *sock, const struct duet_outcome *outcome)
 {
     sock->closed = true;
@@ -98,8 +96,7 @@ static void end_sock(struct sock *sock, const struct duet_outcome *outcome)
     if (sock->user_closed || outcome->error == DUET_OK || outcome->error == DUET_E_CLOSING) {
         return;
     }
-    bool finished = outcome->error == DUET_E_RESET && outcome->peer_fin_received;
-    sock->error = finished ? errno_number("EPIPE") : sock_errno(outcome->error);
+    sock->error = sock_errno(outcome->error);
 }
 
 void sockets_event(struct player *player, const struct duet_event *event)
@@ -332,13 +329,11 @@ bool sockets_judge(struct player *player, const struct call_event *call,
 
 /* ---- the table of calls ---- */
 
-static const struct call_entry *find_entry(const char *name)
+static const struct call_entry *find_entry(const struct system *system, const char *name)
 {
-    const struct call_entry *const tables[] = {calls_open(),    calls_data(), calls_end(),
-                                               calls_options(), calls_poll(), calls_duet(),
-                                               calls_ask()};
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-        for (const struct call_entry *entry = tables[i]; entry->name != NULL; entry++) {
+    const struct call_entry *table = NULL;
+    for (unsigned i = 0; (table = system->calls(i)) != NULL; i++) {
+        for (const struct call_entry *entry = table; entry->name != NULL; entry++) {
             if (strcmp(entry->name, name) == 0) {
                 return entry;
             }
@@ -347,9 +342,9 @@ static const struct call_entry *find_entry(const char *name)
     return NULL;
 }
 
-bool sockets_only_asks(const struct call_event *call)
+bool sockets_only_asks(const struct player *player, const struct call_event *call)
 {
-    const struct call_entry *entry = find_entry(call->name);
+    const struct call_entry *entry = find_entry(player->system, call->name);
     return entry != NULL && entry->asks;
 }
 
@@ -357,7 +352,7 @@ enum call_status sockets_call(struct player *player, struct call_state *state,
                               struct call_result *result)
 {
     const struct call_event *call = state->call;
-    const struct call_entry *entry = find_entry(call->name);
+    const struct call_entry *entry = find_entry(player->system, call->name);
     if (entry == NULL) {
         (void)player_broken(player, "there is no call %s()", call->name);
         return CALL_WRONG;

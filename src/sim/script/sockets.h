@@ -49,8 +49,8 @@ struct sock {
     int last;  /* what the last call of duet returned, an enum duet_error */
     bool read_shut, write_shut, oob_inline;
     uint32_t counts[SOCK_EVENT_BITS], event_count;
-    uint32_t read_offset,
-        text_offset; /* bytes read; read and peeked follow the pattern from there */
+    uint32_t read_offset, text_offset; /* bytes read and written so far */
+    uint32_t irs;                      /* the peer's first sequence number, as far as is known */
 
     bool corked, linger_on;
     bool holds; /* the last byte of a corked tail stays here, for the stack pushes with a byte */
@@ -92,7 +92,7 @@ bool sockets_judge(struct player *player, const struct call_event *call,
 void sockets_event(struct player *player, const struct duet_event *event);
 void sockets_free(struct player *player);
 /* True for calls of ours that look at the stack and change nothing. */
-bool sockets_only_asks(const struct call_event *call);
+bool sockets_only_asks(const struct player *player, const struct call_event *call);
 
 /* ---- shared by the files of calls ---- */
 
@@ -139,6 +139,11 @@ struct sock *sock_find_any(struct player *player, int fd);
 void sock_flush(struct player *player, struct sock *sock, bool more);
 int sock_errno(int duet_error); /* a duet error as errno */
 int sock_take_error(struct sock *sock);
+/* Compares text that was just taken, or peeked at, with what a packet in carries there. False: verdict. */
+bool sock_text_is_right(struct player *player, const struct sock *sock, const uint8_t *bytes,
+                        int64_t size);
+/* Where the peer's text begins, asked while the stack still knows. */
+void sock_learn_irs(struct player *player, struct sock *sock);
 uint32_t sock_readiness(struct player *player, struct sock *sock); /* POLLIN ... */
 int64_t sock_value(const struct sock *sock, int level, int name, int64_t otherwise);
 void sock_remember(struct sock *sock, int level, int name, int64_t value);

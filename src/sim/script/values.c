@@ -142,13 +142,14 @@ const struct expression *expression_field(const struct expression *structure, co
 static bool ip_address(const struct expression *expression, struct duet_address *address)
 {
     if (expression->kind == EXPRESSION_CALL) {
-        bool pton = is_call(expression, "inet_pton") && expression->count >= 2;
+        bool pton = is_call(expression, "inet_pton") && expression->count >= 1;
         if (!pton && (!is_call(expression, "inet_addr") || expression->count != 1)) {
             int64_t number = -1;
             memset(address, 0, sizeof(*address));
             return expression_number(expression, &number) && number == 0;
         }
-        expression = pton ? expression->items->next : expression->items;
+        bool family = pton && expression->count > 1;
+        expression = family ? expression->items->next : expression->items;
     }
     if (expression->kind == EXPRESSION_STRING) {
         return duet_address_parse(expression->text, address) == DUET_OK;
