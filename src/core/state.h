@@ -277,9 +277,9 @@ bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most,
                    struct tcp_offer *offer);
 void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 bool tcp_send_blocked(const struct duet_stack *s, const struct tcp_conn *c);
-uint16_t tcp_send_mss(const struct duet_stack *s, const struct tcp_conn *c);
+uint16_t tcp_send_mss(const struct tcp_conn *c);
 uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c);
-uint32_t tcp_flight(const struct duet_stack *s, const struct tcp_conn *c);
+uint32_t tcp_flight(const struct tcp_conn *c);
 
 /* tcp_receive.c: the receive queue, reassembly and the window */
 void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
@@ -296,7 +296,7 @@ void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
 void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
-duet_time tcp_rto(const struct duet_stack *s, const struct tcp_conn *c);
+duet_time tcp_rto(const struct tcp_conn *c);
 void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
 void tcp_rtt_from_echo(const struct duet_stack *s, struct tcp_conn *c,
                        const struct tcp_segment *seg);
@@ -307,7 +307,6 @@ void tcp_rto_after_lost_syn(struct tcp_conn *c);
 void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c);
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c);
-uint32_t tcp_cc_initial_window(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c);
 void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);

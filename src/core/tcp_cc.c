@@ -8,9 +8,9 @@
 enum { CWND_MAX = 1 << 30 };
 
 /* RFC 6928: ten segments, bounded in bytes; one if the SYN or SYN,ACK was lost (RFC 5681, 3.1). */
-uint32_t tcp_cc_initial_window(const struct duet_stack *s, const struct tcp_conn *c)
+static uint32_t initial_window(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    uint32_t mss = tcp_send_mss(s, c);
+    uint32_t mss = tcp_send_mss(c);
     if (conn_is(c, TCP_CONN_SYN_RETRANSMITTED))
         return mss;
     return min_u32(s->config.initial_window * mss, max_u32(2 * mss, 14600));
@@ -18,7 +18,7 @@ uint32_t tcp_cc_initial_window(const struct duet_stack *s, const struct tcp_conn
 
 void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c)
 {
-    c->cwnd = tcp_cc_initial_window(s, c);
+    c->cwnd = initial_window(s, c);
     c->ssthresh = CWND_MAX; /* SHOULD be arbitrarily high */
     trace_congestion(s, c, TCP_RULE_INITIAL_WINDOW);
 }
@@ -28,8 +28,8 @@ void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c)
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    uint32_t mss = tcp_send_mss(s, c);
-    uint32_t flight = tcp_flight(s, c) + bytes;
+    uint32_t mss = tcp_send_mss(c);
+    uint32_t flight = tcp_flight(c) + bytes;
     if (c->cwnd >= CWND_MAX || flight + 2 * mss < c->cwnd / 2)
         return;
     if (c->cwnd < c->ssthresh) {
@@ -46,9 +46,9 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 /* RFC 5681, 4.1: when nothing has been sent for an RTO, what was learnt about the path is stale. */
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
 {
-    uint32_t restart = tcp_cc_initial_window(s, c);
+    uint32_t restart = initial_window(s, c);
     uint32_t idle_ms = (uint32_t)(s->now / DUET_MILLISECOND) - c->sent_at;
-    if (idle_ms * DUET_MILLISECOND <= tcp_rto(s, c) || c->cwnd <= restart)
+    if (idle_ms * DUET_MILLISECOND <= tcp_rto(c) || c->cwnd <= restart)
         return;
     c->cwnd = restart;
     trace_congestion(s, c, TCP_RULE_RESTART_WINDOW);

@@ -11,9 +11,9 @@
 
 enum { DUPLICATE_ACK_THRESHOLD = 3 };
 
-static uint32_t half_of(const struct duet_stack *s, const struct tcp_conn *c, uint32_t flight)
+static uint32_t half_of(const struct tcp_conn *c, uint32_t flight)
 {
-    return max_u32(flight / 2, 2u * tcp_send_mss(s, c));
+    return max_u32(flight / 2, 2u * tcp_send_mss(c));
 }
 
 static void stop_timing(struct tcp_conn *c)
@@ -24,8 +24,8 @@ static void stop_timing(struct tcp_conn *c)
 static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    c->ssthresh = half_of(s, c, t->flight_at_first_dupack); /* without limited transmit */
-    c->cwnd = c->ssthresh + DUPLICATE_ACK_THRESHOLD * tcp_send_mss(s, c);
+    c->ssthresh = half_of(c, t->flight_at_first_dupack); /* without limited transmit */
+    c->cwnd = c->ssthresh + DUPLICATE_ACK_THRESHOLD * tcp_send_mss(c);
     c->flags |= TCP_CONN_RECOVERING;
     t->recover = c->snd.nxt;
     stop_timing(c);
@@ -39,11 +39,11 @@ void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
     if (t->dupacks < UINT8_MAX)
         t->dupacks++;
     if (t->dupacks == 1)
-        t->flight_at_first_dupack = tcp_flight(s, c);
+        t->flight_at_first_dupack = tcp_flight(c);
     if (conn_is(c, TCP_CONN_RECOVERING)) {
         /* One segment has left the network; inflation is bounded by what was outstanding. */
-        if (c->cwnd < c->ssthresh + tcp_flight(s, c))
-            c->cwnd += tcp_send_mss(s, c);
+        if (c->cwnd < c->ssthresh + tcp_flight(c))
+            c->cwnd += tcp_send_mss(c);
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_DUPLICATE);
     } else if (t->dupacks == DUPLICATE_ACK_THRESHOLD && seq_le(t->recover, c->snd.una)) {
         enter_recovery(s, c);
@@ -55,15 +55,15 @@ void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
 
 static void leave_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
-    uint32_t mss = tcp_send_mss(s, c);
-    c->cwnd = min_u32(c->ssthresh, max_u32(tcp_flight(s, c), mss) + mss);
+    uint32_t mss = tcp_send_mss(c);
+    c->cwnd = min_u32(c->ssthresh, max_u32(tcp_flight(c), mss) + mss);
     c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;
     trace_congestion(s, c, TCP_RULE_RECOVERY_COMPLETE);
 }
 
 static void partial_ack(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 {
-    uint32_t mss = tcp_send_mss(s, c);
+    uint32_t mss = tcp_send_mss(c);
     c->cwnd = c->cwnd > bytes ? c->cwnd - bytes : 0;
     if (bytes >= mss)
         c->cwnd += mss;
@@ -93,8 +93,8 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     if (t->retransmissions == 1)
-        c->ssthresh = half_of(s, c, tcp_flight(s, c));
-    c->cwnd = tcp_send_mss(s, c);
+        c->ssthresh = half_of(c, tcp_flight(c));
+    c->cwnd = tcp_send_mss(c);
     c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;
     t->recover = c->snd.nxt;
     t->resend = c->snd.una;

@@ -72,9 +72,8 @@ struct draft {
     bool retransmission;
 };
 
-static void acknowledgement_leaves(struct duet_stack *s, struct tcp_conn *c)
+static void acknowledgement_leaves(struct tcp_conn *c)
 {
-    (void)s;
     c->rcv.acked = c->rcv.nxt;
     c->owes &= (uint16_t)~TCP_OWES_ACK;
     c->flags &= ~(uint32_t)TCP_CONN_ACK_PENDING;
@@ -92,7 +91,7 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
         add_options(s, c, text_length, &draft->header.options);
     if ((draft->header.flags & DUET_ACK) != 0) {
         draft->header.ack = c->rcv.nxt.raw;
-        acknowledgement_leaves(s, c);
+        acknowledgement_leaves(c);
     }
     draft->header.window = tcp_receive_window(s, c, is_syn);
     trace_segment(s, DUET_TRACE_SEGMENT_OUT, &c->tuple, (enum duet_state)c->state, draft->rule,
@@ -194,37 +193,51 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
     }
     begin(s, c, &draft, packet, offer->length);
     finish(s, c, &draft, offer->seq, offer->length);
-    if (offer->length % tcp_send_mss(s, c) != 0)
+    if (offer->length % tcp_send_mss(c) != 0)
         transfer_of(s, c)->small = seq_max(t->small, end);
-    if (offer->length > tcp_send_mss(s, c))
-        packet->segment_size = tcp_send_mss(s, c);
+    if (offer->length > tcp_send_mss(c))
+        packet->segment_size = tcp_send_mss(c);
     sent(s, c, offer->seq, end, offer->fin);
     return true;
 }
 
-/* The segment at SND.UNA once more: inside the peer's window as it is now (SHLD-16), one octet if
- * it is closed. */
+/* What can be sent from SND.UNA on, up to limit, one segment of it: inside the peer's window as it is now
+ * (SHLD-16), one octet if that is closed. */
+static struct tcp_offer offer_at_una(const struct duet_stack *s, const struct tcp_conn *c,
+                                     struct seq limit)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    struct seq end = tcp_send_end(s, c);
+    struct seq stop = seq_min(end, limit);
+    uint32_t most = min_u32(tcp_send_mss(c), max_u32(1, c->snd.wnd));
+    uint32_t n = seq_lt(c->snd.una, stop) ? min_u32(most, seq_distance(c->snd.una, stop)) : 0;
+    return (struct tcp_offer){
+        .seq = c->snd.una,
+        .length = n,
+        .psh = n > 0 && seq_eq(seq_add(c->snd.una, n), end),
+        .urg = t->urgent && seq_lt(c->snd.una, t->up),
+    };
+}
+
+/* Going back over a loss continues behind what has been sent from SND.UNA. */
+static void continue_behind(struct tcp_transfer *t, const struct tcp_offer *offer)
+{
+    t->resend = seq_max(t->resend, seq_add(offer->seq, offer->length + offer->fin));
+}
+
+/* The segment at SND.UNA once more, with the FIN if it was sent and fits. */
 static bool pay_retransmission(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     c->owes &= (uint16_t)~TCP_OWES_RETRANSMIT;
     if (t == NULL || seq_eq(c->snd.una, c->snd.nxt) || !conn_is(c, TCP_CONN_SYN_ACKED))
         return false;
-    struct seq end = tcp_send_end(s, c);
-    uint32_t most = min_u32(tcp_send_mss(s, c), max_u32(1, c->snd.wnd));
-    uint32_t n = min_u32(most, seq_distance(c->snd.una, seq_min(end, c->snd.nxt)));
-    struct tcp_offer offer = {
-        .seq = c->snd.una,
-        .length = n,
-        .fin = conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(seq_add(c->snd.una, n), end) &&
-               n<max_u32(1, c->snd.wnd), .psh = n> 0 && seq_eq(seq_add(c->snd.una, n), end),
-        .urg = t->urgent && seq_lt(c->snd.una, t->up),
-    };
-    if (n == 0 && conn_is(c, TCP_CONN_FIN_SENT))
-        offer.fin = true;
+    struct tcp_offer offer = offer_at_una(s, c, c->snd.nxt);
+    bool fin_is_next = seq_eq(seq_add(offer.seq, offer.length), tcp_send_end(s, c));
+    bool fin_fits = offer.length == 0 || offer.length < c->snd.wnd;
+    offer.fin = conn_is(c, TCP_CONN_FIN_SENT) && fin_is_next && fin_fits;
     build_offer(s, c, packet, &offer, (enum tcp_rule)t->why);
-    /* Going back over a loss continues behind this one. */
-    t->resend = seq_max(t->resend, seq_add(offer.seq, offer.length + offer.fin));
+    continue_behind(t, &offer);
     return true;
 }
 
@@ -236,26 +249,19 @@ static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
     c->owes &= (uint16_t)~TCP_OWES_PROBE;
     if (t == NULL)
         return false;
-    struct seq end = tcp_send_end(s, c);
-    uint32_t most = min_u32(tcp_send_mss(s, c), max_u32(1, c->snd.wnd));
-    uint32_t n = seq_lt(c->snd.una, end) ? min_u32(most, seq_distance(c->snd.una, end)) : 0;
-    bool is_override = c->snd.wnd > 0;
-    struct tcp_offer offer = {
-        .seq = c->snd.una,
-        .length = n,
-        .fin = conn_is(c, TCP_CONN_FIN_WANTED) && n == 0,
-        .psh = n > 0 && seq_eq(seq_add(c->snd.una, n), end),
-        .urg = t->urgent && seq_lt(c->snd.una, t->up),
-    };
-    if (n == 0 && !offer.fin)
+    struct tcp_offer offer = offer_at_una(s, c, tcp_send_end(s, c));
+    offer.fin = offer.length == 0 && conn_is(c, TCP_CONN_FIN_WANTED);
+    if (offer.length == 0 && !offer.fin)
         return false;
-    duet_time deadline = t->deadline;
-    if (!is_override)
-        count_rule(s, TCP_RULE_WINDOW_PROBE);
-    build_offer(s, c, packet, &offer, is_override ? TCP_RULE_SWS_OVERRIDE : TCP_RULE_WINDOW_PROBE);
-    t->resend = seq_max(t->resend, seq_add(offer.seq, offer.length + offer.fin));
-    if (is_override)
+    if (c->snd.wnd > 0) {
+        build_offer(s, c, packet, &offer, TCP_RULE_SWS_OVERRIDE);
+        continue_behind(t, &offer);
         return true;
+    }
+    duet_time deadline = t->deadline;
+    count_rule(s, TCP_RULE_WINDOW_PROBE);
+    build_offer(s, c, packet, &offer, TCP_RULE_WINDOW_PROBE);
+    continue_behind(t, &offer);
     t->probed = true;
     t->timer = DUET_TIMER_PERSIST; /* probes are governed by it alone */
     t->deadline = deadline;
@@ -291,7 +297,7 @@ static bool pay_ack(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
 static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
                           const struct duet_packet *packet)
 {
-    uint32_t mss = tcp_send_mss(s, c);
+    uint32_t mss = tcp_send_mss(c);
     if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0)
         return mss;
     uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);

@@ -88,9 +88,8 @@ void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
     }
 }
 
-duet_time tcp_rto(const struct duet_stack *s, const struct tcp_conn *c)
+duet_time tcp_rto(const struct tcp_conn *c)
 {
-    (void)s;
     return (duet_time)c->rto_us * DUET_MICROSECOND;
 }
 

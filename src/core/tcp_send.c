@@ -27,17 +27,15 @@ struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c)
     return seq_add(tcp_send_start(c), t == NULL ? 0 : t->send.length);
 }
 
-uint32_t tcp_flight(const struct duet_stack *s, const struct tcp_conn *c)
+uint32_t tcp_flight(const struct tcp_conn *c)
 {
-    (void)s;
     return seq_distance(c->snd.una, c->snd.nxt);
 }
 
 /* Payload of a full segment: the smaller of what the peer takes and the path carries, less our
  * options (MUST-16). Never below 1, whatever the peer and the path claim. */
-uint16_t tcp_send_mss(const struct duet_stack *s, const struct tcp_conn *c)
+uint16_t tcp_send_mss(const struct tcp_conn *c)
 {
-    (void)s;
     uint32_t path = (uint32_t)c->mtu - ip_header_size(&c->tuple.remote) - TCP_HEADER;
     uint32_t options = conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0;
     return (uint16_t)(min_u32(c->peer_mss, path) - options);
@@ -82,7 +80,7 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
     struct seq cursor = seq_max(t->resend, tcp_send_start(c));
     struct seq right = seq_add(c->snd.una, c->snd.wnd);
     uint32_t flight = seq_distance(c->snd.una, cursor);
-    uint32_t mss = tcp_send_mss(s, c);
+    uint32_t mss = tcp_send_mss(c);
     bool resending = seq_lt(cursor, c->snd.nxt);
     /* Limited transmit (RFC 3042): one new segment for each of the first two duplicate ACKs. */
     bool is_limited = !resending && !conn_is(c, TCP_CONN_RECOVERING);

@@ -26,13 +26,13 @@ static void fill_sending(const struct duet_stack *s, const struct tcp_conn *c,
     status->snd_up = t != NULL && t->urgent ? t->up.raw : c->snd.una.raw;
     status->send_queued = t == NULL ? 0 : t->send.length;
     status->send_room = tcp_send_room(s, c);
-    status->in_flight = tcp_flight(s, c);
+    status->in_flight = tcp_flight(c);
     status->retransmissions = t == NULL ? 0 : t->retransmissions;
     status->retransmitted = c->retransmitted;
     status->send_scale = c->send_scale;
     if (c->state < DUET_ESTABLISHED)
         return;
-    status->send_mss = tcp_send_mss(s, c);
+    status->send_mss = tcp_send_mss(c);
     status->congestion_window = c->state == DUET_CLOSED ? 0 : c->cwnd;
     status->slow_start_threshold = c->state == DUET_CLOSED ? 0 : c->ssthresh;
 }
@@ -59,7 +59,7 @@ static struct duet_status status_of_conn(const struct duet_stack *s, const struc
         status.rtt_variance = (duet_time)(c->rttvar_us >> 2) * DUET_MICROSECOND;
         status.rtt_min = c->rtt_min_us * DUET_MICROSECOND;
     }
-    status.rto = tcp_rto(s, c);
+    status.rto = tcp_rto(c);
     status.timestamps = conn_is(c, TCP_CONN_TIMESTAMPS);
     status.sack = conn_is(c, TCP_CONN_SACK);
     status.peer_fin_received = conn_is(c, TCP_CONN_FIN_RECEIVED);

@@ -26,7 +26,7 @@ static duet_time earlier(duet_time a, duet_time b)
 static duet_time probe_interval(const struct duet_stack *s, const struct tcp_conn *c,
                                 const struct tcp_transfer *t)
 {
-    duet_time interval = tcp_rto(s, c);
+    duet_time interval = tcp_rto(c);
     for (unsigned i = 0; i < t->retransmissions && interval < s->config.rto_max; i++)
         interval *= 2;
     return earlier(interval, s->config.rto_max);
@@ -36,7 +36,7 @@ void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer
 {
     struct tcp_transfer *t = transfer_of(s, c);
     t->timer = (uint8_t)timer;
-    t->deadline = s->now + (timer == DUET_TIMER_PERSIST ? probe_interval(s, c, t) : tcp_rto(s, c));
+    t->deadline = s->now + (timer == DUET_TIMER_PERSIST ? probe_interval(s, c, t) : tcp_rto(c));
 }
 
 void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)

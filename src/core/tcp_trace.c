@@ -135,8 +135,8 @@ void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_r
         return;
     event->u.congestion.cwnd = c->cwnd;
     event->u.congestion.ssthresh = c->ssthresh;
-    event->u.congestion.flight = tcp_flight(s, c);
-    event->u.congestion.mss = tcp_send_mss(s, c);
+    event->u.congestion.flight = tcp_flight(c);
+    event->u.congestion.mss = tcp_send_mss(c);
     event->u.congestion.srtt = (int64_t)(c->srtt_us >> 3) * DUET_MICROSECOND;
-    event->u.congestion.rto = tcp_rto(s, c);
+    event->u.congestion.rto = tcp_rto(c);
 }
