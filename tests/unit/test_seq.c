@@ -62,6 +62,17 @@ static void comparisons(void **state)
     }
 }
 
+/* Exactly half way round neither is ahead of the other. */
+static void half_way_round(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(anchors); i++) {
+        const struct seq a = seq_of(anchors[i].raw), b = seq_of(wrap(anchors[i].raw + TWO_31));
+        EXPECT(anchors[i].name, !seq_lt(a, b) && !seq_lt(b, a));
+        EXPECT(anchors[i].name, !seq_le(a, b) && !seq_le(b, a) && !seq_eq(a, b));
+    }
+}
+
 static void addition_and_subtraction(void **state)
 {
     (void)state;
@@ -103,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comparisons),
+        cmocka_unit_test(half_way_round),
         cmocka_unit_test(addition_and_subtraction),
         cmocka_unit_test(windows),
     };
