@@ -396,6 +396,10 @@ struct duet_counters {
 };
 void duet_counters(const struct duet_stack *stack, struct duet_counters *counters);
 
+/* Checks everything that must hold between two doors or calls. NULL: all does; else the invariant of
+ * docs/INVARIANTS.md that is broken, which is a bug of duet. Walks the whole stack: for tests and simulation. */
+const char *duet_check(const struct duet_stack *stack);
+
 #ifdef __cplusplus
 }
 #endif

@@ -172,6 +172,14 @@ void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t siz
     }
 }
 
+uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer)
+{
+    uint32_t pages = 0;
+    for (uint32_t i = 0; buffer->index != POOL_NONE && i < space->slots; i++)
+        pages += pages_of(space, buffer)[i] != POOL_NONE;
+    return pages;
+}
+
 void buffer_clear(struct buffer_space *space, struct buffer *buffer)
 {
     if (buffer->index == POOL_NONE)

@@ -58,6 +58,7 @@ const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer
                            uint32_t *size);
 void buffer_drop(struct buffer_space *space, struct buffer *buffer,
                  uint32_t size); /* from the front */
+uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer); /* held */
 /* Returns every page, those written beyond the length too. */
 void buffer_clear(struct buffer_space *space, struct buffer *buffer);
 /* Returns the pages when nothing is in the queue; beyond: bytes held out of order, if any. */

@@ -105,7 +105,7 @@ void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c)
 {
     struct reply *reply = reply_for_conn(s, c, DUET_ACK, (enum tcp_rule)c->why);
     if (reply != NULL)
-        reply->window = (uint16_t)min_u32(rcv_wnd(c) >> c->receive_scale, UINT16_MAX);
+        reply->window = tcp_window_field(c);
 }
 
 /* The SYN,ACK has the IP fields that the listener hands on to the connection. */

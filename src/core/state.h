@@ -217,6 +217,7 @@ void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment 
 
 enum tcp_verdict tcp_drop(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule,
                           const struct tcp_segment *seg);
+bool tcp_may_challenge(struct duet_stack *s, struct tcp_conn *c);
 void tcp_owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
 
 /* tcp_ack.c: the fifth step */
@@ -286,6 +287,7 @@ void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segme
 bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *c,
                              const struct tcp_segment *seg);
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn);
+uint16_t tcp_window_field(const struct tcp_conn *c);
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
                       struct tcp_options *options, uint32_t most);
@@ -314,6 +316,7 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);
 /* tcp_timeout.c */
 void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer timer);
 void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c);
+duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c);
 void tcp_timeouts(struct duet_stack *s);
 void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c);

@@ -92,7 +92,6 @@ enum tcp_conn_flag {
     TCP_CONN_URGENT_RECEIVED = 1 << 17,  /* rcv.up is ahead of what the user has read */
     TCP_CONN_WRITE_BLOCKED = 1 << 18,    /* duet_send found no room: WRITABLE is awaited */
     TCP_CONN_READ_TOLD = 1 << 19,        /* READABLE was told and not all has been read since */
-    TCP_CONN_ACK_PENDING = 1 << 20,      /* the delayed ACK timer runs */
     TCP_CONN_MORE = 1 << 21,             /* DUET_SEND_MORE: the last piece may wait */
     TCP_CONN_ACK_FLOOR_PASSED = 1 << 22, /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
     TCP_CONN_RTT_TIMED = 1 << 23,        /* transfer.timed_* are running */
@@ -255,15 +254,16 @@ struct tcp_time_wait {
     struct tcp_tuple tuple;
     struct seq snd_nxt, rcv_nxt;
     uint32_t ts_recent;
-    uint32_t expires_us; /* low bits of the clock */
-    uint16_t window;     /* as last advertised, unscaled */
-    uint8_t flags;       /* enum tcp_time_wait_flag, and above it a count of answers */
-    uint8_t answered_in; /* low bits of the interval in which they were counted */
+    uint32_t expires_us;  /* low bits of the clock */
+    uint16_t window;      /* as on the wire, of the last acknowledgement */
+    uint8_t flags : 4;    /* enum tcp_time_wait_flag */
+    uint8_t scale : 4;    /* of window */
+    uint8_t answers : 4;  /* to invalid segments, in the interval below */
+    uint8_t interval : 4; /* low bits of its number */
 };
 enum tcp_time_wait_flag {
     TCP_TIME_WAIT_ALIVE = 1 << 0,
     TCP_TIME_WAIT_TIMESTAMPS = 1 << 1,
-    TCP_TIME_WAIT_ANSWER = 1 << 2, /* one answer; up to 63 are counted */
 };
 
 _Static_assert(sizeof(struct tcp_half_open) <= 56, "half-open: 64 bytes with its table slot");

@@ -235,7 +235,6 @@ static void release(struct duet_stack *s, struct tcp_conn *c)
     if (conn_is(c, TCP_CONN_USER_GONE) || c->receive.length == 0)
         buffer_clear(&s->buffers, &c->receive);
     c->delayed_ack = DUET_NEVER;
-    c->flags &= ~(uint32_t)TCP_CONN_ACK_PENDING;
     c->owes = 0;
     if (list_has(&s->owing, conn_index(s, c)))
         list_remove(&s->owing, conn_index(s, c));

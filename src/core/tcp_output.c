@@ -76,7 +76,6 @@ static void acknowledgement_leaves(struct tcp_conn *c)
 {
     c->rcv.acked = c->rcv.nxt;
     c->owes &= (uint16_t)~TCP_OWES_ACK;
-    c->flags &= ~(uint32_t)TCP_CONN_ACK_PENDING;
     c->delayed_ack = DUET_NEVER;
 }
 

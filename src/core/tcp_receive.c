@@ -206,6 +206,13 @@ static bool may_move(const struct tcp_conn *c, uint32_t step)
     return space(c) > window && space(c) - window >= step;
 }
 
+/* The Window field that repeats what was promised, rounded up to a unit of the scale. */
+uint16_t tcp_window_field(const struct tcp_conn *c)
+{
+    uint32_t unit = (uint32_t)1 << c->receive_scale;
+    return (uint16_t)min_u32((rcv_wnd(c) + unit - 1) / unit, UINT16_MAX);
+}
+
 /* The Window field of a segment sent now; remembers the edge that it promises. Without a step worth
  * taking the old edge is repeated, rounded up by less than one unit of the scale so that it never
  * moves left. */
@@ -214,7 +221,7 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
     if (is_syn)
         return (uint16_t)min_u32(c->receive_limit, UINT16_MAX);
     uint32_t unit = (uint32_t)1 << c->receive_scale;
-    uint32_t field = (rcv_wnd(c) + unit - 1) / unit;
+    uint32_t field = tcp_window_field(c);
     if (may_move(c, useful_step(s, c)))
         field = max_u32(field, space(c) / unit);
     field = min_u32(field, max_u32(rcv_wnd(c) / unit, (space(c) + unit - 1) / unit));

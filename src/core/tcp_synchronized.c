@@ -26,7 +26,7 @@ static uint32_t now_ms(const struct duet_stack *s)
 
 /* A challenge ACK (RFC 5961, 7), at most challenge_limit in each interval, counted for this
  * connection alone so that nobody can observe another's count. */
-void tcp_owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
+bool tcp_may_challenge(struct duet_stack *s, struct tcp_conn *c)
 {
     uint32_t interval = (uint32_t)(s->config.challenge_interval / DUET_MILLISECOND);
     if (c->challenges == 0 || now_ms(s) - c->challenge_from >= interval) {
@@ -35,10 +35,16 @@ void tcp_owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule r
     }
     if (c->challenges >= s->config.challenge_limit) {
         tcp_rule(s, c, TCP_RULE_CHALLENGE_LIMIT, NULL);
-        return;
+        return false;
     }
     c->challenges++;
-    tcp_owe(s, c, TCP_OWES_ACK, rule);
+    return true;
+}
+
+void tcp_owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
+{
+    if (tcp_may_challenge(s, c))
+        tcp_owe(s, c, TCP_OWES_ACK, rule);
 }
 
 /* The ACK that answers an unacceptable segment. One without text may itself be such an answer, so

@@ -71,7 +71,7 @@ static uint32_t append(struct duet_stack *s, const struct tcp_time_wait *record,
     struct tcp_time_wait *to = record_at(ring, ring->tail++);
     *to = *record;
     to->expires_us = (uint32_t)((expiry + DUET_MICROSECOND - 1) / DUET_MICROSECOND);
-    to->flags |= TCP_TIME_WAIT_ALIVE;
+    to->flags = (record->flags | (unsigned)TCP_TIME_WAIT_ALIVE) & 15u;
     ring->alive++;
     s->counters.time_wait++;
     return index;
@@ -84,7 +84,8 @@ static struct tcp_time_wait record_of(const struct tcp_conn *c)
         .snd_nxt = c->snd.nxt,
         .rcv_nxt = c->rcv.nxt,
         .ts_recent = c->ts_recent,
-        .window = (uint16_t)min_u32(rcv_wnd(c) >> c->receive_scale, UINT16_MAX),
+        .window = tcp_window_field(c),
+        .scale = c->receive_scale,
         .flags = conn_is(c, TCP_CONN_TIMESTAMPS) ? TCP_TIME_WAIT_TIMESTAMPS : 0,
     };
 }
@@ -161,7 +162,7 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
     if (seg->has_fin && !seg->has_rst && !seg->has_syn &&
         seq_eq(seq_add(seg->seq, seg->len), record->rcv_nxt))
         return (struct judgement){RESTART, TCP_RULE_TIME_WAIT_FIN_REPEATED};
-    uint32_t window = max_u32(record->window, 1);
+    uint32_t window = max_u32((uint32_t)record->window << record->scale, 1);
     bool is_acceptable =
         seq_in_window(seg->seq, record->rcv_nxt, window) ||
         (seg->len > 0 && seq_in_window(seq_add(seg->seq, seg->len - 1), record->rcv_nxt, window));
@@ -184,21 +185,18 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
     return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_ACK};
 }
 
-/* RFC 5961, 7, as far as one byte and six bits can count: challenge_limit answers in each interval.
- */
+/* RFC 5961, 7: challenge_limit answers, at most 15, in each interval. */
 static bool may_answer(struct duet_stack *s, struct tcp_time_wait *record)
 {
-    uint8_t interval = (uint8_t)(s->now / s->config.challenge_interval);
-    const uint8_t flags = TCP_TIME_WAIT_ANSWER - 1;
-    if (record->answered_in != interval) {
-        record->answered_in = interval;
-        record->flags &= flags;
-    }
-    if (record->flags / TCP_TIME_WAIT_ANSWER >= min_u32(s->config.challenge_limit, 63)) {
+    uint32_t interval = (uint32_t)(s->now / s->config.challenge_interval) & 15;
+    if (record->interval != interval)
+        record->answers = 0;
+    record->interval = interval & 15u;
+    if (record->answers >= min_u32(s->config.challenge_limit, 15)) {
         stack_rule(s, &record->tuple, DUET_TIME_WAIT, TCP_RULE_CHALLENGE_LIMIT);
         return false;
     }
-    record->flags = (uint8_t)(record->flags + TCP_TIME_WAIT_ANSWER);
+    record->answers = (record->answers + 1u) & 15u;
     return true;
 }
 
@@ -270,7 +268,8 @@ void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp
         return;
     case ANSWER:
         tcp_rule(s, c, judgement.rule, seg);
-        answer(s, &record, judgement.rule);
+        if (tcp_may_challenge(s, c))
+            answer(s, &record, judgement.rule);
         return;
     case RESTART:
         tcp_rule(s, c, judgement.rule, seg);

@@ -50,10 +50,8 @@ void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)
 
 void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c)
 {
-    if (conn_is(c, TCP_CONN_ACK_PENDING))
-        return;
-    c->flags |= TCP_CONN_ACK_PENDING;
-    c->delayed_ack = s->now + s->config.delayed_ack;
+    if (c->delayed_ack == DUET_NEVER)
+        c->delayed_ack = s->now + s->config.delayed_ack;
 }
 
 /* ---- when each is due ---- */
@@ -117,14 +115,20 @@ static void feed_starved(struct duet_stack *s, struct tcp_conn *c)
     }
 }
 
-void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
+/* The earliest of all timers of a connection, or DUET_NEVER. */
+duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     duet_time due = t == NULL ? DUET_NEVER : earlier(t->deadline, give_up_at(s, c, t));
     due = earlier(due, c->delayed_ack);
     due = earlier(due, keepalive_at(s, c));
     due = earlier(due, fin_wait_2_at(s, c));
-    due = earlier(due, time_wait_at(s, c));
+    return earlier(due, time_wait_at(s, c));
+}
+
+void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
+{
+    duet_time due = tcp_timers_due(s, c);
     if (is_starved(s, c))
         due = earlier(due, s->now + STARVED_RETRY);
     uint32_t index = conn_index(s, c);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* The invariants of a stack as code: what must hold between any two doors or calls, whatever the network and the user
+ * do. Numbered as in docs/INVARIANTS.md. A violation is a bug of duet, never of its input.
+ *
+ * duet_check() walks everything and is meant for tests, simulation and fuzzing; the cheap ones stand as
+ * CHECK where they could break, in every build.
+ */
+#include "base/check.h"
+#include "core/config.h"
+#include "core/user.h"
+
+/* What a walk over the stack adds up, to be compared with what the pools and tables say. */
+struct totals {
+    uint32_t conns, transfers, reassemblies, indexes, pages, in_table;
+};
+
+/* ---- one connection ---- */
+
+static const char *check_send_space(const struct duet_stack *s, const struct tcp_conn *c,
+                                    const struct tcp_transfer *t)
+{
+    struct seq end = tcp_send_end(s, c);
+    if (!seq_le(c->snd.una, c->snd.nxt))
+        return "I-01: SND.UNA is beyond SND.NXT";
+    if (t == NULL)
+        return seq_eq(c->snd.una, c->snd.nxt) ? NULL
+                                              : "I-24: something is in flight with no record of it";
+    if (!seq_le(c->snd.una, t->resend) || !seq_le(t->resend, c->snd.nxt))
+        return "I-01: the resending point lies outside [SND.UNA, SND.NXT]";
+    if (!seq_le(c->snd.nxt, seq_add(end, 1)))
+        return "I-10: SND.NXT is beyond the FIN";
+    if (conn_is(c, TCP_CONN_FIN_SENT) && !conn_is(c, TCP_CONN_FIN_ACKED) &&
+        !seq_eq(c->snd.nxt, seq_add(end, 1)))
+        return "I-10: the FIN was sent and SND.NXT is not behind it";
+    if (t->send.length > s->config.send_buffer)
+        return "I-07: more is queued than a connection may hold";
+    return NULL;
+}
+
+static const char *check_receive_space(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    uint32_t unit = (uint32_t)1 << c->receive_scale;
+    if (!seq_le(c->rcv.nxt, c->rcv.adv))
+        return "I-13: RCV.NXT is beyond what was advertised";
+    if (!seq_le(c->rcv.acked, c->rcv.nxt))
+        return "I-20: more was acknowledged than received";
+    if (c->receive.length > s->config.receive_buffer + unit)
+        return "I-16: more is held than the receive buffer and one unit of the scale";
+    if (conn_is(c, TCP_CONN_FIN_RECEIVED) && c->reassembly != POOL_NONE)
+        return "I-17: something is held behind the FIN";
+    return NULL;
+}
+
+static const char *check_reassembly(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const struct tcp_reassembly *r = reassembly_of(s, c);
+    if (r == NULL)
+        return NULL;
+    if (r->count > TCP_REASSEMBLY_MAX || (r->count == 0 && !r->has_fin))
+        return "I-15: a reassembly record that holds nothing, or too much";
+    struct seq last = c->rcv.nxt;
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (!seq_lt(last, r->ranges[i].left) || !seq_lt(r->ranges[i].left, r->ranges[i].right))
+            return "I-15: ranges out of order, touching, empty, or at RCV.NXT";
+        last = r->ranges[i].right;
+    }
+    return seq_le(last, c->rcv.adv) ? NULL : "I-15: a range beyond what was advertised";
+}
+
+static bool is_synchronized(const struct tcp_conn *c)
+{
+    return c->state >= DUET_ESTABLISHED;
+}
+
+static const char *check_congestion(const struct tcp_conn *c)
+{
+    if (!is_synchronized(c) || !conn_is(c, TCP_CONN_SYN_ACKED))
+        return NULL;
+    if (c->cwnd == 0 || c->ssthresh == 0)
+        return "I-22: a synchronized connection whose congestion window was never set";
+    if (tcp_send_mss(c) == 0)
+        return "I-06: segments of no text";
+    return NULL;
+}
+
+static bool owes(const struct tcp_conn *c)
+{
+    return c->owes != 0;
+}
+
+static const char *check_timers(const struct duet_stack *s, const struct tcp_conn *c,
+                                const struct tcp_transfer *t)
+{
+    bool in_flight = !seq_eq(c->snd.una, c->snd.nxt);
+    bool runs = t != NULL && t->deadline != DUET_NEVER;
+    bool waits = t != NULL && !in_flight && t->send.length > 0 && is_synchronized(c);
+    if (in_flight && !runs && !owes(c))
+        return "I-24: something is unacknowledged and no timer runs";
+    if (waits && !runs && !owes(c))
+        return "I-25: something waits, nothing is in flight, and no timer runs";
+    if (!in_flight && runs && t->timer == DUET_TIMER_RETRANSMISSION && !owes(c))
+        return "I-09: the retransmission timer runs and nothing is in flight";
+    if (c->delayed_ack != DUET_NEVER && c->delayed_ack > s->now + 500 * DUET_MILLISECOND)
+        return "I-26: an acknowledgement is delayed for more than 500 ms";
+    duet_time rto = tcp_rto(c);
+    if (rto > s->config.rto_max && rto > 3 * DUET_SECOND)
+        return "I-29: the RTO is above its maximum";
+    return NULL;
+}
+
+/* An orphan must end by itself; and whatever is due must be on the wheel. */
+static const char *check_liveness(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    uint32_t index = conn_index(s, c);
+    bool is_armed = wheel_is_armed(&s->wheel, index);
+    if (conn_is(c, TCP_CONN_USER_GONE) && !is_armed && !owes(c))
+        return "I-31: nobody holds this connection and no timer will end it";
+    if (owes(c) != list_has(&s->owing, index))
+        return "I-31: a debt that nobody will pay, or a place on the list without one";
+    duet_time due = tcp_timers_due(s, c);
+    if (due != DUET_NEVER && (!is_armed || c->timer.deadline > due))
+        return "I-32: a timer is due before the wheel will look";
+    return NULL;
+}
+
+static const char *check_ended(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    if (c->transfer != POOL_NONE || c->reassembly != POOL_NONE || owes(c))
+        return "I-30: an ended connection holds something";
+    if (conn_is(c, TCP_CONN_IN_TABLE) || wheel_is_armed(&s->wheel, conn_index(s, c)))
+        return "I-30: an ended connection can still be found, or has a timer";
+    return NULL;
+}
+
+static const char *check_conn(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    if (c->state == DUET_LISTEN || c->state >= DUET_STATES)
+        return "I-21: a connection in no state of its own";
+    if (c->state == DUET_CLOSED || conn_is(c, TCP_CONN_DETACHED))
+        return check_ended(s, c);
+    struct demux_ref ref = demux_find(s, &c->tuple);
+    if (ref.kind != DEMUX_CONN || ref.index != conn_index(s, c))
+        return "I-50: the pair of sockets does not lead to its connection";
+    const char *broken = check_send_space(s, c, t);
+    if (broken == NULL && c->state > DUET_SYN_SENT)
+        broken = check_receive_space(s, c);
+    if (broken == NULL)
+        broken = check_reassembly(s, c);
+    if (broken == NULL)
+        broken = check_congestion(c);
+    if (broken == NULL)
+        broken = check_timers(s, c, t);
+    return broken != NULL ? broken : check_liveness(s, c);
+}
+
+/* ---- the whole stack ---- */
+
+static void add_buffer(const struct duet_stack *s, const struct buffer *buffer,
+                       struct totals *totals)
+{
+    totals->indexes += buffer->index != POOL_NONE;
+    totals->pages += buffer_pages(&s->buffers, buffer);
+}
+
+static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struct totals *totals)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    totals->conns++;
+    totals->transfers += t != NULL;
+    totals->reassemblies += c->reassembly != POOL_NONE;
+    totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
+    add_buffer(s, &c->receive, totals);
+    if (t != NULL)
+        add_buffer(s, &t->send, totals);
+}
+
+static const char *check_conns(const struct duet_stack *s, struct totals *totals)
+{
+    for (uint32_t i = 0; i < s->conns.fresh; i++) {
+        const struct tcp_conn *c = conn_at(s, i);
+        if (c->generation == 0)
+            continue;
+        const char *broken = check_conn(s, c);
+        if (broken != NULL)
+            return broken;
+        add_conn(s, c, totals);
+    }
+    return NULL;
+}
+
+static uint32_t echo_pages(const struct duet_stack *s)
+{
+    uint32_t pages = 0;
+    for (uint64_t at = s->replies.head; at < s->replies.tail; at++)
+        pages += s->replies.records[at % s->replies.capacity].page != POOL_NONE;
+    return pages;
+}
+
+static const char *check_small_lives(const struct duet_stack *s)
+{
+    uint32_t half_open = 0;
+    uint32_t time_wait = 0;
+    for (uint64_t at = s->half_open.head; at < s->half_open.tail; at++)
+        half_open +=
+            (s->half_open.records[at % s->half_open.capacity].flags & TCP_HALF_OPEN_ALIVE) != 0;
+    for (uint64_t at = s->time_wait.head; at < s->time_wait.tail; at++)
+        time_wait +=
+            (s->time_wait.records[at % s->time_wait.capacity].flags & TCP_TIME_WAIT_ALIVE) != 0;
+    if (half_open != s->half_open.alive ||
+        s->half_open.tail - s->half_open.head > s->half_open.capacity)
+        return "I-49: half-open records are miscounted";
+    if (time_wait != s->time_wait.alive ||
+        s->time_wait.tail - s->time_wait.head > s->time_wait.capacity)
+        return "I-51: TIME-WAIT records are miscounted";
+    return NULL;
+}
+
+static const char *check_listeners(const struct duet_stack *s)
+{
+    for (uint32_t i = 0; i < s->config.listeners_max; i++)
+        if (s->listeners[i].used && s->listeners[i].queue.count > s->listeners[i].backlog)
+            return "I-49: more wait for accept than the backlog allows";
+    return NULL;
+}
+
+static const char *check_totals(const struct duet_stack *s, const struct totals *totals)
+{
+    if (totals->conns != s->conns.used || totals->conns != s->counters.connections)
+        return "I-52: connection records are miscounted";
+    if (totals->transfers != s->transfers.used || totals->reassemblies != s->reassemblies.used)
+        return "I-52: borrowed records are miscounted";
+    if (totals->indexes != s->buffers.indexes.used)
+        return "I-52: buffer indexes are miscounted";
+    if (totals->pages + echo_pages(s) != s->buffers.pages.used)
+        return "I-52: pages are miscounted";
+    if (totals->in_table + s->half_open.alive + s->time_wait.alive != s->demux.used)
+        return "I-50: the table holds something that does not exist, or misses something";
+    return NULL;
+}
+
+const char *duet_check(const struct duet_stack *s)
+{
+    struct totals totals = {0};
+    const char *broken = check_conns(s, &totals);
+    if (broken == NULL)
+        broken = check_small_lives(s);
+    if (broken == NULL)
+        broken = check_listeners(s);
+    return broken != NULL ? broken : check_totals(s, &totals);
+}
