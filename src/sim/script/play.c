@@ -77,12 +77,6 @@ static duet_time tolerance(const struct player *player, duet_time since)
     return share > fixed ? share : fixed;
 }
 
-static void run_until(struct player *player, duet_time time, bool inclusive)
-{
-    while (engine_step(player, time, inclusive)) {
-    }
-}
-
 /* A call that blocks holds up the next one, as it would in a process of one thread. */
 static bool wait_for_pending(struct player *player, duet_time limit)
 {
@@ -94,6 +88,17 @@ static bool wait_for_pending(struct player *player, duet_time limit)
     player->event = player->pending_event;
     return player_fail(player, "%s() still blocks at %.6f s", player->pending.call->name,
                        (double)player->now / 1e9);
+}
+
+/* Up to the next event; a blocking call must have returned by its own time. */
+static void run_until(struct player *player, duet_time time, bool inclusive)
+{
+    duet_time limit = player->pending_due + tolerance(player, 0);
+    if (player->pending.call != NULL && limit < time && !wait_for_pending(player, limit)) {
+        return;
+    }
+    while (engine_step(player, time, inclusive)) {
+    }
 }
 
 /* A call on a line without an end time may still take time, if nothing but time is needed. */

@@ -37,6 +37,11 @@ bool settings_config(struct settings *settings, const char *pair, char *problem,
  * what became of it; may be NULL. Returns false if the command is more than assignments. */
 bool settings_command(struct settings *settings, const char *command,
                       void (*told)(void *context, const char *text), void *context);
+/* Calls each for every assignment NAME=VALUE in a command, name with dots. Returns false if the
+ * command is more than assignments. */
+bool settings_assignments(const char *command,
+                          void (*each)(void *context, const char *name, const char *value),
+                          void *context);
 /* After all options: addresses of the family, MTU, secret. False: problem. */
 bool settings_finish(struct settings *settings, char *problem, size_t size);
 

@@ -143,9 +143,16 @@ static bool translate(struct settings *settings, const struct translated *row, c
     return false;
 }
 
-static void assign(struct settings *settings, const char *name, const char *value,
-                   void (*told)(void *context, const char *text), void *context)
+struct obedience {
+    struct settings *settings;
+    void (*told)(void *context, const char *text);
+    void *context;
+};
+
+static void assign(void *context, const char *name, const char *value)
 {
+    const struct obedience *to = context;
+    struct settings *settings = to->settings;
     char text[320];
     const struct translated *row = NULL;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -164,8 +171,8 @@ static void assign(struct settings *settings, const char *name, const char *valu
     } else {
         snprintf(text, sizeof(text), "ignored: duet cannot do %.120s=%.120s", name, value);
     }
-    if (told != NULL) {
-        told(context, text);
+    if (to->told != NULL) {
+        to->told(to->context, text);
     }
 }
 
@@ -211,8 +218,7 @@ static int next_word(const char **at, char *word)
 }
 
 struct assignments {
-    struct settings *settings;
-    void (*told)(void *context, const char *text);
+    void (*each)(void *context, const char *name, const char *value);
     void *context;
 };
 
@@ -224,7 +230,7 @@ static void assign_word(const struct assignments *to, char *word)
         for (char *c = word; *c != '\0'; c++) {
             *c = *c == '/' ? '.' : *c;
         }
-        assign(to->settings, word, equals + 1, to->told, to->context);
+        to->each(to->context, word, equals + 1);
     }
 }
 
@@ -250,10 +256,18 @@ static bool echo(const struct assignments *to, const char **at)
     return true;
 }
 
-bool settings_command(struct settings *settings, const char *command,
-                      void (*told)(void *context, const char *text), void *context)
+static bool is_defaults(const char *word)
 {
-    const struct assignments to = {settings, told, context};
+    static const char name[] = "defaults.sh";
+    size_t length = strlen(word), size = strlen(name);
+    return length >= size && strcmp(word + length - size, name) == 0;
+}
+
+bool settings_assignments(const char *command,
+                          void (*each)(void *context, const char *name, const char *value),
+                          void *context)
+{
+    const struct assignments to = {each, context};
     char word[WORD_MAX];
     bool all = true;
     const char *at = command;
@@ -264,6 +278,11 @@ bool settings_command(struct settings *settings, const char *command,
         if (kind == 1 && strcmp(word, "echo") == 0) {
             all = echo(&to, &at) && all;
             continue;
+        }
+        if (kind == 1 && is_defaults(word)) {
+            /* By custom such a file sets what a suite for Linux takes for granted; of that, the
+             * largest receive buffer shows on the wire, as a window scale of 8. */
+            each(context, "net.ipv4.tcp_rmem", "4096 65536 15728640");
         }
         bool sysctl =
             kind == 1 && (strcmp(word, "sysctl") == 0 || strcmp(word, "/sbin/sysctl") == 0);
@@ -278,4 +297,11 @@ bool settings_command(struct settings *settings, const char *command,
         }
     }
     return all;
+}
+
+bool settings_command(struct settings *settings, const char *command,
+                      void (*told)(void *context, const char *text), void *context)
+{
+    struct obedience to = {settings, told, context};
+    return settings_assignments(command, assign, &to);
 }
