@@ -345,6 +345,7 @@ int command_script(int argc, char **argv)
         NULL};
     struct arguments arguments = {.command = argv[0], .colour = "auto", .against = "core"};
     int code = COMMAND_USAGE;
+    argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0 && settle(&arguments) &&
         work(&arguments)) {
         script_report_summary(&arguments.run);

@@ -311,7 +311,8 @@ bool player_expect(struct player *player, const struct event *line, duet_time fr
             if (!look(player, line->packet, taken)) {
                 break;
             }
-            bool wait = (taken->may_go_on || taken->time > player->now) && more;
+            bool whole = !taken->may_go_on || taken->seen.event.length == line->packet->length;
+            bool wait = (!whole || taken->time > player->now) && more;
             if (!wait) {
                 good = judge(player, line, taken, from, to);
                 break;
