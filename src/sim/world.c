@@ -275,8 +275,12 @@ void world_observe(struct world *world, unsigned host)
 {
     struct duet_trace_event event;
 
+    const char *broken = duet_check(world->hosts[host].stack);
+
     while (duet_next_trace(world->hosts[host].stack, &event))
         duet_recorder_trace(world->options.recorder, host, &event);
+    if (broken != NULL)
+        world_fail(world, "an invariant of the %s is broken: %s", world_name(host), broken);
 }
 
 void world_reboot(struct world *world, unsigned number)

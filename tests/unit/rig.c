@@ -263,11 +263,22 @@ void rig_decode(const struct duet_packet *packet, struct tcp_tuple *tuple,
     decode_options(tcp + 20, tcp + size, segment);
 }
 
+/* No door may leave a stack with a broken invariant. */
+static void expect_sound(const struct rig *rig)
+{
+    const char *broken = duet_check(rig->stack);
+    if (broken == NULL)
+        return;
+    print_error("broken invariant: %s\n", broken);
+    fail();
+}
+
 void rig_input(struct rig *rig, const struct tcp_tuple *tuple, const struct rig_segment *segment)
 {
     const struct duet_packet packet = {
         .data = rig->in, .size = sizeof rig->in, .length = rig_encode(rig->in, tuple, segment)};
     duet_input(rig->stack, rig->now, &packet);
+    expect_sound(rig);
 }
 
 bool rig_output(struct rig *rig, struct tcp_tuple *tuple, struct rig_segment *segment)
@@ -277,6 +288,7 @@ bool rig_output(struct rig *rig, struct tcp_tuple *tuple, struct rig_segment *se
     rig->packet = (struct duet_packet){.data = rig->out, .size = sizeof rig->out};
     if (!duet_output(rig->stack, rig->now, &rig->packet))
         return false;
+    expect_sound(rig);
     rig_decode(&rig->packet, tuple != NULL ? tuple : &own_tuple,
                segment != NULL ? segment : &own_segment);
     return true;
@@ -306,6 +318,7 @@ void rig_pass(struct rig *rig, duet_time now)
         const duet_time next = duet_deadline(rig->stack);
         rig->now = next > rig->now ? next : rig->now;
         duet_expire(rig->stack, rig->now);
+        expect_sound(rig);
     }
     rig->now = now;
 }
