@@ -36,6 +36,7 @@ enum {
     KEY_JUNIT,
     KEY_CONFIG,
     KEY_AGAINST,
+    KEY_LONGEST,
     KEY_SHELL,
     KEY_PYTHON,
     KEY_PARSE,
@@ -64,7 +65,9 @@ static const struct argp_option options[] = {
     {"jobs", 'j', "N", 0, "scripts at a time (default: one a processor)", 2},
     {"define", 'D', "NAME=VALUE", 0, "NAME in a script stands for VALUE (repeatable)", 2},
     {"config", KEY_CONFIG, "NAME=VALUE", 0, "a field of struct duet_config (repeatable)", 2},
-    {"against", KEY_AGAINST, "WHAT", 0, "core: duet's stack", 2},
+    {"against", KEY_AGAINST, "WHAT", 0,
+     "core (duet's stack), kernel (the operating system's TCP) or both", 2},
+    {"longest", KEY_LONGEST, "SECONDS", 0, "skip longer scripts against the kernel (20)", 2},
     {"allow-shell", KEY_SHELL, 0, 0, "run the commands between backticks", 2},
     {"allow-python", KEY_PYTHON, 0, 0, "run the code between %{ and }%", 2},
     {"dry-run", KEY_PARSE, 0, 0, "parse only", 2},
@@ -199,6 +202,13 @@ static error_t take_option(struct arguments *arguments, int key, char *argument,
     case KEY_AGAINST:
         arguments->against = argument;
         return 0;
+    case KEY_LONGEST:
+        if (!command_number(argument, 1, 86400, &number)) {
+            command_complain(arguments->command, "--longest takes a number of seconds, 1 to 86400");
+            return usage(state);
+        }
+        to->longest = (uint32_t)number;
+        return 0;
     case KEY_PCAPNG:
         arguments->pcapng = argument;
         return 0;
@@ -249,8 +259,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static bool settle(struct arguments *arguments)
 {
     struct script_run *run = &arguments->run;
-    if (strcmp(arguments->against, "core") != 0) {
-        command_complain(arguments->command, "--against takes core");
+    run->options.against_kernel = strcmp(arguments->against, "kernel") == 0;
+    if (!run->options.against_kernel && strcmp(arguments->against, "core") != 0) {
+        command_complain(arguments->command, "--against takes core, kernel or both");
         return false;
     }
     if (!command_colour(arguments->colour, stdout, &run->colour)) {
@@ -344,6 +355,7 @@ int command_script(int argc, char **argv)
         NULL,
         NULL};
     struct arguments arguments = {.command = argv[0], .colour = "auto", .against = "core"};
+    arguments.run.options.longest = 20;
     int code = COMMAND_USAGE;
     argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0 && settle(&arguments) &&

@@ -33,13 +33,15 @@ struct duet_script_options {
     unsigned columns;  /* of the ladder, >= 80; 0: 80 */
     bool allow_shell;  /* run the commands of the script */
     bool allow_python; /* run the code of the script with python3 */
+    bool against_kernel; /* the operating system's TCP in real time, not duet's stack */
+    uint32_t longest; /* seconds; scripts that take longer are skipped in real time. 0: no limit */
     FILE *pcapng;      /* where the packets go, may be NULL; left open */
 };
 
 enum duet_script_verdict {
     DUET_SCRIPT_PASSED,
     DUET_SCRIPT_FAILED,  /* the stack did something else, or a command or code failed */
-    DUET_SCRIPT_SKIPPED, /* it needs what duet does not have */
+    DUET_SCRIPT_SKIPPED, /* it needs what is not there, or would take too long */
     DUET_SCRIPT_BROKEN,  /* it cannot be read or parsed, or makes no sense */
 };
 const char *duet_script_verdict_name(enum duet_script_verdict verdict); /* "passed" */
@@ -54,6 +56,7 @@ struct duet_script_result {
     char *log;             /* NULL: not wanted */
     unsigned events;       /* that happened */
     unsigned code_skipped; /* pieces of code that were not run */
+    unsigned unknown; /* questions that only duet can answer, not asked of the kernel */
     duet_time duration;    /* virtual */
 };
 

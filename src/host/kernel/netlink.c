@@ -279,3 +279,24 @@ int netlink_add_neighbour(int netlink, unsigned device, const struct duet_addres
     put_attribute(&request, NDA_LLADDR, mac, MAC_SIZE);
     return command(netlink, &request);
 }
+
+int netlink_add_route(int netlink, unsigned device, bool is_ipv6, bool at_once)
+{
+    const struct rtmsg fixed = {.rtm_family = is_ipv6 ? AF_INET6 : AF_INET,
+                                .rtm_table = RT_TABLE_MAIN,
+                                .rtm_protocol = RTPROT_BOOT,
+                                .rtm_scope = is_ipv6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+                                .rtm_type = RTN_UNICAST};
+    const uint32_t one = 1;
+    struct request request;
+
+    begin(&request, RTM_NEWROUTE, NLM_F_CREATE, &fixed, sizeof(fixed));
+    put_attribute(&request, RTA_OIF, &device, sizeof(device));
+    if (at_once) {
+        uint8_t *metrics = begin_nest(&request, RTA_METRICS);
+
+        put_attribute(&request, RTAX_QUICKACK, &one, sizeof(one));
+        end_nest(&request, metrics);
+    }
+    return command(netlink, &request);
+}

@@ -40,4 +40,8 @@ int netlink_is_local(int netlink, const struct duet_address *address);
 int netlink_add_neighbour(int netlink, unsigned device, const struct duet_address *address,
                           const uint8_t mac[MAC_SIZE]);
 
+/* Every destination (of IPv4 or IPv6) is reached through that device. at_once: TCP acknowledges
+ * every segment it receives over this route, without waiting for a second one. */
+int netlink_add_route(int netlink, unsigned device, bool is_ipv6, bool at_once);
+
 #endif

@@ -6,95 +6,10 @@
 #include <string.h>
 
 #include "sim/script/player.h"
+#include "sim/script/transfer.h"
 #include "sim/script/values.h"
 
-enum { TRANSFER_MAX = 1 << 28 };
-
-/* ---- what is to be moved ---- */
-
-struct transfer {
-    struct sock *sock;
-    int64_t size, flags;
-    const struct expression *text; /* a string for the first bytes, or NULL */
-};
-
-static bool add_vector(struct player *player, const struct expression *vector,
-                       struct transfer *transfer)
-{
-    for (const struct expression *i = vector->items; i != NULL; i = i->next) {
-        const struct expression *base = NULL, *length = NULL;
-        int64_t size = 0;
-        if (i->kind == EXPRESSION_STRUCT) {
-            base = expression_field(i, "iov_base", 0);
-            length = expression_field(i, "iov_len", 1);
-        }
-        if (length == NULL || !expression_number(length, &size) || size < 0 ||
-            size > TRANSFER_MAX) {
-            return player_broken(player, "a vector is [{..., LENGTH}, ...]");
-        }
-        if (transfer->size == 0 && base != NULL && base->kind == EXPRESSION_STRING) {
-            transfer->text = base;
-        }
-        transfer->size += size;
-    }
-    return transfer->size <= TRANSFER_MAX || player_broken(player, "too much to move at once");
-}
-
-/* read(fd, buffer, size), send(fd, buffer, size, flags), ... */
-static bool read_plain(struct player *player, const struct call_state *state,
-                       struct transfer *transfer)
-{
-    const struct expression *buffer = argument(state, 1);
-    if (buffer != NULL && buffer->kind == EXPRESSION_STRING) {
-        transfer->text = buffer;
-    }
-    int64_t usual = transfer->text != NULL ? (int64_t)transfer->text->length : 0;
-    if (!argument_number(player, state, 2, usual, &transfer->size) ||
-        (state->call->count > 3 && !argument_number(player, state, 3, 0, &transfer->flags))) {
-        return false;
-    }
-    return (transfer->size >= 0 && transfer->size <= TRANSFER_MAX) ||
-           player_broken(player, "%s() of that many bytes", state->call->name);
-}
-
-/* The size and flags of a call, by its form. */
-static bool read_transfer(struct player *player, const struct call_state *state,
-                          struct transfer *transfer)
-{
-    const char *name = state->call->name;
-    const struct expression *second = argument(state, 1);
-    size_t length = strlen(name);
-    if (strcmp(name, "sendmsg") == 0 || strcmp(name, "recvmsg") == 0) {
-        const struct expression *vector = NULL;
-        if (second->kind == EXPRESSION_STRUCT) {
-            vector = expression_field(second, "msg_iov", 2);
-            vector = vector != NULL ? vector : expression_field(second, "msg_iov", 1);
-        }
-        if (vector == NULL || vector->kind != EXPRESSION_ARRAY) {
-            return player_broken(player, "%s() needs {msg_iov(1)=[{..., LENGTH}]}", name);
-        }
-        return add_vector(player, vector, transfer) &&
-               argument_number(player, state, 2, 0, &transfer->flags);
-    }
-    if (name[length - 1] == 'v' && second->kind == EXPRESSION_ARRAY) {
-        return add_vector(player, second, transfer);
-    }
-    return read_plain(player, state, transfer);
-}
-
 /* ---- sending ---- */
-
-static uint8_t *make_text(const struct transfer *transfer, uint32_t offset, size_t size,
-                          size_t skip)
-{
-    uint8_t *bytes = must_allocate(size);
-    for (size_t i = 0; i < size; i++) {
-        bool given = transfer->text != NULL && skip + i < transfer->text->length;
-        bytes[i] =
-            given ? (uint8_t)transfer->text->text[skip + i] : flow_pattern(offset + (uint32_t)i);
-    }
-    return bytes;
-}
 
 /* While the socket is corked, an incomplete segment waits. */
 static unsigned send_flags(const struct transfer *transfer)
@@ -130,7 +45,7 @@ static int64_t push(struct player *player, const struct transfer *transfer, int6
     while (done + sent < transfer->size && !sock->holds) {
         size_t left = (size_t)(transfer->size - done - sent);
         size_t size = left < PIECE ? left : PIECE;
-        uint8_t *bytes = make_text(transfer, sock->text_offset, size, (size_t)(done + sent));
+        uint8_t *bytes = transfer_text(transfer, sock->text_offset, size, (size_t)(done + sent));
         unsigned flags = send_flags(transfer);
         /* The mark belongs behind the last byte of all, and only that one is pushed. */
         bool last = size == left;
@@ -180,7 +95,7 @@ static enum call_status call_send(struct player *player, struct call_state *stat
     if (transfer.sock == NULL) {
         return status;
     }
-    if (!read_transfer(player, state, &transfer)) {
+    if (!transfer_read(player, state, &transfer)) {
         return CALL_WRONG;
     }
     struct sock *sock = transfer.sock;
@@ -309,7 +224,7 @@ static enum call_status call_receive(struct player *player, struct call_state *s
     if (transfer.sock == NULL) {
         return status;
     }
-    if (!read_transfer(player, state, &transfer)) {
+    if (!transfer_read(player, state, &transfer)) {
         return CALL_WRONG;
     }
     struct sock *sock = transfer.sock;

@@ -211,7 +211,9 @@ static bool run_command(struct player *player, const struct event *event)
 
 bool player_command(struct player *player, const struct event *event)
 {
-    if (!player->started) {
+    if (player->system->command != NULL) {
+        player->system->command(player, event->text);
+    } else if (!player->started) {
         (void)settings_command(&player->settings, event->text, told, player);
     } else {
         player_log(player, "  ignored: settings count until the first call or packet");

@@ -37,6 +37,7 @@ struct player {
 
     const struct system *system; /* what is tested */
     bool started;                /* by the first call or packet */
+    struct kernel *kernel;       /* of system_kernel, once started */
     void *memory;
     struct duet_stack *stack; /* of system_core, once started */
     struct duet_recorder *recorder;
@@ -71,6 +72,9 @@ bool player_fail(struct player *player, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The script itself makes no sense there. Always false. */
 bool player_broken(struct player *player, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The script needs what the system under test does not have. Always false. */
+bool player_skip(struct player *player, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void player_log(struct player *player, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

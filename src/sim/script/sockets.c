@@ -17,7 +17,7 @@ struct sock *sock_new(struct player *player, enum sock_kind kind)
 {
     struct sock *sock = must_allocate(sizeof(*sock));
     sock->kind = kind;
-    sock->fd = -1;
+    sock->fd = sock->descriptor = -1;
     sock->linger_seconds = 0;
     sock->next = player->socks;
     player->socks = sock;
@@ -316,6 +316,10 @@ bool sockets_judge(struct player *player, const struct call_event *call,
     char text[240], expected[200];
     if (player->over) {
         return false;
+    }
+    if (result->unknown) {
+        player->result->unknown++;
+        return true;
     }
     print_result(result, text, sizeof(text));
     player_log(player, "  %s() = %s", call->name, text);

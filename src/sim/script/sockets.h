@@ -35,6 +35,7 @@ struct sock {
                 */
     enum sock_kind kind;
     bool v6, nonblocking;
+    int descriptor; /* of the operating system, where its TCP is tested; else -1 */
     bool bound;
     struct duet_socket_address local, remote;
 
@@ -69,6 +70,7 @@ struct call_result {
     int error;           /* errno, with value -1 */
     int duet_error;      /* or an enum duet_error, for the calls of duet itself */
     const char *text;    /* or a word: the state, an error name */
+    bool unknown;        /* what is tested cannot tell: nothing to compare */
     bool new_descriptor; /* value is what the script expects, or the lowest free one */
     bool silent;         /* true: a call that only asks, which is no event of the connection */
 };
