@@ -152,7 +152,8 @@ def id_problems(tree, tables):
 
 GOOD = {
     "src/core/tcp_rules.def": 'RULE(RST_EXACT, "5961 3.2", "exact")\n',
-    "src/core/tcp.c": "static int second_check_rst(struct tcp_conn *c,\n                            int n)\n{\n}\n",
+    "src/core/tcp.c": "static int second_check_rst(struct tcp_conn *c,\n"
+                      "                            int n)\n{\n}\n",
     "tests/unit/test_rst.c": "int main(void) { return run(cmocka_unit_test(resets)); }\n",
     "tests/lifecycle/not_shown.tsv": "id\treason\nES-16\tno compartments\n",
     "tests/lifecycle/reset/exact.pkt": "// A reset.\n// shows: ES-15, MUST-12\n0 pause() = 0\n",
