@@ -3,7 +3,15 @@
  * Each malformed packet meets the rule that its row names, no answer leaves, and no record is made. */
 #include "rig.h"
 
+#include "host/coverage.h"
+
 enum { LOCAL_PORT = 80, REMOTE_PORT = 4321, IPV4_SUM = 10 };
+
+static void finish(struct rig *rig)
+{
+    duet_coverage_note(rig->stack);
+    rig_end(rig);
+}
 
 static void put16(uint8_t *at, uint32_t value)
 {
@@ -110,7 +118,7 @@ static void malformed_ipv4(void **state)
         const uint32_t length = rows[i].length == SAME ? encoded : rows[i].length;
         expect_dropped(rows[i].name, &rig, bytes, length, rows[i].rule);
     }
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void versions_and_header_lengths(void **state)
@@ -132,7 +140,7 @@ static void versions_and_header_lengths(void **state)
                                                              : TCP_RULE_IP_BAD_CHECKSUM;
         expect_dropped("first byte", &rig, bytes, length, rule);
     }
-    rig_end(&rig);
+    finish(&rig);
 }
 
 /* A SYN with IPv4 options in front of it. */
@@ -175,7 +183,7 @@ static void ipv4_options(void **state)
             duet_input(rig.stack, 0, &packet);
             EXPECT_EQUAL(rows[i].name, rig_drain(&rig), 1);
         }
-        rig_end(&rig);
+        finish(&rig);
     }
 }
 
@@ -233,7 +241,7 @@ static void ipv6_extensions(void **state)
             duet_input(rig.stack, 0, &packet);
             EXPECT_EQUAL(rows[i].name, rig_drain(&rig), 1);
         }
-        rig_end(&rig);
+        finish(&rig);
     }
 }
 
@@ -260,7 +268,7 @@ static void ipv6_cut_and_forged(void **state)
     encode_syn(bytes, &tuple);
     bytes[24] = 0xff;
     expect_dropped("to multicast", &rig, bytes, length, TCP_RULE_IP_NOT_UNICAST);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void port_zero(void **state)
@@ -274,7 +282,7 @@ static void port_zero(void **state)
     expect_dropped("from port 0", &rig, bytes, encode_syn(bytes, &from),
                    TCP_RULE_SEGMENT_PORT_ZERO);
     expect_dropped("to port 0", &rig, bytes, encode_syn(bytes, &to), TCP_RULE_SEGMENT_PORT_ZERO);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 /* The link's word counts only where the configuration lets it. */
@@ -298,7 +306,7 @@ static void checksum_that_the_link_verified(void **state)
         duet_input(rig.stack, 0, &packet);
         EXPECT_EQUAL("bad sums", rig_hits(&rig, TCP_RULE_SEGMENT_BAD_CHECKSUM), 1 - allowed);
         EXPECT_EQUAL("answers", rig_drain(&rig), allowed);
-        rig_end(&rig);
+        finish(&rig);
     }
 }
 
@@ -368,7 +376,7 @@ static void icmp_messages(void **state)
     const uint32_t length = encode_icmp(bytes, 8, 0, quote, sizeof quote);
     bytes[22] ^= 1;
     expect_dropped("a wrong checksum", &rig, bytes, length, TCP_RULE_ICMP_MALFORMED);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void echo_larger_than_a_packet_of_ours(void **state)
@@ -380,7 +388,7 @@ static void echo_larger_than_a_packet_of_ours(void **state)
     start_listening(&rig, &tuple);
     const uint32_t length = encode_icmp(bytes, 8, 0, text, 1480);
     expect_dropped("1476 bytes", &rig, bytes, length, TCP_RULE_ECHO_TOO_LARGE);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 int main(void)

@@ -4,6 +4,8 @@
  * can stop an open connection's stack. */
 #include "rig.h"
 
+#include "host/coverage.h"
+
 #include <stdlib.h>
 
 enum { PORT = 80 };
@@ -11,6 +13,12 @@ enum { PORT = 80 };
 static uint8_t text[65536];
 
 static const struct rig_segment plain_offer = {.seq = 1000, .window = 65535, .mss = 1460};
+
+static void finish(struct rig *rig)
+{
+    duet_coverage_note(rig->stack);
+    rig_end(rig);
+}
 
 static void listen_at(struct rig *rig, uint16_t port, uint32_t backlog)
 {
@@ -50,7 +58,7 @@ static void answers_wait_for_the_link(void **state)
     EXPECT_EQUAL("given", rig_drain(&rig), 2);
     syn_from(&rig, 6);
     EXPECT_EQUAL("room again", rig_drain(&rig), 1);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 /* The SYN,ACK that found no room is made up for by the timer. */
@@ -73,7 +81,7 @@ static void lost_syn_ack_is_repeated(void **state)
         repeated += rig_drain(&rig);
     }
     EXPECT("repeated", repeated >= 2);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void output_needs_room_for_a_packet(void **state)
@@ -87,7 +95,7 @@ static void output_needs_room_for_a_packet(void **state)
     struct duet_packet packet = {.data = rig.out, .size = config.mtu - 1};
     EXPECT("too small", !duet_output(rig.stack, 0, &packet));
     EXPECT_EQUAL("still there", rig_drain(&rig), 1);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 /* ---- records ---- */
@@ -117,7 +125,7 @@ static void oldest_half_open_goes_first(void **state)
     rig_pass(&rig, 600 * DUET_SECOND);
     rig_drain(&rig);
     EXPECT_EQUAL("all forgotten", counters_of(&rig).half_open, 0);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void oldest_time_wait_ends_early(void **state)
@@ -141,7 +149,7 @@ static void oldest_time_wait_ends_early(void **state)
     EXPECT_EQUAL("recycled", rig_hits(&rig, TCP_RULE_TIME_WAIT_RECYCLED), 3);
     rig_pass(&rig, rig.now + 2 * config.msl);
     EXPECT_EQUAL("over", counters_of(&rig).time_wait, 0);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void open_without_a_transfer_record(void **state)
@@ -161,7 +169,7 @@ static void open_without_a_transfer_record(void **state)
     EXPECT_EQUAL("rule", rig_hits(&rig, TCP_RULE_NO_TRANSFER_LEFT), 1);
     assert_int_equal(duet_abort(rig.stack, 0, first), DUET_OK);
     assert_int_equal(duet_connect(rig.stack, 0, &options, &second), DUET_OK);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 /* ---- memory for text ---- */
@@ -194,7 +202,7 @@ static void pages_used_up(void **state)
     rig_say(&rig, &other, DUET_FIN, 0, text, 100);
     EXPECT_EQUAL("taken", rig_status(&rig, &other).receive_queued, 100);
     EXPECT_EQUAL("with its FIN", rig_status(&rig, &other).state, DUET_CLOSE_WAIT);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void more_holes_than_one_record_notes(void **state)
@@ -212,7 +220,7 @@ static void more_holes_than_one_record_notes(void **state)
     rig_drain(&rig);
     rig_say(&rig, &conn, 0, 0, text, 2 * (TCP_REASSEMBLY_MAX + 5) + 1);
     EXPECT_EQUAL("whole", rig_status(&rig, &conn).receive_queued, 2 * (TCP_REASSEMBLY_MAX + 5) + 1);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 static void no_record_for_a_hole(void **state)
@@ -235,7 +243,7 @@ static void no_record_for_a_hole(void **state)
     rig_say(&rig, &second, 0, 10, text, 10);
     rig_say(&rig, &second, 0, 0, text, 10);
     EXPECT_EQUAL("second", rig_status(&rig, &second).receive_queued, 20);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 /* A peer that sends one octet at a time into a full buffer: with a scaled window the field cannot say "one", and
@@ -268,7 +276,7 @@ static void closed_window_stays_closed(void **state)
         taken = rig_status(&rig, &conn).receive_queued;
     }
     EXPECT("no more than was promised and one unit", taken <= promised + unit);
-    rig_end(&rig);
+    finish(&rig);
 }
 
 /* ---- every edge of the sequence space ---- */
@@ -319,7 +327,7 @@ static void no_segment_stops_the_stack(void **state)
             const struct duet_status status = rig_status(&rig, &conn);
             EXPECT("windows", status.snd_nxt - status.snd_una <= 200);
             EXPECT("text", status.receive_queued <= 65536);
-            rig_end(&rig);
+            finish(&rig);
         }
     }
 }
@@ -344,7 +352,7 @@ static void acknowledgement_half_the_space_away(void **state)
         EXPECT_EQUAL("SND.UNA", rig_status(&rig, &conn).snd_una, una);
         EXPECT_EQUAL("text", rig_status(&rig, &conn).receive_queued, 0);
         EXPECT_EQUAL("answer", rig_drain(&rig), 1);
-        rig_end(&rig);
+        finish(&rig);
     }
 }
 
