@@ -208,6 +208,8 @@ void tcp_closed_arrives(struct duet_stack *s, const struct tcp_tuple *tuple,
 void tcp_listen_arrives(struct duet_stack *s, struct tcp_listener *listener,
                         const struct tcp_tuple *tuple, const struct tcp_segment *seg,
                         const struct seq *iss_above);
+enum tcp_rule tcp_listen_refusal(const struct tcp_listener *listener,
+                                 const struct tcp_segment *seg);
 void tcp_syn_sent_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 
 /* tcp_synchronized.c */
@@ -239,6 +241,7 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
 
 /* tcp_time_wait.c */
 void time_wait_init(struct time_wait_ring *ring, struct tcp_time_wait *records, uint32_t capacity);
+bool time_wait_has_place(const struct duet_stack *s, duet_time expiry);
 void time_wait_keep(struct duet_stack *s, const struct tcp_conn *c);
 void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg);
 void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);

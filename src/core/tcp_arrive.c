@@ -16,6 +16,15 @@ void tcp_closed_arrives(struct duet_stack *s, const struct tcp_tuple *tuple,
 
 /* ---- 3.10.7.2: LISTEN ---- */
 
+/* Why a listener would not take this SYN, or NONE. */
+enum tcp_rule tcp_listen_refusal(const struct tcp_listener *listener, const struct tcp_segment *seg)
+{
+    if (seg->has_fin)
+        return TCP_RULE_LISTEN_SYN_FIN;
+    return listener->queue.count >= listener->backlog ? TCP_RULE_LISTEN_BACKLOG_FULL
+                                                      : TCP_RULE_NONE;
+}
+
 /* Third, check for a SYN. Text and FIN on it are not kept, the peer sends them again: a half-open
  * record has no room for bytes of somebody who has proved nothing. iss_above: the last sequence
  * number of the incarnation that this SYN follows (MAY-2), or NULL. */
@@ -23,8 +32,9 @@ static void listen_third_check_syn(struct duet_stack *s, struct tcp_listener *li
                                    const struct tcp_tuple *tuple, const struct tcp_segment *seg,
                                    const struct seq *iss_above)
 {
-    if (listener->queue.count >= listener->backlog) {
-        stack_rule(s, tuple, DUET_LISTEN, TCP_RULE_LISTEN_BACKLOG_FULL);
+    enum tcp_rule refusal = tcp_listen_refusal(listener, seg);
+    if (refusal != TCP_RULE_NONE) {
+        stack_rule(s, tuple, DUET_LISTEN, refusal);
         return;
     }
     struct seq iss = tcp_isn(s, tuple);
@@ -43,8 +53,6 @@ void tcp_listen_arrives(struct duet_stack *s, struct tcp_listener *listener,
     /* Second, check for an ACK. */
     else if (seg->has_ack)
         reply_reset(s, tuple, seg, DUET_LISTEN, TCP_RULE_LISTEN_ACK);
-    else if (seg->has_syn && seg->has_fin)
-        stack_rule(s, tuple, DUET_LISTEN, TCP_RULE_LISTEN_SYN_FIN);
     else if (seg->has_syn)
         listen_third_check_syn(s, listener, tuple, seg, iss_above);
     /* Fourth, other data or control. */

@@ -269,15 +269,16 @@ void tcp_conn_enter_time_wait(struct duet_stack *s, struct tcp_conn *c, enum tcp
                 rule);
     if (conn_is(c, TCP_CONN_USER_GONE))
         tcp_conn_detach_time_wait(s, c);
-    else
-        tcp_timers_arm(s, c);
 }
 
 /* The user is gone and only TIME-WAIT is left: a small record takes over, and the acknowledgement
- * still owed is sent in its name. */
+ * still owed is sent in its name. A handle closed in the middle of TIME-WAIT may find no place in
+ * the ring, which is in order of expiry; then the wait ends in the connection. */
 void tcp_conn_detach_time_wait(struct duet_stack *s, struct tcp_conn *c)
 {
     CHECK(c->state == DUET_TIME_WAIT);
+    if (!time_wait_has_place(s, c->heard + 2 * s->config.msl))
+        return;
     time_wait_keep(s, c);
     if ((c->owes & TCP_OWES_ACK) != 0)
         reply_conn_ack(s, c);

@@ -90,6 +90,16 @@ static struct tcp_time_wait record_of(const struct tcp_conn *c)
     };
 }
 
+/* May a record that expires then be put at the end of the ring? It must not have to wait for those before it by more
+ * than a moment, or its pair of sockets stays taken too long. */
+bool time_wait_has_place(const struct duet_stack *s, duet_time expiry)
+{
+    const struct time_wait_ring *ring = &s->time_wait;
+    if (ring->alive == 0)
+        return true;
+    return expiry_of(s, record_at(ring, ring->tail - 1)) <= expiry + DUET_SECOND;
+}
+
 /* The connection's entry of the table now leads to a record of its own. */
 void time_wait_keep(struct duet_stack *s, const struct tcp_conn *c)
 {
@@ -207,7 +217,21 @@ static void answer(struct duet_stack *s, const struct tcp_time_wait *record, enu
               timestamps ? &record->ts_recent : NULL, rule);
 }
 
-/* A new SYN takes the place of the record, if somebody listens there (MAY-2). */
+/* Whether the SYN of a new incarnation will be taken; only then may the old record go (RFC 1337). */
+static bool will_be_taken(struct duet_stack *s, const struct tcp_tuple *tuple,
+                          const struct tcp_listener *listener, const struct tcp_segment *seg)
+{
+    if (listener == NULL) {
+        reply_reset(s, tuple, seg, DUET_TIME_WAIT, TCP_RULE_TIME_WAIT_NOBODY_LISTENS);
+        return false;
+    }
+    enum tcp_rule refusal = tcp_listen_refusal(listener, seg);
+    if (refusal != TCP_RULE_NONE)
+        stack_rule(s, tuple, DUET_TIME_WAIT, refusal);
+    return refusal == TCP_RULE_NONE;
+}
+
+/* A new SYN takes the place of the record (MAY-2). */
 static void reuse(struct duet_stack *s, const struct tcp_time_wait *record,
                   const struct tcp_segment *seg, struct tcp_listener *listener)
 {
@@ -244,10 +268,8 @@ void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
         end(s, record, judgement.rule);
         return;
     case REUSE:
-        if (listener == NULL) {
-            reply_reset(s, &copy.tuple, seg, DUET_TIME_WAIT, TCP_RULE_TIME_WAIT_NOBODY_LISTENS);
+        if (!will_be_taken(s, &copy.tuple, listener, seg))
             return;
-        }
         stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
         forget(s, record);
         reuse(s, &copy, seg, listener);
@@ -282,10 +304,8 @@ void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp
         tcp_conn_end(s, c, judgement.rule, DUET_OK);
         return;
     case REUSE:
-        if (listener == NULL) {
-            reply_reset(s, &c->tuple, seg, DUET_TIME_WAIT, TCP_RULE_TIME_WAIT_NOBODY_LISTENS);
+        if (!will_be_taken(s, &c->tuple, listener, seg))
             return;
-        }
         tcp_conn_end(s, c, judgement.rule, DUET_OK);
         reuse(s, &record, seg, listener);
         return;

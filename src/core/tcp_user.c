@@ -6,107 +6,6 @@
 #include "base/check.h"
 #include "core/user.h"
 
-#include <string.h>
-
-/* ---- OPEN ---- */
-
-static int check_remote(const struct duet_stack *s, const struct duet_socket_address *remote)
-{
-    if (duet_address_is_any(&remote->address) || remote->port == 0)
-        return DUET_E_NOREMOTE;
-    return ip_is_talkable(s, &remote->address) ? DUET_OK : DUET_E_ADDR; /* MUST-46 */
-}
-
-/* The pair of sockets of an active OPEN: what the user left open is chosen here. */
-static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *local,
-                        const struct duet_socket_address *remote, struct tcp_tuple *tuple)
-{
-    memset(tuple, 0, sizeof *tuple);
-    tuple->remote = remote->address;
-    tuple->remote_port = remote->port;
-    tuple->local = local->address;
-    tuple->local_port = local->port;
-    if (duet_address_is_any(&local->address) &&
-        !ip_choose_source(s, &remote->address, &tuple->local))
-        return DUET_E_ADDR;
-    if (duet_address_is_ipv4(&tuple->local) != duet_address_is_ipv4(&tuple->remote) ||
-        !ip_is_ours(s, &tuple->local))
-        return DUET_E_ADDR;
-    if (local->port == 0)
-        return tcp_choose_port(s, tuple) != 0 ? DUET_OK : DUET_E_ADDR;
-    return demux_find(s, tuple).kind == DEMUX_NONE ? DUET_OK : DUET_E_EXISTS;
-}
-
-/* SND.UNA = ISS, SND.NXT = ISS + 1: what is borrowed after this begins where the connection does. */
-static void choose_iss(const struct duet_stack *s, struct tcp_conn *c)
-{
-    c->snd.iss = tcp_isn(s, &c->tuple);
-    c->snd.una = c->snd.iss;
-    c->snd.nxt = seq_add(c->snd.iss, 1);
-}
-
-/* Into SYN-SENT: a SYN is owed. */
-static void start_active(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
-{
-    tcp_set_state(s, c, DUET_SYN_SENT, rule);
-    tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SEND_SYN);
-}
-
-static int open_active(struct duet_stack *s, const struct duet_socket_address *local,
-                       const struct duet_socket_address *remote, enum duet_state from,
-                       struct tcp_conn **connection)
-{
-    struct tcp_tuple tuple;
-    int error = check_remote(s, remote);
-    if (error == DUET_OK)
-        error = choose_tuple(s, local, remote, &tuple);
-    if (error != DUET_OK)
-        return error;
-    struct tcp_conn *c = tcp_conn_new(s, &tuple);
-    if (c == NULL)
-        return DUET_E_RES;
-    choose_iss(s, c);
-    if (!tcp_borrow_transfer(s, c)) {
-        tcp_conn_unmake(s, c);
-        return DUET_E_RES;
-    }
-    tcp_inherit_state(c, from);
-    trace_call(s, &c->tuple, from, DUET_CALL_CONNECT, DUET_OK, 0);
-    start_active(s, c, from == DUET_LISTEN ? TCP_RULE_OPEN_LISTENER : TCP_RULE_OPEN_ACTIVE);
-    *connection = c;
-    return DUET_OK;
-}
-
-int duet_connect(struct duet_stack *s, duet_time now, const struct duet_connect_options *options,
-                 struct duet_handle *handle)
-{
-    stack_now(s, now);
-    struct tcp_conn *c;
-    int error = open_active(s, &options->local, &options->remote, DUET_CLOSED, &c);
-    if (error != DUET_OK)
-        return error;
-    *handle = conn_handle(s, c);
-    return DUET_OK;
-}
-
-int duet_connect_listener(struct duet_stack *s, duet_time now, struct duet_handle handle,
-                          const struct duet_socket_address *remote, struct duet_handle *connection)
-{
-    stack_now(s, now);
-    struct tcp_listener *listener = listener_of_handle(s, handle);
-    if (listener == NULL)
-        return DUET_E_NOCONN;
-    bool is_named = remote != NULL && !duet_address_is_any(&remote->address);
-    struct duet_socket_address target = is_named ? *remote : listener->remote;
-    struct tcp_conn *c;
-    int error = open_active(s, &listener->local, &target, DUET_LISTEN, &c);
-    if (error != DUET_OK)
-        return error;
-    listener_remove(s, listener, DUET_SYN_SENT);
-    *connection = conn_handle(s, c);
-    return DUET_OK;
-}
-
 /* ---- SEND ---- */
 
 /* Why a connection takes no bytes at all, or DUET_OK. */
@@ -135,6 +34,17 @@ static int send_error(const struct tcp_conn *c)
     unreachable("no connection record is in LISTEN");
 }
 
+/* The connection that a handle names, if it takes bytes; else why not. A listener opened with a remote socket must be told to call
+ * first. */
+static int find_sender(const struct duet_stack *s, struct duet_handle handle, struct tcp_conn **c)
+{
+    const struct tcp_listener *listener = listener_of_handle(s, handle);
+    if (listener != NULL)
+        return duet_address_is_any(&listener->remote.address) ? DUET_E_NOREMOTE : DUET_E_AGAIN;
+    *c = conn_of_handle(s, handle);
+    return *c == NULL ? DUET_E_NOCONN : send_error(*c);
+}
+
 /* Bytes have been put into the queue. */
 static void queued(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, unsigned flags)
 {
@@ -155,11 +65,8 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
                   size_t size, unsigned flags)
 {
     stack_now(s, now);
-    const struct tcp_listener *listener = listener_of_handle(s, handle);
-    if (listener != NULL)
-        return duet_address_is_any(&listener->remote.address) ? DUET_E_NOREMOTE : DUET_E_AGAIN;
-    struct tcp_conn *c = conn_of_handle(s, handle);
-    int error = c == NULL ? DUET_E_NOCONN : send_error(c);
+    struct tcp_conn *c;
+    int error = find_sender(s, handle, &c);
     if (error != DUET_OK || size == 0)
         return error;
     uint32_t room = tcp_send_room(s, c);
@@ -184,8 +91,8 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
 
 int duet_send_reserve(struct duet_stack *s, struct duet_handle handle, void **data, size_t *size)
 {
-    struct tcp_conn *c = conn_of_handle(s, handle);
-    int error = c == NULL ? DUET_E_NOCONN : send_error(c);
+    struct tcp_conn *c;
+    int error = find_sender(s, handle, &c);
     if (error != DUET_OK)
         return error;
     uint32_t room = tcp_send_room(s, c);
@@ -207,8 +114,8 @@ int duet_send_commit(struct duet_stack *s, duet_time now, struct duet_handle han
                      unsigned flags)
 {
     stack_now(s, now);
-    struct tcp_conn *c = conn_of_handle(s, handle);
-    int error = c == NULL ? DUET_E_NOCONN : send_error(c);
+    struct tcp_conn *c;
+    int error = find_sender(s, handle, &c);
     if (error != DUET_OK)
         return error;
     struct tcp_transfer *t = transfer_of(s, c);
@@ -243,6 +150,15 @@ static int receive_error(const struct tcp_conn *c)
     return DUET_E_AGAIN;
 }
 
+/* The connection that a handle names, if it has bytes to read; else why not. */
+static int find_receiver(const struct duet_stack *s, struct duet_handle handle, struct tcp_conn **c)
+{
+    if (listener_of_handle(s, handle) != NULL)
+        return DUET_E_AGAIN;
+    *c = conn_of_handle(s, handle);
+    return *c == NULL ? DUET_E_NOCONN : receive_error(*c);
+}
+
 /* The user has read bytes: the window may open, the urgent mark may be passed. */
 static void consumed(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 {
@@ -267,10 +183,8 @@ int64_t duet_receive(struct duet_stack *s, duet_time now, struct duet_handle han
                      size_t size)
 {
     stack_now(s, now);
-    if (listener_of_handle(s, handle) != NULL)
-        return DUET_E_AGAIN;
-    struct tcp_conn *c = conn_of_handle(s, handle);
-    int error = c == NULL ? DUET_E_NOCONN : receive_error(c);
+    struct tcp_conn *c;
+    int error = find_receiver(s, handle, &c);
     if (error != DUET_OK || size == 0)
         return error;
     uint32_t bytes = (uint32_t)(size < c->receive.length ? size : c->receive.length);
@@ -282,8 +196,8 @@ int64_t duet_receive(struct duet_stack *s, duet_time now, struct duet_handle han
 int duet_receive_peek(struct duet_stack *s, struct duet_handle handle, const void **data,
                       size_t *size)
 {
-    struct tcp_conn *c = conn_of_handle(s, handle);
-    int error = c == NULL ? DUET_E_NOCONN : receive_error(c);
+    struct tcp_conn *c;
+    int error = find_receiver(s, handle, &c);
     if (error != DUET_OK)
         return error;
     uint32_t contiguous;
