@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/* What arrives out of order, through the doors, beside a model: a map that has one flag for each
+ * byte of the stream, and the blocks in the order in which they were touched (RFC 2018, 4). */
+#include "rig.h"
+
+#include <stdlib.h>
+
+#include "base/prng.h"
+
+enum { STREAM = 200000, BLOCKS_MAX = 64, RECORD_MAX = 32 /* ranges that one record can name */ };
+
+struct block {
+    uint32_t left, right; /* [left, right), positions in the stream */
+};
+
+struct model {
+    bool have[STREAM];
+    uint32_t nxt;                    /* the first byte that is missing */
+    uint32_t read;                   /* by the user */
+    struct block recent[BLOCKS_MAX]; /* the one touched last first */
+    uint32_t count;
+};
+
+struct scene {
+    struct rig rig;
+    struct rig_conn conn;
+    uint32_t base; /* sequence number of position 0 */
+    struct model model;
+    struct prng prng;
+    uint8_t stream[STREAM];
+};
+
+static struct scene *scene_new(bool timestamps, uint32_t irs, uint64_t seed)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    struct duet_config config;
+    assert_non_null(scene);
+    rig_config(&config);
+    config.receive_buffer = 60000;
+    config.reassemblies_max = 1;
+    config.connections_max = 2;
+    rig_start(&scene->rig, &config);
+    scene->conn.tuple = rig_tuple(80, 4000);
+    rig_accept(&scene->rig, &scene->conn,
+               &(struct rig_segment){.seq = irs,
+                                     .window = 1000,
+                                     .sack = true,
+                                     .timestamps = timestamps,
+                                     .tsval = 0xffffffff});
+    scene->base = irs + 1;
+    prng_seed(&scene->prng, seed);
+    for (uint32_t i = 0; i < STREAM; i++)
+        scene->stream[i] = (uint8_t)(i * 31 + i / 251);
+    return scene;
+}
+
+static void scene_free(struct scene *scene)
+{
+    rig_end(&scene->rig);
+    free(scene);
+}
+
+static uint32_t below(struct scene *scene, uint64_t limit)
+{
+    return (uint32_t)prng_below(&scene->prng, limit);
+}
+
+/* ---- the model ---- */
+
+static void forget_block(struct model *m, uint32_t i)
+{
+    m->count--;
+    for (; i < m->count; i++)
+        m->recent[i] = m->recent[i + 1];
+}
+
+/* Blocks below nxt are no longer out of order. */
+static void advance(struct model *m)
+{
+    while (m->nxt < STREAM && m->have[m->nxt])
+        m->nxt++;
+    for (uint32_t i = m->count; i > 0; i--)
+        if (m->recent[i - 1].left <= m->nxt)
+            forget_block(m, i - 1);
+}
+
+/* The run of bytes around one that has come. */
+static struct block run_around(const struct model *m, uint32_t at)
+{
+    struct block block = {at, at};
+    while (block.left > m->nxt && m->have[block.left - 1])
+        block.left--;
+    while (block.right < STREAM && m->have[block.right])
+        block.right++;
+    return block;
+}
+
+static bool touches_a_block(const struct model *m, uint32_t left, uint32_t right)
+{
+    for (uint32_t i = 0; i < m->count; i++)
+        if (m->recent[i].left <= right && left <= m->recent[i].right)
+            return true;
+    return false;
+}
+
+static void model_take(struct model *m, uint32_t left, uint32_t right)
+{
+    left = left < m->nxt ? m->nxt : left;
+    if (left >= right)
+        return;
+    if (left > m->nxt && m->count == RECORD_MAX && !touches_a_block(m, left, right))
+        return; /* no room to remember it: as if it had never come */
+    for (uint32_t i = left; i < right; i++)
+        m->have[i] = true;
+    if (left == m->nxt) {
+        advance(m);
+        return;
+    }
+    const struct block block = run_around(m, left);
+    for (uint32_t i = m->count; i > 0; i--)
+        if (m->recent[i - 1].left >= block.left && m->recent[i - 1].right <= block.right)
+            forget_block(m, i - 1);
+    for (uint32_t i = m->count; i > 0; i--)
+        m->recent[i] = m->recent[i - 1];
+    m->recent[0] = block;
+    m->count++;
+}
+
+/* ---- the comparison ---- */
+
+static void expect_acknowledgement(const char *row, struct scene *scene)
+{
+    const struct model *m = &scene->model;
+    const uint32_t most = scene->conn.timestamps ? 3 : 4;
+    struct rig_segment ack;
+    EXPECT(row, rig_output(&scene->rig, NULL, &ack));
+    EXPECT_EQUAL(row, ack.flags, DUET_ACK);
+    EXPECT_EQUAL(row, ack.ack, scene->base + m->nxt);
+    EXPECT_EQUAL(row, ack.blocks, m->count < most ? m->count : most);
+    for (uint32_t i = 0; i < ack.blocks; i++) {
+        EXPECT_EQUAL(row, ack.block[i].left, scene->base + m->recent[i].left);
+        EXPECT_EQUAL(row, ack.block[i].right, scene->base + m->recent[i].right);
+    }
+    rig_silence(row, &scene->rig);
+}
+
+/* Hands in [left, right) and expects what RFC 5681, 4.2 asks for: an acknowledgement at once while
+ * there is a hole, or where one was filled; else within the delay. */
+static void deliver(const char *row, struct scene *scene, uint32_t left, uint32_t right)
+{
+    struct model *m = &scene->model;
+    const bool at_once = m->count > 0 || left > m->nxt;
+    const bool is_old = right <= m->nxt;
+    rig_say(&scene->rig, &scene->conn, 0, left, scene->stream + left, right - left);
+    model_take(m, left, right);
+    if (!at_once && !is_old)
+        rig_pass(&scene->rig, scene->rig.now + scene->rig.config.delayed_ack);
+    expect_acknowledgement(row, scene);
+    const struct duet_status status = rig_status(&scene->rig, &scene->conn);
+    EXPECT_EQUAL(row, status.receive_queued, m->nxt - m->read);
+}
+
+static void read_some(const char *row, struct scene *scene, uint32_t size)
+{
+    static uint8_t to[STREAM];
+    struct model *m = &scene->model;
+    struct rig *rig = &scene->rig;
+    if (m->nxt == m->read || size == 0)
+        return;
+    const uint32_t expected = size < m->nxt - m->read ? size : m->nxt - m->read;
+    EXPECT_EQUAL(row, duet_receive(rig->stack, rig->now, scene->conn.handle, to, size), expected);
+    EXPECT_BYTES(row, to, scene->stream + m->read, expected);
+    m->read += expected;
+    rig_drain(rig);
+}
+
+/* ---- random order ---- */
+
+static void random_order(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool timestamps;
+        uint32_t irs;
+        uint32_t longest, reach; /* of segments, and how far ahead they may begin */
+    } rows[] = {
+        {"long segments", false, 0xfffff000, 1400, 20000},
+        {"long segments, timestamps", true, 0xfffe0000, 1400, 20000},
+        {"short segments", false, 0xffffffff, 40, 2000},
+        {"short segments, timestamps", true, 0xffffff00, 40, 2000},
+        {"single bytes: the record is often full", false, 0xffffffe0, 1, 150},
+        {"many holes", true, 0x7ffff000, 3, 400},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_new(rows[i].timestamps, rows[i].irs, i + 1);
+        struct model *m = &scene->model;
+        for (unsigned n = 0; n < 4000 && m->nxt + rows[i].reach + 1500 < STREAM; n++) {
+            const uint32_t window = rig_status(&scene->rig, &scene->conn).rcv_wnd;
+            const uint32_t reach = below(scene, 12) == 0 ? 1 : rows[i].reach;
+            const uint32_t back = below(scene, 8) == 0 && m->nxt > 50 ? below(scene, 50) : 0;
+            const uint32_t left = m->nxt + below(scene, reach) - back;
+            const uint32_t right = left + 1 + below(scene, rows[i].longest);
+            if (right <= m->nxt + window)
+                deliver(rows[i].name, scene, left, right);
+            if (below(scene, 20) == 0 || window < rows[i].reach + 1500)
+                read_some(rows[i].name, scene, below(scene, 60000));
+        }
+        EXPECT(rows[i].name, m->nxt > 2 * rows[i].reach); /* there was progress */
+        for (uint32_t at = m->nxt; at < STREAM && m->count > 0; at = m->nxt) /* fill every hole */
+            deliver(rows[i].name, scene, at, at + 1);
+        read_some(rows[i].name, scene, STREAM);
+        EXPECT_EQUAL(rows[i].name, scene->rig.stack->reassemblies.used, 0);
+        EXPECT_EQUAL(rows[i].name, scene->rig.stack->buffers.pages.used, 0);
+        scene_free(scene);
+    }
+}
+
+/* All orders of five pieces, the last one with the FIN, without a model of blocks. */
+static void every_order_of_five(void **state)
+{
+    (void)state;
+    for (unsigned order = 0; order < 120; order++) {
+        struct scene *scene = scene_new(false, 0xffffffef, order);
+        unsigned left[] = {0, 1, 2, 3, 4}, rest = order;
+        uint8_t to[64];
+        for (unsigned n = 5; n > 0; n--) {
+            const unsigned pick = rest % n;
+            const unsigned piece = left[pick];
+            rest /= n;
+            left[pick] = left[n - 1];
+            rig_say(&scene->rig, &scene->conn, piece == 4 ? DUET_FIN : 0, piece * 10,
+                    scene->stream + piece * 10, 10);
+        }
+        struct rig *rig = &scene->rig;
+        EXPECT_EQUAL("end", rig_status(rig, &scene->conn).state, DUET_CLOSE_WAIT);
+        EXPECT_EQUAL("all", duet_receive(rig->stack, 0, scene->conn.handle, to, sizeof to), 50);
+        EXPECT_BYTES("all", to, scene->stream, 50);
+        EXPECT_EQUAL("record", rig->stack->reassemblies.used, 0);
+        scene_free(scene);
+    }
+}
+
+/* ---- SACK blocks: the examples of RFC 2018, 7 ---- */
+
+struct step {
+    uint32_t seq; /* of 500 bytes */
+    uint32_t ack;
+    struct block blocks[4];
+};
+
+static void play(const char *row, const struct step *steps, size_t count)
+{
+    struct scene *scene = scene_new(false, 4999, 0);
+    struct rig_segment ack;
+    for (size_t i = 0; i < count; i++) {
+        rig_say(&scene->rig, &scene->conn, 0, steps[i].seq - 5000, scene->stream, 500);
+        if (!rig_output(&scene->rig, NULL, &ack)) {
+            rig_pass(&scene->rig, scene->rig.now + DUET_SECOND);
+            EXPECT(row, rig_output(&scene->rig, NULL, &ack));
+        }
+        EXPECT_EQUAL(row, ack.ack, steps[i].ack);
+        uint32_t blocks = 0;
+        for (; blocks < 4 && steps[i].blocks[blocks].right != 0; blocks++) {
+            EXPECT_EQUAL(row, ack.block[blocks].left, steps[i].blocks[blocks].left);
+            EXPECT_EQUAL(row, ack.block[blocks].right, steps[i].blocks[blocks].right);
+        }
+        EXPECT_EQUAL(row, ack.blocks, blocks);
+    }
+    scene_free(scene);
+}
+
+static void examples_of_rfc_2018(void **state)
+{
+    (void)state;
+    static const struct step last_four_lost[] = {
+        {5000, 5500, {{0}}}, {5500, 6000, {{0}}}, {6000, 6500, {{0}}}, {6500, 7000, {{0}}}};
+    static const struct step first_lost[] = {
+        {5500, 5000, {{5500, 6000}}}, {6000, 5000, {{5500, 6500}}}, {6500, 5000, {{5500, 7000}}},
+        {7000, 5000, {{5500, 7500}}}, {7500, 5000, {{5500, 8000}}}, {8000, 5000, {{5500, 8500}}},
+        {8500, 5000, {{5500, 9000}}}};
+    static const struct step every_second_lost[] = {
+        {5000, 5500, {{0}}},
+        {6000, 5500, {{6000, 6500}}},
+        {7000, 5500, {{7000, 7500}, {6000, 6500}}},
+        {8000, 5500, {{8000, 8500}, {7000, 7500}, {6000, 6500}}},
+        {6500, 5500, {{6000, 7500}, {8000, 8500}}},
+        {5500, 7500, {{8000, 8500}}}};
+    play("the last four are lost", last_four_lost, COUNT_OF(last_four_lost));
+    play("the first is lost", first_lost, COUNT_OF(first_lost));
+    play("every second is lost", every_second_lost, COUNT_OF(every_second_lost));
+}
+
+/* ---- limits ---- */
+
+/* Range 33 of 32 is not remembered, so it is not reported either; what touches a range still is. */
+static void record_is_full(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(false, 0xfffffff0, 0);
+    for (uint32_t i = 0; i < RECORD_MAX; i++)
+        deliver("filling", scene, 100 + 10 * i, 105 + 10 * i);
+    EXPECT_EQUAL("full", scene->model.count, RECORD_MAX);
+    const uint64_t refused = rig_hits(&scene->rig, TCP_RULE_TEXT_NO_MEMORY);
+    deliver("one more behind", scene, 1000, 1005);
+    deliver("one more in front", scene, 10, 15);
+    deliver("one more between", scene, 107, 108);
+    EXPECT_EQUAL("refused", rig_hits(&scene->rig, TCP_RULE_TEXT_NO_MEMORY), refused + 3);
+    deliver("a larger one", scene, 105, 107);
+    deliver("two become one", scene, 105, 110);
+    deliver("room again", scene, 1000, 1005);
+    deliver("all at once", scene, 0, 1000);
+    EXPECT_EQUAL("all", scene->model.nxt, 1005);
+    read_some("all", scene, 2000);
+    scene_free(scene);
+}
+
+/* One record for two connections: who finds none drops what is out of order, and takes what is in
+ * order. */
+static void no_record_left(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(false, 0xfffffff0, 0);
+    struct rig *rig = &scene->rig;
+    struct rig_conn other = {.tuple = rig_tuple(81, 4000)};
+    struct rig_segment ack;
+    rig_accept(rig, &other, &(struct rig_segment){.seq = 0xffffffff, .window = 1000, .sack = true});
+    deliver("the record is taken", scene, 100, 200);
+    rig_say(rig, &other, 0, 100, scene->stream, 100);
+    EXPECT("acknowledged at once", rig_output(rig, NULL, &ack));
+    EXPECT_EQUAL("nothing taken", ack.ack, other.seq);
+    EXPECT_EQUAL("nothing to report", ack.blocks, 0);
+    EXPECT_EQUAL("by name", rig_hits(rig, TCP_RULE_NO_REASSEMBLY_LEFT), 1);
+    rig_say(rig, &other, 0, 0, scene->stream, 100);
+    EXPECT_EQUAL("in order", rig_status(rig, &other).receive_queued, 100);
+    rig_pass(rig, rig->now + DUET_SECOND);
+    rig_drain(rig);
+    deliver("given back", scene, 0, 100);
+    rig_say(rig, &other, 0, 200, scene->stream, 100);
+    EXPECT("acknowledged", rig_output(rig, NULL, &ack));
+    EXPECT_EQUAL("held", ack.blocks, 1);
+    scene_free(scene);
+}
+
+/* SACK was not permitted by the peer: the same without a block. */
+static void no_blocks_without_permission(void **state)
+{
+    (void)state;
+    struct rig *rig = malloc(sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    struct rig_segment ack;
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    rig_accept(rig, &conn, &(struct rig_segment){.seq = 7, .window = 1000});
+    rig_say(rig, &conn, 0, 10, "hello", 5);
+    EXPECT("acknowledged", rig_output(rig, NULL, &ack));
+    EXPECT_EQUAL("no block", ack.blocks, 0);
+    EXPECT_EQUAL("held all the same", rig_hits(rig, TCP_RULE_TEXT_OUT_OF_ORDER), 1);
+    rig_end(rig);
+    free(rig);
+}
+
+/* A FIN that comes early waits for what is before it, whether it brought text or not. */
+static void early_fin(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t fin_at, fin_text; /* the segment that has it */
+        uint32_t pieces[3][2];
+    } rows[] = {
+        {"bare", 30, 0, {{10, 20}, {0, 10}, {20, 30}}},
+        {"with text", 20, 10, {{10, 20}, {0, 10}}},
+        {"in one piece", 20, 10, {{0, 20}}},
+        {"bare, twice as much", 30, 0, {{0, 30}}},
+        {"filled from behind", 25, 5, {{20, 25}, {10, 20}, {0, 10}}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_new(false, 0xffffffe7, 0);
+        struct rig *rig = &scene->rig;
+        struct rig_segment ack;
+        rig_say(rig, &scene->conn, DUET_FIN, rows[i].fin_at, scene->stream + rows[i].fin_at,
+                rows[i].fin_text);
+        for (unsigned n = 0; n < 3 && rows[i].pieces[n][1] > 0; n++) {
+            const uint32_t *piece = rows[i].pieces[n];
+            EXPECT_EQUAL(rows[i].name, rig_status(rig, &scene->conn).state, DUET_ESTABLISHED);
+            rig_drain(rig);
+            rig_say(rig, &scene->conn, 0, piece[0], scene->stream + piece[0], piece[1] - piece[0]);
+        }
+        EXPECT_EQUAL(rows[i].name, rig_status(rig, &scene->conn).state, DUET_CLOSE_WAIT);
+        EXPECT(rows[i].name, rig_output(rig, NULL, &ack));
+        EXPECT_EQUAL(rows[i].name, ack.ack, scene->base + 31);
+        EXPECT_EQUAL(rows[i].name, rig->stack->reassemblies.used, 0);
+        scene_free(scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_order),
+        cmocka_unit_test(every_order_of_five),
+        cmocka_unit_test(examples_of_rfc_2018),
+        cmocka_unit_test(record_is_full),
+        cmocka_unit_test(no_record_left),
+        cmocka_unit_test(no_blocks_without_permission),
+        cmocka_unit_test(early_fin),
+    };
+    return cmocka_run_group_tests_name("reassembly", tests, NULL, NULL);
+}
