@@ -46,11 +46,28 @@ enum {
 
 /* Option lines that may stand on the command line, too. */
 static const char *const settings[] = {
-    "ip_version",      "local_ip",          "remote_ip",    "gateway_ip",
-    "netmask_ip",      "bind_port",         "connect_port", "mtu",
-    "tolerance_usecs", "remote_isn",        "seed",         "tolerance_percent",
-    "speed",           "tcp_ts_tick_usecs", "non_fatal",    "strict_segments",
+    "ip_version",
+    "local_ip",
+    "remote_ip",
+    "gateway_ip",
+    "netmask_ip",
+    "bind_port",
+    "connect_port",
+    "mtu",
+    "tolerance_usecs",
+    "remote_isn",
+    "seed",
+    "tolerance_percent",
+    "speed",
+    "tcp_ts_tick_usecs",
+    "non_fatal",
+    "strict_segments",
     "option_order",
+    "profile",
+    "init_scripts",
+    "tun_dev",
+    "mss",
+    "is_anyip",
 };
 
 static const struct argp_option options[] = {
@@ -89,6 +106,12 @@ static const struct argp_option options[] = {
     {"non_fatal", KEY_SETTING + 14, "WHAT", OPTION_HIDDEN, 0, 3},
     {"strict_segments", KEY_SETTING + 15, 0, 0, "compare segment by segment", 3},
     {"option_order", KEY_SETTING + 16, "ORDER", OPTION_HIDDEN, 0, 3},
+    {"profile", KEY_SETTING + 17, "TCP", 0, "linux or duet: which TCP the script was written for",
+     3},
+    {"init_scripts", KEY_SETTING + 18, "X", OPTION_HIDDEN, 0, 3},
+    {"tun_dev", KEY_SETTING + 19, "X", OPTION_HIDDEN, 0, 3},
+    {"mss", KEY_SETTING + 20, "X", OPTION_HIDDEN, 0, 3},
+    {"is_anyip", KEY_SETTING + 21, "X", OPTION_HIDDEN, 0, 3},
     {0, 0, 0, 0, 0, 0},
 };
 

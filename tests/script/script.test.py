@@ -19,7 +19,7 @@ from tap import SOURCE, Tap  # noqa: E402
 PROGRAM = os.environ["DUET_PROGRAM"]
 LANGUAGE = SOURCE / "tests" / "script" / "language"
 
-OPENED = """ 0    socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+OPENED = """--profile=duet 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 +0    bind(3, ..., ...) = 0
 +0    listen(3, 5) = 0
 +0    < S 0:0(0) win 65535 <mss 1000>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/script/player.h"
+#include "sim/script/profile.h"
 #include "sim/script/transfer.h"
 #include "sim/script/values.h"
 
@@ -115,6 +115,7 @@ static enum call_status call_send(struct player *player, struct call_state *stat
         player_flow(player, &sock->local, &sock->remote)->text_known = false;
     }
     int64_t n = push(player, &transfer, state->progress);
+    quick_ack_text_out(player, sock);
     if (n < 0 && n != DUET_E_AGAIN) {
         int error = sock->error != 0 ? sock_take_error(sock) : sock_errno((int)n);
         return call_fails(result, error);

@@ -2,7 +2,7 @@
 /* socket, bind, listen, accept, connect. */
 #include <string.h>
 
-#include "sim/script/player.h"
+#include "sim/script/profile.h"
 #include "sim/script/values.h"
 
 /* ---- socket, bind ---- */
@@ -97,6 +97,7 @@ static enum call_status call_listen(struct player *player, struct call_state *st
     sock->local = options.local;
     sock->has_handle = true;
     sock->kind = SOCK_LISTENER;
+    quick_ack_start(player, sock);
     sock_apply(player, sock);
     player->listened = true; /* the next SYN is a connection of this listener */
     return call_returns(result, 0);
@@ -162,6 +163,7 @@ static enum call_status call_accept(struct player *player, struct call_state *st
     child->remote = remote;
     child->nonblocking = (flags & S_SOCK_NONBLOCK) != 0;
     begin_text(player, child);
+    quick_ack_accepted(player, child);
     if (!output_address_matches(player, argument(state, 1), &remote)) {
         return CALL_WRONG;
     }
@@ -234,6 +236,7 @@ static enum call_status call_connect(struct player *player, struct call_state *s
     }
     sock->kind = SOCK_CONNECTION;
     sock->has_handle = sock->connecting = true;
+    quick_ack_start(player, sock);
     sock_apply(player, sock);
     begin_text(player, sock);
     player->current = player_flow(player, &sock->local, &sock->remote);

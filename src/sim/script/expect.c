@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "sim/script/player.h"
+#include "sim/script/profile.h"
 
 enum { FIRST_REMOTE_PORT = 40000, FLOWS_MAX = 65536 };
 
@@ -86,6 +86,9 @@ bool player_send_in(struct player *player, const struct packet_event *packet)
         return player_broken(player, "a packet of another IP version than ip_version says");
     }
     uint32_t length = packet_build(packet, flow, &player->settings.remote, bytes);
+    if (packet->protocol == PACKET_TCP && packet->length > 0) {
+        quick_ack_text_in(player, flow);
+    }
     engine_inject(player, bytes, length);
     free(bytes);
     return !player->over;

@@ -11,6 +11,7 @@ void flow_begin_text(struct flow *flow)
 {
     flow->text_known = true;
     flow->text_end = 0;
+    flow->replies = false;
 }
 
 void flow_clock_learn(struct flow *flow, uint32_t script, uint32_t live, duet_time now)

@@ -29,6 +29,10 @@ struct flow {
 
     bool text_known;   /* what the stack's user writes follows the pattern */
     uint32_t text_end; /* bytes that the stack's user has written */
+
+    unsigned texts_in;    /* segments with text sent to the stack, since the last pause */
+    duet_time text_in_at; /* when the last one was */
+    bool replies;         /* the user has answered one at once */
 };
 
 /* Byte number offset of every stream in a script, in both directions, counted from the byte after

@@ -257,6 +257,10 @@ static int set_word(struct settings *settings, const char *name, const char *val
     if (strcmp(name, "remote_ip") == 0) {
         return set_address(&settings->remote, &settings->remote_given, name, value, problem, size);
     }
+    if (strcmp(name, "profile") == 0) {
+        bool known = value != NULL && is_one_of(value, "linux", "duet");
+        return known ? 0 : wrong_value(name, value, problem, size); /* profile.c has seen to it */
+    }
     if (strcmp(name, "option_order") == 0 && value != NULL && is_one_of(value, "free", "strict")) {
         settings->rules.free_option_order = strcmp(value, "free") == 0;
         return 0;

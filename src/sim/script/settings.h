@@ -8,11 +8,13 @@
 #include "duet/stack.h"
 #include "sim/script/packet.h"
 
+enum profile { PROFILE_DUET, PROFILE_LINUX };
 enum ip_mode { IP_MODE_IPV4, IP_MODE_IPV6, IP_MODE_MAPPED };
 
 struct settings {
     struct duet_config config;
     enum ip_mode mode;
+    enum profile profile;
     struct duet_address local, remote;
     bool local_given, remote_given;
     uint16_t bind_port, connect_port;
