@@ -154,7 +154,7 @@ static void deliver(const char *row, struct scene *scene, uint32_t left, uint32_
     rig_say(&scene->rig, &scene->conn, 0, left, scene->stream + left, right - left);
     model_take(m, left, right);
     if (!at_once && !is_old)
-        rig_pass(&scene->rig, scene->rig.now + scene->rig.config.delayed_ack);
+        rig_pass(&scene->rig, scene->rig.now + scene->rig.config.delayed_ack + 2000);
     expect_acknowledgement(row, scene);
     const struct duet_status status = rig_status(&scene->rig, &scene->conn);
     EXPECT_EQUAL(row, status.receive_queued, m->nxt - m->read);
