@@ -127,7 +127,8 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     if ((half->flags & TCP_HALF_OPEN_SACK) != 0)
         offered.present |= DUET_TRACE_SACK_PERMITTED;
     tcp_conn_options(s, c, &offered);
-    uint32_t age_us = (uint32_t)(s->now / DUET_MICROSECOND) - half->created_us;
+    int32_t age_us = (int32_t)((uint32_t)(s->now / DUET_MICROSECOND) - half->created_us);
+    age_us = age_us < 0 ? 0 : age_us; /* created_us is rounded up */
     if ((half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0)
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;
     else
