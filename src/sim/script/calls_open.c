@@ -85,6 +85,7 @@ static enum call_status call_listen(struct player *player, struct call_state *st
     if (sock->kind != SOCK_PLAIN) {
         return call_fails(result, errno_number("EINVAL"));
     }
+    backlog += player->settings.profile == PROFILE_LINUX ? 1 : 0;
     backlog = backlog < 1 ? 1 : backlog;
     options.backlog = backlog > 65535 ? 65535 : (uint32_t)backlog;
     if (options.local.port == 0) {

@@ -31,8 +31,7 @@ struct sock_watch { /* of an epoll descriptor */
 struct sock {
     struct sock *next;
     int fd;
-    bool open; /* false after close(fd): calls of ours still find it until the number is used again
-                */
+    bool open; /* false after close(fd), when only calls of ours still find it */
     enum sock_kind kind;
     bool v6, nonblocking;
     int descriptor; /* of the operating system, where its TCP is tested; else -1 */
@@ -72,7 +71,6 @@ struct call_result {
     const char *text;    /* or a word: the state, an error name */
     bool unknown;        /* what is tested cannot tell: nothing to compare */
     bool new_descriptor; /* value is what the script expects, or the lowest free one */
-    bool silent;         /* true: a call that only asks, which is no event of the connection */
 };
 
 enum call_status { CALL_DONE, CALL_BLOCKS, CALL_WRONG };

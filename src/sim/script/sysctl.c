@@ -89,7 +89,8 @@ static bool set_memory(struct settings *settings, bool reading, const char *valu
     }
     if (reading) {
         settings->config.receive_buffer = (uint32_t)most;
-        settings->receive_buffer = (uint32_t)usual;
+        /* Linux counts its own overhead in: half of the memory is offered as window. */
+        settings->receive_buffer = (uint32_t)(usual > 1 ? usual / 2 : 1);
     } else {
         settings->config.send_buffer = (uint32_t)most;
         settings->send_buffer = (uint32_t)most; /* Linux grows it as the window opens */
@@ -282,7 +283,7 @@ bool settings_assignments(const char *command,
         if (kind == 1 && is_defaults(word)) {
             /* By custom such a file sets what a suite for Linux takes for granted; of that, the
              * largest receive buffer shows on the wire, as a window scale of 8. */
-            each(context, "net.ipv4.tcp_rmem", "4096 65536 15728640");
+            each(context, "net.ipv4.tcp_rmem", "4096 131072 15728640");
         }
         bool sysctl =
             kind == 1 && (strcmp(word, "sysctl") == 0 || strcmp(word, "/sbin/sysctl") == 0);
