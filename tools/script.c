@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@
 #include "command.h"
 #include "script.h"
 
-enum { DEPTH_MAX = 32 };
+enum { DEPTH_MAX = 32, RANDOM_JOBS = 16 };
 
 struct texts {
     char **all;
@@ -25,6 +26,7 @@ struct arguments {
     struct script_run run;
     struct texts definitions, settings;
     const char *pcapng, *junit, *colour, *against;
+    struct duet_script_random random; /* .count 0: files */
 };
 
 /* ---- options ---- */
@@ -37,6 +39,8 @@ enum {
     KEY_CONFIG,
     KEY_AGAINST,
     KEY_LONGEST,
+    KEY_RANDOM,
+    KEY_KNOWN,
     KEY_SHELL,
     KEY_PYTHON,
     KEY_PARSE,
@@ -84,6 +88,9 @@ static const struct argp_option options[] = {
     {"config", KEY_CONFIG, "NAME=VALUE", 0, "a field of struct duet_config (repeatable)", 2},
     {"against", KEY_AGAINST, "WHAT", 0,
      "core (duet's stack), kernel (the operating system's TCP) or both", 2},
+    {"random", KEY_RANDOM, "N", 0,
+     "N random timelines from --seed on, with --against both, instead of files", 2},
+    {"known", KEY_KNOWN, "FILE", 0, "known differences of random timelines", 2},
     {"longest", KEY_LONGEST, "SECONDS", 0, "skip longer scripts against the kernel (20)", 2},
     {"allow-shell", KEY_SHELL, 0, 0, "run the commands between backticks", 2},
     {"allow-python", KEY_PYTHON, 0, 0, "run the code between %{ and }%", 2},
@@ -225,6 +232,15 @@ static error_t take_option(struct arguments *arguments, int key, char *argument,
     case KEY_AGAINST:
         arguments->against = argument;
         return 0;
+    case KEY_RANDOM:
+        if (!command_number(argument, 1, 1000000000, &arguments->random.count)) {
+            command_complain(arguments->command, "--random takes a number from 1 to 1000000000");
+            return usage(state);
+        }
+        return 0;
+    case KEY_KNOWN:
+        arguments->random.known = argument;
+        return 0;
     case KEY_LONGEST:
         if (!command_number(argument, 1, 86400, &number)) {
             command_complain(arguments->command, "--longest takes a number of seconds, 1 to 86400");
@@ -270,7 +286,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     if (key == ARGP_KEY_ARG) {
         return add_path(arguments, argument, 0) ? 0 : usage(state);
     }
-    if (key == ARGP_KEY_NO_ARGS) {
+    if (key == ARGP_KEY_NO_ARGS && arguments->random.count == 0) {
         command_complain(arguments->command, "no script given; '-' is standard input");
         return usage(state);
     }
@@ -366,6 +382,40 @@ static void release(struct arguments *arguments)
     }
 }
 
+/* Random timelines, and the figures about them. */
+static int run_random(struct arguments *arguments)
+{
+    struct duet_script_random_sums sums;
+    struct duet_script_random *random = &arguments->random;
+    const struct texts *settings_given = &arguments->settings;
+    uint64_t seed = 1;
+    for (size_t i = 0; i < settings_given->count; i++) {
+        const char *text = settings_given->all[i];
+        if (strncmp(text, "seed=", 5) == 0 && !command_number(text + 5, 0, UINT64_MAX, &seed)) {
+            command_complain(arguments->command, "--seed takes a number");
+            return COMMAND_USAGE;
+        }
+    }
+    if (strcmp(arguments->against, "both") != 0 || arguments->run.count > 0) {
+        command_complain(arguments->command, "--random goes with --against both and without files");
+        return COMMAND_USAGE;
+    }
+    random->seed = seed;
+    random->jobs = arguments->run.jobs != 0 ? arguments->run.jobs : RANDOM_JOBS;
+    if (duet_script_random_run(random, &sums, stdout) != 0) {
+        command_complain(arguments->command, "%s", sums.why);
+        return COMMAND_FAILED;
+    }
+    if (sums.broken > 0 || sums.died > 0) {
+        command_complain(arguments->command, "%" PRIu64 " broken, %" PRIu64 " lost: %s",
+                         sums.broken, sums.died, sums.why);
+    }
+    printf("%" PRIu64 " scripts, %" PRIu64 " agreed, %" PRIu64 " differing, %" PRIu64
+           " unsteady; clusters: %" PRIu64 " known, %" PRIu64 " unknown\n",
+           sums.scripts, sums.agreed, sums.differing, sums.unsteady, sums.known, sums.unknown);
+    return sums.unknown + sums.broken + sums.died > 0 ? COMMAND_FAILED : COMMAND_OK;
+}
+
 int command_script(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -381,8 +431,10 @@ int command_script(int argc, char **argv)
     arguments.run.options.longest = 20;
     int code = COMMAND_USAGE;
     argp_err_exit_status = COMMAND_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0 && settle(&arguments) &&
-        work(&arguments)) {
+    bool good = argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0;
+    if (good && arguments.random.count > 0) {
+        code = run_random(&arguments);
+    } else if (good && settle(&arguments) && work(&arguments)) {
         script_report_summary(&arguments.run);
         const struct script_run *run = &arguments.run;
         code = run->broken > 0 ? COMMAND_USAGE : run->failed > 0 ? COMMAND_FAILED : COMMAND_OK;

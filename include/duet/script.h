@@ -27,15 +27,15 @@ struct duet_script_options {
     const char *const *settings;
     size_t setting_count;
     bool parse_only;
-    bool verbose;      /* result.log tells each event and what was ignored */
-    bool ladder;       /* result.ladder even when the script passes */
-    bool colour;       /* of the ladder */
-    unsigned columns;  /* of the ladder, >= 80; 0: 80 */
-    bool allow_shell;  /* run the commands of the script */
-    bool allow_python; /* run the code of the script with python3 */
+    bool verbose;        /* result.log tells each event and what was ignored */
+    bool ladder;         /* result.ladder even when the script passes */
+    bool colour;         /* of the ladder */
+    unsigned columns;    /* of the ladder, >= 80; 0: 80 */
+    bool allow_shell;    /* run the commands of the script */
+    bool allow_python;   /* run the code of the script with python3 */
     bool against_kernel; /* the operating system's TCP in real time, not duet's stack */
     uint32_t longest; /* seconds; scripts that take longer are skipped in real time. 0: no limit */
-    FILE *pcapng;      /* where the packets go, may be NULL; left open */
+    FILE *pcapng;     /* where the packets go, may be NULL; left open */
 };
 
 enum duet_script_verdict {
@@ -56,7 +56,7 @@ struct duet_script_result {
     char *log;             /* NULL: not wanted */
     unsigned events;       /* that happened */
     unsigned code_skipped; /* pieces of code that were not run */
-    unsigned unknown; /* questions that only duet can answer, not asked of the kernel */
+    unsigned unknown;      /* questions that only duet can answer, not asked of the kernel */
     duet_time duration;    /* virtual */
 };
 
@@ -69,6 +69,24 @@ void duet_script_run_text(const char *path, const char *text, size_t length,
                           const struct duet_script_options *options,
                           struct duet_script_result *result);
 void duet_script_result_free(struct duet_script_result *result);
+
+/* Random timelines, each played on duet's stack and on the operating system's TCP. */
+struct duet_script_random {
+    uint64_t count, seed; /* seeds seed, seed + 1, ... */
+    unsigned jobs;        /* at a time, each in a namespace of its own; at least 1 */
+    const char *known;    /* file of known differences, may be NULL: see docs/SCRIPT.md */
+};
+struct duet_script_random_sums {
+    uint64_t scripts, agreed, differing;
+    uint64_t unsteady;     /* differed, but not again or not the same way: real time is not exact */
+    uint64_t broken, died; /* could not be played; processes that were lost: faults of ours */
+    uint64_t known, unknown; /* clusters of differences */
+    char why[256];           /* the last problem, or why there can be no namespace */
+};
+/* Reports clusters to a stream: known ones by name, the others with the smallest script that shows
+ * them. 0, or -1 where there can be no namespace. */
+int duet_script_random_run(const struct duet_script_random *options,
+                           struct duet_script_random_sums *sums, FILE *to);
 
 #ifdef __cplusplus
 }

@@ -8,9 +8,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "duet/loop.h"
 #include "sim/script/values.h"
 
@@ -22,8 +24,7 @@ enum { TOLERANCE_USECS = 45000 };
 
 static struct duet_link *link_of(const struct player *player)
 {
-    const struct kernel *kernel = player->kernel;
-    return kernel->shared != NULL ? kernel->shared->peer.link : kernel->host.peer.link;
+    return player->host != NULL ? player->host->peer.link : player->kernel->host.peer.link;
 }
 
 static duet_time real_now(const struct player *player)
@@ -34,11 +35,9 @@ static duet_time real_now(const struct player *player)
 static bool kernel_start(struct player *player)
 {
     char why[300];
-    if (player->kernel == NULL) {
-        player->kernel = must_allocate(sizeof(*player->kernel));
-    }
-    struct kernel *kernel = player->kernel;
-    if (kernel->shared == NULL) {
+    struct kernel *kernel = must_allocate(sizeof(*kernel));
+    player->kernel = kernel;
+    if (player->host == NULL) {
         if (kernel_host_open(&kernel->host, &player->settings, why, sizeof(why)) != 0) {
             return player_broken(player, "%s", why);
         }
@@ -53,11 +52,19 @@ static bool kernel_start(struct player *player)
     return true;
 }
 
+/* Nothing may go on in a namespace that others use after this script. */
+static void let_go(int descriptor)
+{
+    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    close(descriptor);
+}
+
 static void kernel_stop(struct player *player)
 {
     for (struct sock *sock = player->socks; sock != NULL; sock = sock->next) {
         if (sock->descriptor >= 0) {
-            close(sock->descriptor);
+            let_go(sock->descriptor);
         }
     }
     if (player->kernel != NULL) {
@@ -87,6 +94,18 @@ static bool is_chatter(const struct duet_packet *packet)
     return protocol != 6 && !(protocol == 58 && (type < 130 || type > 143));
 }
 
+/* In a shared namespace: what earlier scripts left behind. Ports tell, for each script has its own. */
+static bool is_foreign(const struct player *player, const struct duet_packet *packet)
+{
+    const struct settings *settings = &player->settings;
+    uint32_t at = packet->data[0] >> 4 == 6 ? 40 : (packet->data[0] & 15u) * 4;
+    if (player->host == NULL || packet->length < at + 4) {
+        return false;
+    }
+    uint16_t source = bytes_get16(packet->data + at), to = bytes_get16(packet->data + at + 2);
+    return source != settings->bind_port && to != settings->connect_port;
+}
+
 /* Reads what has come. How many packets it was. */
 static unsigned read_packets(struct player *player)
 {
@@ -94,10 +113,11 @@ static unsigned read_packets(struct player *player)
     unsigned count = 0;
     struct duet_packet packet = {.data = bytes, .size = sizeof(bytes)};
     while (link_of(player)->receive(link_of(player), 0, &packet)) {
-        if (!is_chatter(&packet)) {
+        if (!is_chatter(&packet) && !is_foreign(player, &packet)) {
             duet_time time = real_now(player);
             packet.tag = duet_recorder_sent(player->recorder, ENGINE_TESTED, time, &packet);
             engine_sent(player, time, &packet);
+            player->now = time > player->now ? time : player->now;
             count++;
         }
     }

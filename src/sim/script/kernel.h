@@ -17,8 +17,7 @@ struct kernel_host {
 
 struct kernel {
     struct kernel_host host;
-    struct kernel_host *shared; /* one that outlives the script, used instead; NULL: none */
-    duet_time origin;           /* real time of the start of the script */
+    duet_time origin; /* real time of the start of the script */
     /* What the call that blocks waits for; descriptor -1: a little time only. */
     bool waits;
     int wait_descriptor;
@@ -31,6 +30,8 @@ struct kernel {
  * sentence. */
 int kernel_host_open(struct kernel_host *host, const struct settings *settings, char *why,
                      size_t size);
+/* Another address and the way to its family. 0, or -1 with errno. */
+int kernel_host_add(struct kernel_host *host, const struct settings *settings);
 void kernel_host_close(struct kernel_host *host);
 /* Writes to /proc/sys in the namespace: name with dots, net.ipv4. or net.ipv6. only. */
 bool kernel_host_set(const char *name, const char *value);

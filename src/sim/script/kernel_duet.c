@@ -68,7 +68,8 @@ static enum call_status returns_state(struct player *player, struct call_result 
                           strerror(errno));
         return CALL_WRONG;
     }
-    result->text = duet_state_name(state);
+    /* A listener of the port is not the connection that was asked for. */
+    result->text = duet_state_name(state == DUET_LISTEN ? DUET_CLOSED : state);
     return CALL_DONE;
 }
 

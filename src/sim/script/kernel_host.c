@@ -49,7 +49,7 @@ static int wait_for_address(int netlink, const struct duet_address *address)
     return ready < 0 ? -1 : 0;
 }
 
-static int furnish(struct kernel_host *host, const struct settings *settings)
+int kernel_host_add(struct kernel_host *host, const struct settings *settings)
 {
     bool tun = host->peer.kind == DUET_KERNEL_TUN;
     const char *device = tun ? "duet0" : "kernel0";
@@ -66,7 +66,7 @@ static int furnish(struct kernel_host *host, const struct settings *settings)
     prefix = prefix != 0 ? prefix : v6 ? PREFIX_IPV6 : PREFIX_IPV4;
     int result = netlink_add_address(netlink, host->device, &settings->local, prefix);
     result = result == 0 ? wait_for_address(netlink, &settings->local) : -1;
-    bool at_once = settings->config.delayed_ack == 0;
+    bool at_once = settings->config.delayed_ack <= DUET_MILLISECOND; /* the least there is */
     result = result == 0 ? netlink_add_route(netlink, host->device, v6, at_once) : -1;
     int error = errno;
     close(netlink);
@@ -111,7 +111,7 @@ int kernel_host_open(struct kernel_host *host, const struct settings *settings, 
         return -1;
     }
     make_comparable();
-    if (furnish(host, settings) != 0) {
+    if (kernel_host_add(host, settings) != 0) {
         snprintf(why, size, "the private namespace cannot be set up: %s", strerror(errno));
         kernel_host_close(host);
         return -1;

@@ -15,12 +15,14 @@ static void set_number(const char *name, int64_t value)
     (void)kernel_host_set(name, text);
 }
 
-/* Half of a buffer of Linux is for its own bookkeeping: RFC 9293 counts text only. */
+/* Half of a buffer of Linux is for its own bookkeeping: RFC 9293 counts text only. The scale of the
+ * window is chosen by the whole of the largest. */
 static void set_memory(const char *name, uint32_t most, uint32_t usual)
 {
     char text[64];
-    usual = usual != 0 && usual < most ? usual : most;
-    snprintf(text, sizeof(text), "4096 %" PRIu32 " %" PRIu32, 2 * usual, 2 * most);
+    bool fixed = usual == 0 || usual >= most;
+    uint32_t first = 2 * (fixed ? most : usual);
+    snprintf(text, sizeof(text), "4096 %" PRIu32 " %" PRIu32, first, fixed ? first : most);
     (void)kernel_host_set(name, text);
 }
 
@@ -91,7 +93,8 @@ static const char *foreign_field(const struct duet_config *config, const struct 
     CHANGED(error_reports)
     CHANGED(initial_window)
 #undef CHANGED
-    bool delay = config->delayed_ack != usual->delayed_ack && config->delayed_ack != 0;
+    bool delay =
+        config->delayed_ack != usual->delayed_ack && config->delayed_ack > DUET_MILLISECOND;
     return delay ? "delayed_ack" : NULL;
 }
 
@@ -107,10 +110,7 @@ bool kernel_settings_apply(struct player *player)
     }
     set_switches(config);
     set_durations(config, &usual.config);
-    if (config->receive_buffer != usual.config.receive_buffer ||
-        settings->receive_buffer != usual.receive_buffer) {
-        set_memory("net.ipv4.tcp_rmem", config->receive_buffer, settings->receive_buffer);
-    }
+    set_memory("net.ipv4.tcp_rmem", config->receive_buffer, settings->receive_buffer);
     if (config->send_buffer != usual.config.send_buffer) {
         set_memory("net.ipv4.tcp_wmem", config->send_buffer, settings->send_buffer);
     }

@@ -7,6 +7,7 @@
 
 #include "sim/script/player.h"
 #include "sim/script/profile.h"
+#include "sim/script/record.h"
 #include "sim/script/system.h"
 #include "sim/script/values.h"
 
@@ -379,7 +380,11 @@ static void play(struct player *player)
                           (long long)(length / DUET_SECOND));
         return;
     }
-    play_events(player);
+    if (player->record != NULL) {
+        record_events(player, player->record);
+    } else {
+        play_events(player);
+    }
     struct duet_script_result *result = player->result;
     result->duration = player->now;
     bool wanted = player->options->ladder || result->verdict == DUET_SCRIPT_FAILED;
@@ -418,9 +423,9 @@ static struct definition *cut_definitions(struct arena *arena,
     return all;
 }
 
-void duet_script_run_text(const char *path, const char *text, size_t length,
-                          const struct duet_script_options *options,
-                          struct duet_script_result *result)
+void player_run(const char *path, const char *text, size_t length,
+                const struct duet_script_options *options, struct record *record,
+                struct kernel_host *host, struct duet_script_result *result)
 {
     struct script script;
     struct script_error error;
@@ -430,6 +435,8 @@ void duet_script_run_text(const char *path, const char *text, size_t length,
     *result = (struct duet_script_result){.verdict = DUET_SCRIPT_PASSED};
     *player =
         (struct player){.path = path, .options = options, .script = &script, .result = result};
+    player->record = record;
+    player->host = host;
     player->system = options->against_kernel ? &system_kernel : &system_core;
     player->sent_end = &player->sent;
     player->code_end = &player->code;
@@ -448,4 +455,11 @@ void duet_script_run_text(const char *path, const char *text, size_t length,
     }
     arena_free(&arena);
     free(player);
+}
+
+void duet_script_run_text(const char *path, const char *text, size_t length,
+                          const struct duet_script_options *options,
+                          struct duet_script_result *result)
+{
+    player_run(path, text, length, options, NULL, NULL, result);
 }

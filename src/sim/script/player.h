@@ -25,6 +25,8 @@ struct outbound {
 };
 
 struct code_piece; /* code.c */
+struct record;
+struct kernel_host;
 
 struct player {
     const char *path;
@@ -38,6 +40,8 @@ struct player {
     const struct system *system; /* what is tested */
     bool started;                /* by the first call or packet */
     struct kernel *kernel;       /* of system_kernel, once started */
+    struct kernel_host *host;    /* where it plays, if not in a namespace of its own; NULL: none */
+    struct record *record;       /* what happens is written here and not judged; NULL: it is */
     void *memory;
     struct duet_stack *stack; /* of system_core, once started */
     struct duet_recorder *recorder;
@@ -78,6 +82,11 @@ bool player_skip(struct player *player, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void player_log(struct player *player, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* duet_script_run_text, with a record and a namespace that may be NULL. */
+void player_run(const char *path, const char *text, size_t length,
+                const struct duet_script_options *options, struct record *record,
+                struct kernel_host *host, struct duet_script_result *result);
 
 /* ---- time (engine.c, over the system that is tested) ---- */
 
