@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every timeline of this folder passes, in virtual time, and under another secret too: no script may lean
+"""Every timeline of this folder passes, in virtual time, and under other secrets too: no script may lean
 on the sequence numbers, ports and timestamps that the usual one happens to give. A script that is
 skipped tests nothing, so it counts as failed.
 timeout: 300
@@ -15,10 +15,15 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/repo"))
 import tap  # noqa: E402 (found through the line above)
 
+# With all but the first, the stack's own initial sequence number lies less than 200 below 2^32, for a
+# connection of port 8080 that a script calls, or one that it calls itself from the first port chosen. Should
+# keys be derived in another way one day, they are other secrets like any.
+SEEDS = ["7", "5966856", "8004745"]
+
 
 def play(*options):
     """Status, what is said of each script, and the summary."""
-    command = [os.environ["DUET_PROGRAM"], "script", "--json", *options, "tests/lifecycle"]
+    command = [os.environ["DUET_PROGRAM"], "script", "--json", "--profile=duet", *options, "tests/lifecycle"]
     done = subprocess.run(command, cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, check=False)
     objects = [json.loads(line) for line in done.stdout.splitlines()]
@@ -47,10 +52,11 @@ def main():
     test.check("status and summary agree with that",
                status == 0 and summary.get("passed") == len(here))
 
-    _, others, _ = play("--seed", "7")
-    test.clean("under another secret the verdicts are the same",
-               sorted(path for path in results
-                      if others.get(path, {}).get("verdict") != results[path]["verdict"]))
+    for seed in SEEDS:
+        _, others, _ = play("--seed", seed)
+        test.clean(f"with seed {seed} the verdicts are the same",
+                   sorted(path for path in results
+                          if others.get(path, {}).get("verdict") != results[path]["verdict"]))
     test.finish()
 
 
