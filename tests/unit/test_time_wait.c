@@ -604,7 +604,7 @@ static void random_lives(void **state)
                              w->lives[p].alive ? DEMUX_TIME_WAIT : DEMUX_NONE);
             }
         }
-        pass(w, w->rig->now + SEC(60));
+        pass(w, w->rig->now + SEC(61));
         EXPECT_EQUAL("all gone", alive(w->rig), 0);
         EXPECT_EQUAL("table", w->rig->stack->demux.used, 0);
         rig_free(w->rig);
