@@ -163,8 +163,8 @@ static void lines_are_printed_as_they_were_written(void **state)
         "[ect0] P. 1:1001(1000) ack 1 win 500 urg 5 <nop,nop,sack 5:9 11:12>",
         "FP.UEWA 4294967295:0(1) ack 2 win 0",
         "- 0:0(0) win 0 <FO 0102,eol>",
-        "S 0:0(0) win 0 <md5 000102030405060708090a0b0c0d0e0f,ECN e1b 1 ceb 2 e0b 3,raw "
-        "ff030a,FOEXP>",
+        "S 0:0(0) win 0 <md5 000102030405060708090a0b0c0d0e0f,ECN e1b 1 ceb 2 e0b 3>",
+        "S 0:0(0) win 0 <raw ff030a,FOEXP>",
         "[ect01] . 1:1(0) ack 1 <...>",
         "icmp 3 4 mtu 1200 [1:2(1)]",
     };
