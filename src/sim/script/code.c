@@ -167,7 +167,7 @@ static int run_program(char *const arguments[], const char *folder, FILE *input,
     }
     close(ends[1]);
     size_t used = 0;
-    char rest[512];
+    char rest[512] = "";
     for (;;) {
         bool room = used + 1 < size;
         ssize_t n = read(ends[0], room ? text + used : rest, room ? size - used - 1 : sizeof(rest));

@@ -139,6 +139,7 @@ static bool core_step(struct player *player, duet_time limit, bool inclusive)
     return !player->over;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): what a struct duet_packet points to is not const */
 static void core_inject(struct player *player, uint8_t *bytes, uint32_t length)
 {
     struct duet_packet packet = {.data = bytes, .size = length, .length = length};

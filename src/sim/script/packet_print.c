@@ -41,7 +41,7 @@ static void put_counters(struct printer *printer, const struct packet_option *op
 {
     static const char *const names[] = {"e0b", "ceb", "e1b"};
     put(printer, "ECN");
-    for (unsigned i = 0; i < option->value_count; i++) {
+    for (unsigned i = 0; i < option->value_count && i < 3; i++) {
         put(printer, " %s %u", names[swapped ? 2 - i : i], option->values[i]);
     }
 }

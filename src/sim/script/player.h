@@ -88,6 +88,12 @@ void player_run(const char *path, const char *text, size_t length,
                 const struct duet_script_options *options, struct record *record,
                 struct kernel_host *host, struct duet_script_result *result);
 
+/* ---- before the first event (prepare.c) ---- */
+
+/* False: player has its verdict. */
+bool player_set_options(struct player *player);
+void player_foresee(struct player *player);
+
 /* ---- time (engine.c, over the system that is tested) ---- */
 
 enum engine_end { ENGINE_TESTED, ENGINE_SCRIPT }; /* of the recording */
