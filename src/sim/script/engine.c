@@ -52,6 +52,7 @@ static void take_trace(struct player *player)
 void engine_sent(struct player *player, duet_time time, struct duet_packet *packet)
 {
     duet_recorder_arrived(player->recorder, ENGINE_SCRIPT, time, packet);
+    player_conclude_peer(player, ENGINE_SCRIPT, packet->data, packet->length, false);
     struct outbound *sent = must_allocate(sizeof(*sent) + packet->length);
     sent->time = time;
     sent->partial = (packet->flags & DUET_PACKET_CHECKSUM_PARTIAL) != 0;
@@ -144,6 +145,7 @@ static void core_inject(struct player *player, uint8_t *bytes, uint32_t length)
 {
     struct duet_packet packet = {.data = bytes, .size = length, .length = length};
     packet.tag = duet_recorder_sent(player->recorder, ENGINE_SCRIPT, player->now, &packet);
+    player_conclude_peer(player, ENGINE_SCRIPT, bytes, length, true);
     duet_recorder_arrived(player->recorder, ENGINE_TESTED, player->now, &packet);
     duet_input(player->stack, player->now, &packet);
     engine_drain(player);

@@ -24,6 +24,13 @@ struct outbound {
     uint8_t bytes[];
 };
 
+/* The end that is the script, as if it were a TCP: peer_state.c. */
+struct peer_state {
+    enum duet_state state;
+    bool fin_left;
+    uint32_t fin_ack; /* what acknowledges it, on the wire */
+};
+
 struct code_piece; /* code.c */
 struct record;
 struct kernel_host;
@@ -45,6 +52,7 @@ struct player {
     void *memory;
     struct duet_stack *stack; /* of system_core, once started */
     struct duet_recorder *recorder;
+    struct peer_state peer;
     duet_time now;
     unsigned idle_wakes; /* times in a row that the stack was woken at one instant */
 
@@ -110,6 +118,10 @@ void engine_drain(struct player *player);
 /* For systems: a packet has been sent, and waits for its line; the blocking call tries again. */
 void engine_sent(struct player *player, duet_time time, struct duet_packet *packet);
 void engine_retry(struct player *player);
+
+/* A packet leaves the end that is the script, or reaches it: tells the recorder of its state. */
+void player_conclude_peer(struct player *player, unsigned end, const uint8_t *bytes,
+                          uint32_t length, bool departs);
 
 /* ---- pairs of sockets (expect.c) ---- */
 
