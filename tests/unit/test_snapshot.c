@@ -58,7 +58,6 @@ static void node_config(struct duet_config *config, unsigned node)
     config->receive_buffer = node == 0 ? 6000 : 100000;
     config->msl = 2 * DUET_SECOND;
     config->trace_events = 128;
-    config->timestamps = node == 0;
 }
 
 static void listen_on_second(struct world *w)
