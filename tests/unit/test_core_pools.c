@@ -110,7 +110,8 @@ static void oldest_half_open_goes_first(void **state)
     config.half_open_max = RECORDS;
     rig_start(&rig, &config);
     listen_at(&rig, PORT, 8);
-    for (uint16_t port = 1; port <= CALLERS; port++) {
+    for (unsigned caller = 1; caller <= CALLERS; caller++) {
+        const uint16_t port = (uint16_t)caller;
         syn_from(&rig, port);
         EXPECT_EQUAL("answered", rig_drain(&rig), 1);
         EXPECT("bounded", counters_of(&rig).half_open <= RECORDS);
