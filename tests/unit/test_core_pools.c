@@ -10,7 +10,7 @@
 
 enum { PORT = 80 };
 
-static uint8_t text[65536];
+static uint8_t octets[65536];
 
 static const struct rig_segment plain_offer = {.seq = 1000, .window = 65535, .mss = 1460};
 
@@ -190,17 +190,17 @@ static void pages_used_up(void **state)
     rig_accept(&rig, &greedy, &plain_offer);
     rig_accept(&rig, &other, &plain_offer);
     for (uint32_t sent = 0; sent < PAGES * config.page_size; sent += 1024)
-        rig_say(&rig, &greedy, 0, sent, text, 1024);
+        rig_say(&rig, &greedy, 0, sent, octets, 1024);
     rig_drain(&rig);
     EXPECT_EQUAL("all pages", rig_status(&rig, &greedy).receive_queued, PAGES * config.page_size);
-    rig_say(&rig, &other, DUET_FIN, 0, text, 100);
+    rig_say(&rig, &other, DUET_FIN, 0, octets, 100);
     EXPECT_EQUAL("dropped", rig_hits(&rig, TCP_RULE_TEXT_NO_MEMORY), 1);
     EXPECT_EQUAL("said so", rig_drain(&rig), 1);
     EXPECT_EQUAL("nothing taken", rig_status(&rig, &other).receive_queued, 0);
     EXPECT_EQUAL("nor its FIN", rig_status(&rig, &other).state, DUET_ESTABLISHED);
-    EXPECT("SEND waits", duet_send(rig.stack, 0, other.handle, text, 1, 0) == DUET_E_AGAIN);
-    assert_true(duet_receive(rig.stack, 0, greedy.handle, text, sizeof text) > 0);
-    rig_say(&rig, &other, DUET_FIN, 0, text, 100);
+    EXPECT("SEND waits", duet_send(rig.stack, 0, other.handle, octets, 1, 0) == DUET_E_AGAIN);
+    assert_true(duet_receive(rig.stack, 0, greedy.handle, octets, sizeof octets) > 0);
+    rig_say(&rig, &other, DUET_FIN, 0, octets, 100);
     EXPECT_EQUAL("taken", rig_status(&rig, &other).receive_queued, 100);
     EXPECT_EQUAL("with its FIN", rig_status(&rig, &other).state, DUET_CLOSE_WAIT);
     finish(&rig);
@@ -216,10 +216,10 @@ static void more_holes_than_one_record_notes(void **state)
     struct rig_conn conn = {.tuple = rig_tuple(PORT, 1)};
     rig_accept(&rig, &conn, &plain_offer);
     for (uint32_t i = 1; i <= TCP_REASSEMBLY_MAX + 5; i++)
-        rig_say(&rig, &conn, 0, 2 * i, text, 1);
+        rig_say(&rig, &conn, 0, 2 * i, octets, 1);
     EXPECT_EQUAL("too many", rig_hits(&rig, TCP_RULE_TEXT_NO_MEMORY), 5);
     rig_drain(&rig);
-    rig_say(&rig, &conn, 0, 0, text, 2 * (TCP_REASSEMBLY_MAX + 5) + 1);
+    rig_say(&rig, &conn, 0, 0, octets, 2 * (TCP_REASSEMBLY_MAX + 5) + 1);
     EXPECT_EQUAL("whole", rig_status(&rig, &conn).receive_queued, 2 * (TCP_REASSEMBLY_MAX + 5) + 1);
     finish(&rig);
 }
@@ -235,14 +235,14 @@ static void no_record_for_a_hole(void **state)
     struct rig_conn first = {.tuple = rig_tuple(PORT, 1)}, second = {.tuple = rig_tuple(81, 2)};
     rig_accept(&rig, &first, &plain_offer);
     rig_accept(&rig, &second, &plain_offer);
-    rig_say(&rig, &first, 0, 10, text, 10);
-    rig_say(&rig, &second, 0, 10, text, 10);
+    rig_say(&rig, &first, 0, 10, octets, 10);
+    rig_say(&rig, &second, 0, 10, octets, 10);
     EXPECT_EQUAL("no record", rig_hits(&rig, TCP_RULE_NO_REASSEMBLY_LEFT), 1);
     EXPECT_EQUAL("both said what is missing", rig_drain(&rig), 2);
-    rig_say(&rig, &first, 0, 0, text, 10);
+    rig_say(&rig, &first, 0, 0, octets, 10);
     EXPECT_EQUAL("first", rig_status(&rig, &first).receive_queued, 20);
-    rig_say(&rig, &second, 0, 10, text, 10);
-    rig_say(&rig, &second, 0, 0, text, 10);
+    rig_say(&rig, &second, 0, 10, octets, 10);
+    rig_say(&rig, &second, 0, 0, octets, 10);
     EXPECT_EQUAL("second", rig_status(&rig, &second).receive_queued, 20);
     finish(&rig);
 }
@@ -271,7 +271,7 @@ static void closed_window_stays_closed(void **state)
     const uint32_t promised = rig_status(&rig, &conn).rcv_wnd;
     uint32_t taken = 0;
     for (uint32_t i = 0; i < OCTETS; i++) {
-        rig_say(&rig, &conn, 0, taken, text, 1);
+        rig_say(&rig, &conn, 0, taken, octets, 1);
         rig_drain(&rig);
         rig_pass(&rig, rig.now + DUET_MILLISECOND);
         taken = rig_status(&rig, &conn).receive_queued;
@@ -290,9 +290,9 @@ static void open_busy(struct rig *rig, struct rig_conn *conn)
     rig_start(rig, &config);
     *conn = (struct rig_conn){.tuple = rig_tuple(PORT, 1)};
     rig_connect(rig, conn, &(struct rig_segment){.seq = 0xffffffc0, .window = 5000, .mss = 1460});
-    rig_write(rig, conn, text, 100);
-    rig_say(rig, conn, 0, 0, text, 100);
-    rig_say(rig, conn, 0, 200, text, 100);
+    rig_write(rig, conn, octets, 100);
+    rig_say(rig, conn, 0, 0, octets, 100);
+    rig_say(rig, conn, 0, 200, octets, 100);
     rig_drain(rig);
 }
 
@@ -317,7 +317,7 @@ static void no_segment_stops_the_stack(void **state)
                     .ack = conn.ack + edges[a],
                     .window = (uint16_t)(edges[(s + a) % COUNT_OF(edges)]),
                     .urgent = (uint16_t)edges[a],
-                    .text = text,
+                    .text = octets,
                     .length = lengths[(s + a + flags) % COUNT_OF(lengths)],
                 };
                 rig_input(&rig, &conn.tuple, &segment);
@@ -345,11 +345,11 @@ static void acknowledgement_half_the_space_away(void **state)
         struct rig_conn conn = {.tuple = rig_tuple(PORT, 1)};
         rig_connect(&rig, &conn, &plain_offer);
         if (in_flight != 0)
-            rig_write(&rig, &conn, text, 10);
+            rig_write(&rig, &conn, octets, 10);
         rig_drain(&rig);
         const uint32_t una = rig_status(&rig, &conn).snd_una;
         conn.ack += 0x80000000;
-        rig_say(&rig, &conn, 0, 0, text, 10);
+        rig_say(&rig, &conn, 0, 0, octets, 10);
         EXPECT_EQUAL("SND.UNA", rig_status(&rig, &conn).snd_una, una);
         EXPECT_EQUAL("text", rig_status(&rig, &conn).receive_queued, 0);
         EXPECT_EQUAL("answer", rig_drain(&rig), 1);

@@ -11,7 +11,7 @@ enum { PORT = 80, MSS = 100, TEXT = 1000 };
 static const uint32_t edges[] = {0xffffffff, 0xfffffff0, 0xffffff00, 0,
                                  0x7fffffff, 0x7ffffff0, 0x80000000, 1};
 
-static uint8_t text[TEXT];
+static uint8_t octets[TEXT];
 
 /* The clock of the ISN ticks every 4 microseconds: when does it give this number to this pair? */
 static duet_time when_iss_is(const struct rig *rig, const struct tcp_tuple *tuple, uint32_t iss)
@@ -43,7 +43,7 @@ static void expect_segment(const char *row, struct rig *rig, const struct rig_co
     EXPECT_EQUAL(row, segment.flags & ~(unsigned)DUET_PSH, flags);
     EXPECT_EQUAL(row, segment.seq, conn->iss + 1 + offset);
     EXPECT_EQUAL(row, segment.length, length);
-    EXPECT_BYTES(row, segment.text, text + offset, length);
+    EXPECT_BYTES(row, segment.text, octets + offset, length);
 }
 
 static void acknowledge(struct rig *rig, struct rig_conn *conn, uint32_t upto)
@@ -55,7 +55,7 @@ static void acknowledge(struct rig *rig, struct rig_conn *conn, uint32_t upto)
 /* Ten segments, the third is lost: duplicate ACKs, fast retransmit, and a late old ACK that changes nothing. */
 static void send_with_a_loss(struct rig *rig, struct rig_conn *conn)
 {
-    rig_write(rig, conn, text, TEXT);
+    rig_write(rig, conn, octets, TEXT);
     for (uint32_t i = 0; i < TEXT / MSS; i++)
         expect_segment("first flight", rig, conn, DUET_ACK, i * MSS, MSS);
     rig_silence("first flight", rig);
@@ -74,26 +74,26 @@ static void send_with_a_loss(struct rig *rig, struct rig_conn *conn)
     rig_silence("afterwards", rig);
 }
 
-/* Text with a hole, a duplicate, urgent text, and segments just outside the window. */
+/* Text with a hole, a duplicate, urgent octets, and segments just outside the window. */
 static void receive_with_a_hole(struct rig *rig, struct rig_conn *conn)
 {
-    rig_say(rig, conn, 0, 20, text + 20, 20);
+    rig_say(rig, conn, 0, 20, octets + 20, 20);
     EXPECT_EQUAL("hole", rig_drain(rig), 1);
     rig_say(rig, conn, DUET_RST, 0xffffffff, NULL, 0);
     rig_silence("RST before the window", rig);
     rig_say(rig, conn, DUET_RST, 65536, NULL, 0);
     rig_silence("RST behind the window", rig);
-    rig_say(rig, conn, 0, 0, text, 20);
+    rig_say(rig, conn, 0, 0, octets, 20);
     EXPECT_EQUAL("filled", rig_drain(rig), 1);
     conn->seq += 40;
-    rig_say(rig, conn, 0, 0xffffffec, text + 20, 20);
+    rig_say(rig, conn, 0, 0xffffffec, octets + 20, 20);
     EXPECT_EQUAL("old text", rig_drain(rig), 1);
     const struct rig_segment urgent = {.flags = DUET_ACK | DUET_URG,
                                        .seq = conn->seq,
                                        .ack = conn->ack,
                                        .window = 65535,
                                        .urgent = 10,
-                                       .text = text + 40,
+                                       .text = octets + 40,
                                        .length = 20};
     rig_input(rig, &conn->tuple, &urgent);
     conn->seq += 20;
@@ -103,7 +103,7 @@ static void receive_with_a_hole(struct rig *rig, struct rig_conn *conn)
     EXPECT_EQUAL("urgent", status.urgent_left, 50);
     uint8_t read[100];
     EXPECT("read", duet_receive(rig->stack, rig->now, conn->handle, read, sizeof read) == 60);
-    EXPECT_BYTES("read", read, text, 60);
+    EXPECT_BYTES("read", read, octets, 60);
     rig_pass(rig, rig->now + DUET_SECOND);
     rig_drain(rig);
 }
@@ -128,7 +128,7 @@ static void check_life(struct rig *rig, struct rig_conn *conn, uint32_t iss, uin
     EXPECT_EQUAL("ISS", conn->iss, iss);
     EXPECT_EQUAL("IRS", rig_status(rig, conn).irs, irs);
     for (unsigned i = 0; i < TEXT; i++)
-        text[i] = (uint8_t)(i * 31 + 7);
+        octets[i] = (uint8_t)(i * 31 + 7);
     send_with_a_loss(rig, conn);
     receive_with_a_hole(rig, conn);
     close_with_a_lost_fin(rig, conn);
