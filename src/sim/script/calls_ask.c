@@ -21,13 +21,20 @@ static bool find_status(struct player *player, const struct flow *flow, struct d
 {
     uint64_t cursor = 0;
     struct duet_handle handle;
-    while (duet_next_status(player->stack, &cursor, &handle, status)) {
-        if (status->state != DUET_LISTEN && same_pair(flow, status)) {
-            return true;
+    struct duet_status each;
+    bool found = false;
+    memset(status, 0, sizeof(*status));
+    while (duet_next_status(player->stack, &cursor, &handle, &each)) {
+        if (each.state == DUET_LISTEN || !same_pair(flow, &each)) {
+            continue;
+        }
+        /* What is over and not yet let go may have a successor on the same pair. */
+        if (!found || status->state == DUET_CLOSED) {
+            *status = each;
+            found = true;
         }
     }
-    memset(status, 0, sizeof(*status));
-    return false;
+    return found;
 }
 
 /* No argument: the current pair; a small number: a descriptor; a large one: a remote port. The

@@ -75,7 +75,7 @@ int kernel_host_add(struct kernel_host *host, const struct settings *settings)
 }
 
 /* What the two do alike by choice, so that what they do differently stands out: congestion control
- * as in RFC 5681, no tail loss probes (RFC 8985), no corking by itself, no memory of earlier
+ * as in RFC 5681, no tail loss probes (RFC 8985), no D-SACK (RFC 2883), no corking by itself, no memory of earlier
  * connections, no limit on ICMP. */
 static void make_comparable(void)
 {
@@ -85,6 +85,7 @@ static void make_comparable(void)
         {"net.ipv4.tcp_early_retrans", "0"},
         {"net.ipv4.tcp_recovery", "0"},
         {"net.ipv4.tcp_frto", "0"},
+        {"net.ipv4.tcp_dsack", "0"},
         {"net.ipv4.tcp_no_metrics_save", "1"},
         {"net.ipv4.tcp_ecn", "0"},
         {"net.ipv4.tcp_syn_linear_timeouts", "0"},

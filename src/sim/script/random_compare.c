@@ -73,6 +73,11 @@ struct spaces {
     uint32_t una, end; /* of what the stack sent: acknowledged, highest sent */
     uint32_t nxt;      /* the last acknowledgement it sent */
     uint32_t ts;       /* the last timestamp it was sent */
+    bool clock;        /* timestamps were agreed on, as far as the peer's SYN says */
+    /* What later calls depend on: a small window, a SYN that came again, a mark of urgent data, an
+     * acknowledgement on a segment just left of the window. */
+    bool narrow, again, urgent, early;
+    unsigned syns;
 };
 
 struct seen {
@@ -127,10 +132,18 @@ static void follow_in(struct spaces *spaces, const char *line)
     if (line[0] != '<' || !read_seen(line + 2, &seen)) {
         return;
     }
+    spaces->syns += strchr(seen.flags, 'S') != NULL;
+    spaces->again = spaces->syns > 1;
+    spaces->urgent = spaces->urgent || strchr(seen.flags, 'U') != NULL;
+    spaces->narrow = seen.window < 65535;
     bool acks = seen.has_ack && (int32_t)(seen.ack - spaces->una) > 0 &&
                 (int32_t)(seen.ack - spaces->end) <= 0;
+    spaces->early = spaces->early || (acks && (int32_t)(seen.seq - spaces->nxt) < 0);
     spaces->una = acks ? seen.ack : spaces->una;
     bool later = seen.has_clock && (int32_t)(seen.val - spaces->ts) > 0;
+    spaces->clock = strchr(seen.flags, 'S') != NULL ? seen.has_clock : spaces->clock;
+    bool first = strchr(seen.flags, 'S') != NULL && seen.has_clock;
+    spaces->ts = first ? seen.val : spaces->ts;
     spaces->ts = later && seen.val - spaces->ts < 1000 ? seen.val : spaces->ts;
 }
 
@@ -187,17 +200,24 @@ static void classify_line(const char *line, const struct spaces *spaces, char *t
         option = option != NULL ? option : strstr(line, "TCP_");
         put(to, size, "%s%.*s", option != NULL ? " " : "",
             option != NULL ? (int)strcspn(option, ",)") : 0, option != NULL ? option : "");
+        bool writes = strncmp(line, "write", 5) == 0, reads = strncmp(line, "read", 4) == 0;
+        put(to, size, "%s%s%s%s", writes && spaces->narrow ? " narrow" : "",
+            writes && spaces->again ? " again" : "", writes && spaces->early ? " early" : "",
+            reads && spaces->urgent ? " urgent" : "");
         return;
     }
     put(to, size, "%s %s%s%s%s", seen.flags, seq_class(&seen, spaces),
         seen.length > 0 ? "+text" : "", ack_class(&seen, spaces), seen.window == 0 ? " win0" : "");
+    if (!seen.has_clock && spaces->clock && strchr(seen.flags, 'R') == NULL) {
+        put(to, size, " noTS");
+    }
     if (seen.has_clock) {
         int32_t apart = (int32_t)(seen.val - spaces->ts);
         put(to, size, " TS%s%s",
             apart < 0      ? "-"
             : apart > 1000 ? "!"
                            : "",
-            seen.echo != 1000 ? " ecr!" : "");
+            seen.echo != 1000 || spaces->again ? " ecr!" : "");
     }
 }
 
@@ -264,23 +284,26 @@ static void describe(const struct random_script *script, const struct record *co
 void random_compare(const struct random_script *script, struct kernel_host *host, uint16_t port,
                     struct random_difference *difference)
 {
-    static struct record core, kernel; /* large */
+    struct record *core = must_allocate(sizeof(*core)), *kernel = must_allocate(sizeof(*kernel));
     memset(difference, 0, sizeof(*difference));
     char *text = random_print(script, port);
     if (text == NULL) {
         snprintf(difference->broken, sizeof(difference->broken), "out of memory");
-        return;
+        goto out;
     }
-    play(text, NULL, &core, difference->broken, sizeof(difference->broken));
+    play(text, NULL, core, difference->broken, sizeof(difference->broken));
     if (difference->broken[0] == '\0') {
-        play(text, host, &kernel, difference->broken, sizeof(difference->broken));
+        play(text, host, kernel, difference->broken, sizeof(difference->broken));
     }
     free(text);
-    for (unsigned i = 0; i < core.count && difference->broken[0] == '\0'; i++) {
-        const struct record_event *a = &core.events[i], *b = &kernel.events[i];
+    for (unsigned i = 0; i < core->count && difference->broken[0] == '\0'; i++) {
+        const struct record_event *a = &core->events[i], *b = &kernel->events[i];
         if (strcmp(a->done, b->done) != 0 || strcmp(a->state, b->state) != 0) {
-            describe(script, &core, &kernel, i, difference);
-            return;
+            describe(script, core, kernel, i, difference);
+            break;
         }
     }
+out:
+    free(core);
+    free(kernel);
 }

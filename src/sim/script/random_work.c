@@ -368,7 +368,9 @@ static void merge_known(struct work *work)
     for (size_t i = 0; i < work->cluster_count; i++) {
         for (size_t j = i + 1; j < work->cluster_count;) {
             struct cluster *a = &work->clusters[i], *b = &work->clusters[j];
-            if (a->known == NULL || a->known != b->known) {
+            bool same_why =
+                a->known != NULL && b->known != NULL && strcmp(a->known->why, b->known->why) == 0;
+            if (!same_why) {
                 j++;
                 continue;
             }

@@ -88,7 +88,9 @@ static void append_segment(struct record_event *to, const struct packet_event *s
     if (segment->has_urgent) {
         append(to, " urg %u", segment->urgent);
     }
-    for (unsigned i = 0; i < segment->option_count; i++) {
+    /* A reset may carry timestamps or not (RFC 7323, 3.2). */
+    unsigned options = segment->flags & DUET_RST ? 0 : segment->option_count;
+    for (unsigned i = 0; i < options; i++) {
         append_option(to, &segment->options[i]);
     }
     append(to, "; ");
