@@ -276,7 +276,11 @@ static const char *const prologue =
     "    print('@%d %s %s' % (_duet_space.get('_duet_line', 0), text, line))\n"
     "    sys.exit(3 if kind is NameError and 'tcpi_' in text else 1)\n"
     "sys.excepthook = _duet_hook\n"
+    "import re\n"
     "_duet_text = sys.stdin.read()\n"
+    /* Scripts of old say print x. */
+    "_duet_text = re.sub(r'(?m)^([ \\t]*)print[ \\t]+([^( \\t].*)$', r'\\1print(\\2)', "
+    "_duet_text)\n"
     "_duet_source = _duet_text.split('\\n')\n"
     "_duet_space = {}\n"
     "exec(compile(_duet_text, '<code>', 'exec'), _duet_space)\n";
