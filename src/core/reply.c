@@ -117,7 +117,6 @@ void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule
     reply->kind = REPLY_SYN_ACK;
     reply->tuple = s->half_open.records[half_open_index].tuple;
     reply->state = DUET_SYN_RECEIVED;
-    reply->half_open = half_open_index;
     reply->rule = (uint16_t)rule;
     const struct tcp_listener *listener = demux_listener(s, &reply->tuple);
     if (listener == NULL)
@@ -135,10 +134,13 @@ void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t 
         return;
     }
     uint32_t page = pool_take(&s->buffers.pages);
-    struct reply *reply = page == POOL_NONE ? NULL : reply_new(s);
+    if (page == POOL_NONE) {
+        stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_REPLY_NO_ROOM);
+        return;
+    }
+    struct reply *reply = reply_new(s);
     if (reply == NULL) {
-        if (page != POOL_NONE)
-            pool_give(&s->buffers.pages, page);
+        pool_give(&s->buffers.pages, page);
         return;
     }
     stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_ECHO_ANSWERED);
@@ -237,11 +239,10 @@ static bool build_segment(struct duet_stack *s, const struct reply *reply,
 static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
                           struct duet_packet *packet)
 {
-    const struct tcp_half_open *half = &s->half_open.records[reply->half_open];
-    bool same = (half->flags & TCP_HALF_OPEN_ALIVE) != 0 &&
-                memcmp(&half->tuple, &reply->tuple, sizeof half->tuple) == 0;
-    if (!same)
+    struct demux_ref ref = demux_find(s, &reply->tuple);
+    if (ref.kind != DEMUX_HALF_OPEN)
         return false;
+    const struct tcp_half_open *half = &s->half_open.records[ref.index];
     struct tcp_header header;
     half_open_syn_ack(s, half, &header);
     struct ip_packet ip = reply_ip(s, reply);

@@ -10,19 +10,20 @@
 
 /* ---- the block ---- */
 
-/* Where each part begins, from the start of the block. */
+/* Where each part begins, from the start of the block. In 64 bits: the largest configurations do not fit into the size_t of
+ * a small machine, and must not seem to. */
 struct layout {
-    size_t conns, transfers, reassemblies, indexes, pages, slots, listeners, half_open, time_wait,
+    uint64_t conns, transfers, reassemblies, indexes, pages, slots, listeners, half_open, time_wait,
         replies, trace;
-    size_t end;
+    uint64_t end;
     uint32_t index_count;
     uint32_t index_slots; /* pages that one buffer can name */
     uint32_t slot_count;
 };
 
-static size_t place(size_t *end, size_t count, size_t size, size_t alignment)
+static uint64_t place(uint64_t *end, uint64_t count, uint64_t size, uint64_t alignment)
 {
-    size_t at = (*end + alignment - 1) / alignment * alignment;
+    uint64_t at = (*end + alignment - 1) / alignment * alignment;
     *end = at + count * size;
     return at;
 }
@@ -61,7 +62,10 @@ static struct layout lay_out(const struct duet_config *config)
 
 size_t duet_stack_footprint(const struct duet_config *config)
 {
-    return config_is_valid(config) ? lay_out(config).end : 0;
+    if (!config_is_valid(config))
+        return 0;
+    uint64_t end = lay_out(config).end;
+    return end <= SIZE_MAX ? (size_t)end : 0;
 }
 
 /* ---- keys ---- */

@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "base/siphash.h"
+#include "core/age_ring.h"
 #include "core/tcp.h"
 #include "wire/icmp.h"
 
@@ -29,20 +30,15 @@ struct demux {
 
 enum { TCP_SYN_ACK_RETRIES_MAX = 7 };
 
-/* Positions run on without wrapping into the array; position % capacity is the index. */
 struct half_open_ring {
     struct tcp_half_open *records;
-    uint32_t capacity;
-    uint32_t alive;
-    uint64_t head, tail;                      /* [head, tail) may be alive */
+    struct age_ring age;
     uint64_t cursor[TCP_SYN_ACK_RETRIES_MAX]; /* first not yet retransmitted i + 1 times */
 };
 
 struct time_wait_ring {
     struct tcp_time_wait *records;
-    uint32_t capacity;
-    uint32_t alive;
-    uint64_t head, tail; /* [head, tail) may be alive */
+    struct age_ring age;
 };
 
 /* ---- answers without a connection (reply.c) ---- */
@@ -58,7 +54,6 @@ struct reply {
     uint16_t rule;
     uint8_t state; /* of the record that answers, for the trace */
     bool timestamps;
-    uint32_t half_open;    /* SYN_ACK: position in the ring */
     uint32_t page, length; /* ECHO: the message */
     uint16_t identifier, sequence;
     uint8_t ttl, dscp;

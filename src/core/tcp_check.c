@@ -201,17 +201,17 @@ static const char *check_small_lives(const struct duet_stack *s)
 {
     uint32_t half_open = 0;
     uint32_t time_wait = 0;
-    for (uint64_t at = s->half_open.head; at < s->half_open.tail; at++)
+    for (uint64_t at = s->half_open.age.head; at < s->half_open.age.tail; at++)
         half_open +=
-            (s->half_open.records[at % s->half_open.capacity].flags & TCP_HALF_OPEN_ALIVE) != 0;
-    for (uint64_t at = s->time_wait.head; at < s->time_wait.tail; at++)
+            (s->half_open.records[at % s->half_open.age.capacity].flags & TCP_HALF_OPEN_ALIVE) != 0;
+    for (uint64_t at = s->time_wait.age.head; at < s->time_wait.age.tail; at++)
         time_wait +=
-            (s->time_wait.records[at % s->time_wait.capacity].flags & TCP_TIME_WAIT_ALIVE) != 0;
-    if (half_open != s->half_open.alive ||
-        s->half_open.tail - s->half_open.head > s->half_open.capacity)
+            (s->time_wait.records[at % s->time_wait.age.capacity].flags & TCP_TIME_WAIT_ALIVE) != 0;
+    if (half_open != s->half_open.age.alive ||
+        s->half_open.age.tail - s->half_open.age.head > s->half_open.age.capacity)
         return "I-49: half-open records are miscounted";
-    if (time_wait != s->time_wait.alive ||
-        s->time_wait.tail - s->time_wait.head > s->time_wait.capacity)
+    if (time_wait != s->time_wait.age.alive ||
+        s->time_wait.age.tail - s->time_wait.age.head > s->time_wait.age.capacity)
         return "I-51: TIME-WAIT records are miscounted";
     return NULL;
 }
@@ -234,7 +234,7 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
         return "I-52: buffer indexes are miscounted";
     if (totals->pages + echo_pages(s) != s->buffers.pages.used)
         return "I-52: pages are miscounted";
-    if (totals->in_table + s->half_open.alive + s->time_wait.alive != s->demux.used)
+    if (totals->in_table + s->half_open.age.alive + s->time_wait.age.alive != s->demux.used)
         return "I-50: the table holds something that does not exist, or misses something";
     return NULL;
 }

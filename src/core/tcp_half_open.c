@@ -15,12 +15,12 @@
 
 void half_open_init(struct half_open_ring *ring, struct tcp_half_open *records, uint32_t capacity)
 {
-    *ring = (struct half_open_ring){.records = records, .capacity = capacity};
+    *ring = (struct half_open_ring){.records = records, .age = {.capacity = capacity}};
 }
 
 static struct tcp_half_open *record_at(const struct half_open_ring *ring, uint64_t position)
 {
-    return &ring->records[position % ring->capacity];
+    return &ring->records[age_ring_index(&ring->age, position)];
 }
 
 static bool is_alive(const struct tcp_half_open *half)
@@ -51,7 +51,7 @@ static void forget(struct duet_stack *s, struct tcp_half_open *half)
 {
     demux_remove(s, &half->tuple);
     half->flags = 0;
-    s->half_open.alive--;
+    s->half_open.age.alive--;
     s->counters.half_open--;
 }
 
@@ -63,31 +63,61 @@ static void back_to_listen(struct duet_stack *s, struct tcp_half_open *half, enu
 
 static void skip_dead(struct half_open_ring *ring)
 {
-    while (ring->head < ring->tail && !is_alive(record_at(ring, ring->head)))
-        ring->head++;
+    while (ring->age.head < ring->age.tail && !is_alive(record_at(ring, ring->age.head)))
+        ring->age.head++;
     for (unsigned i = 0; i < TCP_SYN_ACK_RETRIES_MAX; i++)
-        if (ring->cursor[i] < ring->head)
-            ring->cursor[i] = ring->head;
+        if (ring->cursor[i] < ring->age.head)
+            ring->cursor[i] = ring->age.head;
+}
+
+/* A record moves up over a hole. A cursor that has passed it must not meet it again. */
+static void move_up(struct duet_stack *s, uint64_t from, uint64_t to)
+{
+    struct half_open_ring *ring = &s->half_open;
+    *record_at(ring, to) = *record_at(ring, from);
+    record_at(ring, from)->flags = 0;
+    demux_replace(s, &record_at(ring, to)->tuple, DEMUX_HALF_OPEN, age_ring_index(&ring->age, to));
+    for (unsigned i = 0; i < TCP_SYN_ACK_RETRIES_MAX; i++)
+        if (ring->cursor[i] > from && ring->cursor[i] <= to)
+            ring->cursor[i] = to + 1;
+}
+
+static void sweep(struct duet_stack *s)
+{
+    struct half_open_ring *ring = &s->half_open;
+    uint64_t from;
+    age_ring_sweep_begin(&ring->age);
+    for (unsigned i = 0; i < AGE_RING_SWEEP_STEPS && age_ring_sweep_next(&ring->age, &from); i++) {
+        if (!is_alive(record_at(ring, from)))
+            continue;
+        uint64_t to = age_ring_sweep_keep(&ring->age);
+        if (to != from)
+            move_up(s, from, to);
+    }
 }
 
 void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
                     const struct tcp_segment *seg, struct seq iss, enum duet_state from)
 {
     struct half_open_ring *ring = &s->half_open;
+    half_open_expire(s);
+    sweep(s);
     skip_dead(ring);
-    if (ring->tail - ring->head == ring->capacity) {
-        back_to_listen(s, record_at(ring, ring->head), TCP_RULE_HALF_OPEN_RECYCLED);
+    if (age_ring_is_full(&ring->age)) {
+        back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_RECYCLED);
         skip_dead(ring);
     }
-    uint32_t index = (uint32_t)(ring->tail % ring->capacity);
-    struct tcp_half_open *half = record_at(ring, ring->tail++);
+    int64_t created_us = (s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
+    uint64_t position = age_ring_append(&ring->age, created_us);
+    uint32_t index = age_ring_index(&ring->age, position);
+    struct tcp_half_open *half = record_at(ring, position);
     const struct tcp_options *options = seg->options;
     *half = (struct tcp_half_open){
         .tuple = *tuple,
         .iss = iss,
         .irs = seg->seq,
         .ts_recent = options->tsval,
-        .created_us = (uint32_t)((s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND),
+        .created_us = (uint32_t)created_us,
         .peer_mss = options->mss,
         .peer_scale = (uint8_t)(min_u32(options->window_scale, 14) & 15),
         .flags = TCP_HALF_OPEN_ALIVE,
@@ -101,7 +131,6 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
     if ((options->present & DUET_TRACE_WINDOW_SCALE) != 0 && s->config.window_scaling)
         half->flags |= TCP_HALF_OPEN_SCALING;
 
-    ring->alive++;
     s->counters.half_open++;
     demux_add(s, tuple, DEMUX_HALF_OPEN, index);
     tcp_record_edge(s, tuple, from, DUET_SYN_RECEIVED, TCP_RULE_LISTEN_SYN);
@@ -292,17 +321,15 @@ static duet_time age_of(const struct duet_stack *s, unsigned i)
     return s->config.rto_initial * ((INT64_C(2) << i) - 1);
 }
 
-/* The clock of the record has 32 bits of microseconds: more than an hour, for lives of minutes. */
 static duet_time due_at(const struct duet_stack *s, const struct tcp_half_open *half, unsigned i)
 {
-    int32_t age_us = (int32_t)((uint32_t)(s->now / DUET_MICROSECOND) - half->created_us);
-    duet_time created = (s->now / DUET_MICROSECOND - age_us) * DUET_MICROSECOND;
-    return created + age_of(s, i);
+    int64_t created_us = age_ring_clock(&s->half_open.age, half->created_us);
+    return created_us * DUET_MICROSECOND + age_of(s, i);
 }
 
 static void skip_dead_cursor(struct half_open_ring *ring, unsigned i)
 {
-    while (ring->cursor[i] < ring->tail && !is_alive(record_at(ring, ring->cursor[i])))
+    while (ring->cursor[i] < ring->age.tail && !is_alive(record_at(ring, ring->cursor[i])))
         ring->cursor[i]++;
 }
 
@@ -310,15 +337,15 @@ duet_time half_open_deadline(const struct duet_stack *s)
 {
     const struct half_open_ring *ring = &s->half_open;
     duet_time earliest = DUET_NEVER;
-    if (ring->alive == 0)
+    if (ring->age.alive == 0)
         return earliest;
     for (unsigned i = 0; i < s->config.syn_ack_retries; i++) {
-        if (ring->cursor[i] == ring->tail)
+        if (ring->cursor[i] == ring->age.tail)
             continue;
         duet_time due = due_at(s, record_at(ring, ring->cursor[i]), i);
         earliest = due < earliest ? due : earliest;
     }
-    duet_time gone = due_at(s, record_at(ring, ring->head), s->config.syn_ack_retries);
+    duet_time gone = due_at(s, record_at(ring, ring->age.head), s->config.syn_ack_retries);
     return gone < earliest ? gone : earliest;
 }
 
@@ -338,14 +365,14 @@ void half_open_expire(struct duet_stack *s)
 {
     struct half_open_ring *ring = &s->half_open;
     skip_dead(ring);
-    while (ring->head < ring->tail &&
-           due_at(s, record_at(ring, ring->head), s->config.syn_ack_retries) <= s->now) {
-        back_to_listen(s, record_at(ring, ring->head), TCP_RULE_HALF_OPEN_TIMEOUT);
+    while (ring->age.head < ring->age.tail &&
+           due_at(s, record_at(ring, ring->age.head), s->config.syn_ack_retries) <= s->now) {
+        back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_TIMEOUT);
         skip_dead(ring);
     }
     for (unsigned i = 0; i < s->config.syn_ack_retries; i++) {
         skip_dead_cursor(ring, i);
-        while (ring->cursor[i] < ring->tail &&
+        while (ring->cursor[i] < ring->age.tail &&
                due_at(s, record_at(ring, ring->cursor[i]), i) <= s->now) {
             repeat_if_due(s, record_at(ring, ring->cursor[i]++));
             skip_dead_cursor(ring, i);
@@ -357,7 +384,7 @@ uint32_t half_open_count(const struct duet_stack *s, const struct tcp_listener *
 {
     const struct half_open_ring *ring = &s->half_open;
     uint32_t count = 0;
-    for (uint64_t at = ring->head; at < ring->tail; at++)
+    for (uint64_t at = ring->age.head; at < ring->age.tail; at++)
         count += is_alive(record_at(ring, at)) && listener_of(s, record_at(ring, at)) == listener;
     return count;
 }
@@ -366,7 +393,7 @@ uint32_t half_open_count(const struct duet_stack *s, const struct tcp_listener *
 void half_open_drop_listener(struct duet_stack *s, const struct tcp_listener *listener)
 {
     struct half_open_ring *ring = &s->half_open;
-    for (uint64_t at = ring->head; at < ring->tail; at++) {
+    for (uint64_t at = ring->age.head; at < ring->age.tail; at++) {
         struct tcp_half_open *half = record_at(ring, at);
         if (!is_alive(half) || listener_of(s, half) != listener)
             continue;

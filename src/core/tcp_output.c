@@ -342,6 +342,7 @@ static void start_persist(struct duet_stack *s, struct tcp_conn *c)
     tcp_timer_restart(s, c, DUET_TIMER_PERSIST);
     if (c->snd.wnd > 0) /* the override of silly-window avoidance: 0.1 to 1 s */
         t->deadline = s->now + 200 * DUET_MILLISECOND;
+    count_rule(s, TCP_RULE_WINDOW_CLOSED);
     trace_timer(s, c, DUET_TIMER_PERSIST, DUET_TIMER_STARTED, 0, t->deadline,
                 TCP_RULE_WINDOW_CLOSED);
 }

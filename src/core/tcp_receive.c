@@ -7,7 +7,8 @@
  *         | can be read   |        RCV.WND            | refused
  *
  * Text beyond a hole is written to its place in the buffer at once; only its range is kept beside
- * it. The right edge never moves left (SHLD-14) and moves right only in useful steps (MUST-39).
+ * it. The right edge never moves left (SHLD-14) and moves right only in useful steps (MUST-39);
+ * what the scaled field says may lie below it by less than one unit (RFC 7323, 2.4), what was promised is kept.
  */
 #include "base/bytes.h"
 #include "base/check.h"

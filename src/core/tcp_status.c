@@ -122,7 +122,7 @@ static bool conn_status(const struct duet_stack *s, uint32_t index, struct duet_
 static bool half_open_status(const struct duet_stack *s, uint32_t index, struct duet_status *status)
 {
     const struct tcp_half_open *half = &s->half_open.records[index];
-    if (index >= s->half_open.tail || (half->flags & TCP_HALF_OPEN_ALIVE) == 0)
+    if (index >= s->half_open.age.tail || (half->flags & TCP_HALF_OPEN_ALIVE) == 0)
         return false;
     *status = status_of_tuple(&half->tuple, DUET_SYN_RECEIVED);
     status->iss = half->iss.raw;
@@ -133,7 +133,7 @@ static bool half_open_status(const struct duet_stack *s, uint32_t index, struct 
 static bool time_wait_status(const struct duet_stack *s, uint32_t index, struct duet_status *status)
 {
     const struct tcp_time_wait *record = &s->time_wait.records[index];
-    if (index >= s->time_wait.tail || (record->flags & TCP_TIME_WAIT_ALIVE) == 0)
+    if (index >= s->time_wait.age.tail || (record->flags & TCP_TIME_WAIT_ALIVE) == 0)
         return false;
     *status = status_of_tuple(&record->tuple, DUET_TIME_WAIT);
     status->snd_nxt = record->snd_nxt.raw;

@@ -13,12 +13,12 @@
 
 void time_wait_init(struct time_wait_ring *ring, struct tcp_time_wait *records, uint32_t capacity)
 {
-    *ring = (struct time_wait_ring){.records = records, .capacity = capacity};
+    *ring = (struct time_wait_ring){.records = records, .age = {.capacity = capacity}};
 }
 
 static struct tcp_time_wait *record_at(const struct time_wait_ring *ring, uint64_t position)
 {
-    return &ring->records[position % ring->capacity];
+    return &ring->records[age_ring_index(&ring->age, position)];
 }
 
 static bool is_alive(const struct tcp_time_wait *record)
@@ -26,24 +26,22 @@ static bool is_alive(const struct tcp_time_wait *record)
     return (record->flags & TCP_TIME_WAIT_ALIVE) != 0;
 }
 
-/* When a record expires, from the 32 bits of microseconds that it keeps. */
 static duet_time expiry_of(const struct duet_stack *s, const struct tcp_time_wait *record)
 {
-    int32_t left_us = (int32_t)(record->expires_us - (uint32_t)(s->now / DUET_MICROSECOND));
-    return (s->now / DUET_MICROSECOND + left_us) * DUET_MICROSECOND;
+    return age_ring_clock(&s->time_wait.age, record->expires_us) * DUET_MICROSECOND;
 }
 
 static void skip_dead(struct time_wait_ring *ring)
 {
-    while (ring->head < ring->tail && !is_alive(record_at(ring, ring->head)))
-        ring->head++;
+    while (ring->age.head < ring->age.tail && !is_alive(record_at(ring, ring->age.head)))
+        ring->age.head++;
 }
 
 static void forget(struct duet_stack *s, struct tcp_time_wait *record)
 {
     demux_remove(s, &record->tuple);
     record->flags = 0;
-    s->time_wait.alive--;
+    s->time_wait.age.alive--;
     s->counters.time_wait--;
 }
 
@@ -53,28 +51,47 @@ static void end(struct duet_stack *s, struct tcp_time_wait *record, enum tcp_rul
     forget(s, record);
 }
 
+static void sweep(struct duet_stack *s)
+{
+    struct time_wait_ring *ring = &s->time_wait;
+    uint64_t from;
+    age_ring_sweep_begin(&ring->age);
+    for (unsigned i = 0; i < AGE_RING_SWEEP_STEPS && age_ring_sweep_next(&ring->age, &from); i++) {
+        struct tcp_time_wait *record = record_at(ring, from);
+        if (!is_alive(record))
+            continue;
+        uint64_t to = age_ring_sweep_keep(&ring->age);
+        if (to == from)
+            continue;
+        *record_at(ring, to) = *record;
+        record->flags = 0;
+        demux_replace(s, &record_at(ring, to)->tuple, DEMUX_TIME_WAIT,
+                      age_ring_index(&ring->age, to));
+    }
+}
+
 /* Puts a record at the end of the ring, to expire at the given time but not before those in front
  * of it. Returns its index. */
 static uint32_t append(struct duet_stack *s, const struct tcp_time_wait *record, duet_time expiry)
 {
     struct time_wait_ring *ring = &s->time_wait;
+    time_wait_expire(s);
+    sweep(s);
     skip_dead(ring);
-    if (ring->tail - ring->head == ring->capacity) {
-        end(s, record_at(ring, ring->head), TCP_RULE_TIME_WAIT_RECYCLED);
+    if (age_ring_is_full(&ring->age)) {
+        end(s, record_at(ring, ring->age.head), TCP_RULE_TIME_WAIT_RECYCLED);
         skip_dead(ring);
     }
-    if (ring->tail > ring->head) {
-        duet_time last = expiry_of(s, record_at(ring, ring->tail - 1));
-        expiry = expiry < last ? last : expiry;
-    }
-    uint32_t index = (uint32_t)(ring->tail % ring->capacity);
-    struct tcp_time_wait *to = record_at(ring, ring->tail++);
+    int64_t expires_us = (expiry + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
+    if (ring->age.alive > 0 && expires_us < ring->age.newest_us)
+        expires_us = ring->age.newest_us;
+    uint64_t position = age_ring_append(&ring->age, expires_us);
+    struct tcp_time_wait *to = record_at(ring, position);
     *to = *record;
-    to->expires_us = (uint32_t)((expiry + DUET_MICROSECOND - 1) / DUET_MICROSECOND);
+    to->expires_us = (uint32_t)expires_us;
     to->flags = (record->flags | (unsigned)TCP_TIME_WAIT_ALIVE) & 15u;
-    ring->alive++;
     s->counters.time_wait++;
-    return index;
+    return age_ring_index(&ring->age, position);
 }
 
 static struct tcp_time_wait record_of(const struct tcp_conn *c)
@@ -95,9 +112,9 @@ static struct tcp_time_wait record_of(const struct tcp_conn *c)
 bool time_wait_has_place(const struct duet_stack *s, duet_time expiry)
 {
     const struct time_wait_ring *ring = &s->time_wait;
-    if (ring->alive == 0)
+    if (ring->age.alive == 0)
         return true;
-    return expiry_of(s, record_at(ring, ring->tail - 1)) <= expiry + DUET_SECOND;
+    return ring->age.newest_us * DUET_MICROSECOND <= expiry + DUET_SECOND;
 }
 
 /* The connection's entry of the table now leads to a record of its own. */
@@ -173,9 +190,10 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
         seq_eq(seq_add(seg->seq, seg->len), record->rcv_nxt))
         return (struct judgement){RESTART, TCP_RULE_TIME_WAIT_FIN_REPEATED};
     uint32_t window = max_u32((uint32_t)record->window << record->scale, 1);
+    uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
     bool is_acceptable =
         seq_in_window(seg->seq, record->rcv_nxt, window) ||
-        (seg->len > 0 && seq_in_window(seq_add(seg->seq, seg->len - 1), record->rcv_nxt, window));
+        (len > 0 && seq_in_window(seq_add(seg->seq, len - 1), record->rcv_nxt, window));
     /* Second, RST. */
     if (seg->has_rst)
         return judge_rst(s, record, seg, is_acceptable);
@@ -258,11 +276,8 @@ void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
     case RESTART:
         stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
         answer(s, &copy, judgement.rule);
-        record->flags = 0;
-        s->time_wait.alive--;
-        s->counters.time_wait--;
-        demux_replace(s, &copy.tuple, DEMUX_TIME_WAIT,
-                      append(s, &copy, s->now + 2 * s->config.msl));
+        forget(s, record);
+        demux_add(s, &copy.tuple, DEMUX_TIME_WAIT, append(s, &copy, s->now + 2 * s->config.msl));
         return;
     case DELETE:
         end(s, record, judgement.rule);
@@ -317,15 +332,16 @@ void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp
 duet_time time_wait_deadline(const struct duet_stack *s)
 {
     const struct time_wait_ring *ring = &s->time_wait;
-    return ring->alive == 0 ? DUET_NEVER : expiry_of(s, record_at(ring, ring->head));
+    return ring->age.alive == 0 ? DUET_NEVER : expiry_of(s, record_at(ring, ring->age.head));
 }
 
 void time_wait_expire(struct duet_stack *s)
 {
     struct time_wait_ring *ring = &s->time_wait;
     skip_dead(ring);
-    while (ring->head < ring->tail && expiry_of(s, record_at(ring, ring->head)) <= s->now) {
-        end(s, record_at(ring, ring->head), TCP_RULE_TIME_WAIT_EXPIRED);
+    while (ring->age.head < ring->age.tail &&
+           expiry_of(s, record_at(ring, ring->age.head)) <= s->now) {
+        end(s, record_at(ring, ring->age.head), TCP_RULE_TIME_WAIT_EXPIRED);
         skip_dead(ring);
     }
 }

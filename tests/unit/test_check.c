@@ -144,11 +144,11 @@ static void in_state_listen(struct subject *x)
 }
 static void half_open_miscounted(struct subject *x)
 {
-    x->rig.stack->half_open.alive++;
+    x->rig.stack->half_open.age.alive++;
 }
 static void time_wait_miscounted(struct subject *x)
 {
-    x->rig.stack->time_wait.alive++;
+    x->rig.stack->time_wait.age.alive++;
 }
 static void page_lost(struct subject *x)
 {

@@ -142,7 +142,7 @@ static void half_open_records(void **state)
     }
     expect_nothing_borrowed("half-open", rig);
     EXPECT_EQUAL("no connection", rig->stack->conns.used, 0);
-    EXPECT_EQUAL("all there", rig->stack->half_open.alive, CONNECTIONS);
+    EXPECT_EQUAL("all there", rig->stack->half_open.age.alive, CONNECTIONS);
     rig_end(rig);
     free(rig);
 }
@@ -166,7 +166,7 @@ static void time_wait_records(void **state)
         EXPECT_EQUAL("the connection is gone", rig->stack->conns.used, 0);
         expect_nothing_borrowed("TIME-WAIT", rig);
     }
-    EXPECT_EQUAL("all there", rig->stack->time_wait.alive, CONNECTIONS);
+    EXPECT_EQUAL("all there", rig->stack->time_wait.age.alive, CONNECTIONS);
     rig_end(rig);
     free(rig);
 }
