@@ -171,6 +171,9 @@ bool expression_address(const struct expression *expression, struct duet_socket_
         const char *name = i->kind == EXPRESSION_FIELD ? i->text : "";
         const struct expression *value = i->kind == EXPRESSION_FIELD ? i->items : i;
         int64_t number = 0;
+        if (expression_is_any(value)) {
+            continue;
+        }
         if (strstr(name, "family") != NULL) {
             if (!expression_number(value, family)) {
                 return false;
