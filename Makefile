@@ -7,6 +7,8 @@
 #   make test     builds with sanitizers and without, runs everything; last line: N passed, N failed
 #   make check    format and static analysis
 #   make docs     regenerates the generated pages of docs/
+#   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
+#                 results.tsv beside it, and regenerates docs/
 #   make install  to PREFIX (default /usr/local), below DESTDIR if that is set
 #   make clean    removes build/
 
@@ -16,7 +18,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test check docs install clean
+.PHONY: all demo test check docs conformance install clean
 
 all:
 	@tests/repo/need.sh build
@@ -37,6 +39,11 @@ check:
 docs:
 	@tests/repo/need.sh docs
 	@python3 tools/gen/docs.py
+
+conformance:
+	@tests/repo/need.sh conformance
+	@python3 tests/conformance/results.py --jobs $(JOBS); status=$$?; \
+	    python3 tools/gen/docs.py && exit $$status
 
 install: all
 	@cmake --install $(BUILD)

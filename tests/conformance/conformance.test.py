@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The statement of conformance holds: rfc9293.tsv says of each numbered requirement of RFC 9293 which rules
 and functions keep it and which tests show it, and all of these exist; each row of the state machine's
-transition table is shown by a timeline or excused in tests/lifecycle/not_shown.tsv.
+transition table is shown by a timeline or excused in tests/lifecycle/not_shown.tsv. results.tsv holds what
+`make conformance` found when it ran these tests: all of them as they are named now, and none failed.
 
 What a timeline shows stands in it: a comment line "shows: F1-20, MUST-11, 5961-3". ids.tsv knows all ids:
 those of the transitions, of RFC 9293, of the other RFCs, and the corner cases C1 to C15.
@@ -10,28 +11,25 @@ those of the transitions, of RFC 9293, of the other RFCs, and the corner cases C
 A requirement is "kept", or by choice or nature something else; a MUST that is not kept is "declined" and
 says why.
 """
+import os
 import pathlib
 import re
 import sys
 import tempfile
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(SOURCE / "tests/repo"))
-import tap  # noqa: E402 (found through the line above)
+sys.path[:0] = [str(SOURCE / folder) for folder in ("tests/repo", "tests/conformance", "tools/gen")]
+import results  # noqa: E402 (found through the line above)
+import statement  # noqa: E402
+import tap  # noqa: E402
+from statement import table, words  # noqa: E402
 
 SHOWS = re.compile(r"^\s*(?://|#)\s*shows:\s*(.*?)\s*$", re.MULTILINE)
+PREFIX = {"MUST": "MUST", "MUST NOT": "MUST", "SHOULD": "SHLD", "SHOULD NOT": "SHLD", "MAY": "MAY",
+          "RECOMMENDED": "REC"}
+AGAIN = "run make conformance"
 STATUS = {"kept", "declined", "not offered", "not applicable", "application"}
 NEEDS_NOTE = STATUS - {"kept"}
-
-
-def table(path):
-    """The rows of a file with tabs below its head, as dictionaries."""
-    head, *rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
-    return [dict(zip(head, row + [""] * (len(head) - len(row)))) for row in rows]
-
-
-def words(cell):
-    return [word.strip() for word in cell.split(",") if word.strip()]
 
 
 class Tree:
@@ -42,6 +40,9 @@ class Tree:
         folder = root / "tests/conformance"
         self.ids = {row["id"]: row["table"] for row in table(folder / "ids.tsv")}
         self.rows = table(folder / "rfc9293.tsv")
+        self.answers = statement.answers(folder)
+        self.requirements = statement.requirements(folder)
+        self.results = statement.results(folder)
         excuses = root / "tests/lifecycle/not_shown.tsv"
         self.excuses = {row["id"]: row["reason"] for row in table(excuses)}
         rules = (root / "src/core/tcp_rules.def").read_text(encoding="utf-8")
@@ -106,11 +107,54 @@ def row_problems(tree, row):
 
 def statement_problems(tree):
     found = [problem for row in tree.rows for problem in row_problems(tree, row)]
-    stated = [row["id"] for row in tree.rows]
+    return found + coverage_problems(tree, [row["id"] for row in tree.rows], "the statement")
+
+
+def coverage_problems(tree, stated, where):
+    """What keeps a list from having each requirement of RFC 9293 once and nothing else."""
     wanted = tree.of_table("rfc9293")
-    found += [f"{i}: stands twice" for i in sorted(set(stated)) if stated.count(i) > 1]
-    found += [f"{i}: not in the statement" for i in wanted if i not in stated]
-    found += [f"{i}: no requirement of RFC 9293" for i in stated if i not in wanted]
+    found = [f"{i}: stands twice in {where}" for i in sorted(set(stated)) if stated.count(i) > 1]
+    found += [f"{i}: not in {where}" for i in wanted if i not in stated]
+    found += [f"{i}: in {where}, but no requirement of RFC 9293" for i in stated if i not in wanted]
+    return found
+
+
+def requirement_problems(tree):
+    found = coverage_problems(tree, [row.id for row in tree.requirements], "requirements.tsv")
+    for row in tree.requirements:
+        if PREFIX.get(row.level) != row.id.split("-")[0]:
+            found.append(f"{row.id}: its level is not '{row.level}'")
+        if not all(row):
+            found.append(f"{row.id}: an empty field")
+    return found
+
+
+def result_problems(tree):
+    """What is wrong with the last run, and why it may not be that of the tests as they are named now."""
+    found = coverage_problems(tree, [result.id for result in tree.results], "results.tsv")
+    answers = {answer.id: answer for answer in tree.answers}
+    for result in tree.results:
+        answer = answers.get(result.id)
+        if answer is None:
+            continue
+        if result.mapping != statement.fingerprint(answer.tests):
+            found.append(f"{result.id}: has other tests than in the last run")
+        elif result.passed + result.failed + result.skipped != len(answer.tests):
+            found.append(f"{result.id}: not as many results as tests")
+        if result.failed:
+            found.append(f"{result.id}: {result.failed} of its tests failed in the last run")
+        elif answer.status == "kept" and not result.passed:
+            found.append(f"{result.id}: kept, and no test of it has passed")
+    return [f"{problem}: {AGAIN}" for problem in found]
+
+
+def rerun_problems(tree, build):
+    """Where results.tsv differs from what a run gives now."""
+    verdicts = results.run_all(tree.answers, build)
+    found = [f"{test}: {verdict}" for test, verdict in verdicts.items() if verdict == "failed"]
+    last = {result.id: result for result in tree.results}
+    found += [f"{now.id}: other results than in the last run: {AGAIN}"
+              for now in results.count(tree.answers, verdicts) if now != last.get(now.id)]
     return found
 
 
@@ -158,10 +202,15 @@ GOOD = {
     "tests/lifecycle/not_shown.tsv": "id\treason\nES-16\tno compartments\n",
     "tests/lifecycle/reset/exact.pkt": "// A reset.\n// shows: ES-15, MUST-12\n0 pause() = 0\n",
     "tests/conformance/ids.tsv": "id\ttable\nES-15\ttransitions\nES-16\ttransitions\nMUST-12\trfc9293\n",
+    "tests/conformance/requirements.tsv": "id\tlevel\tsection\tarea\trequirement\n"
+                                          "MUST-12\tMUST\t3.6\tUser calls\tTell FIN from RST.\n",
     "tests/conformance/rfc9293.tsv": "id\tstatus\trules\tfunctions\ttests\tnote\n"
                                      "MUST-12\tkept\tRST_EXACT\tsrc/core/tcp.c:second_check_rst\t"
                                      "tests/unit/test_rst.c:resets, tests/lifecycle/reset/exact.pkt\t\n",
 }
+TESTS = "tests/unit/test_rst.c:resets, tests/lifecycle/reset/exact.pkt"
+GOOD["tests/conformance/results.tsv"] = ("id\tpassed\tfailed\tskipped\tmapping\n"
+                                         f"MUST-12\t2\t0\t0\t{statement.fingerprint(words(TESTS))}\n")
 
 
 def planted(problems, name=None, old="", new=""):
@@ -175,9 +224,10 @@ def planted(problems, name=None, old="", new=""):
 
 
 def check_planted(test):
-    statement, script = "tests/conformance/rfc9293.tsv", "tests/lifecycle/reset/exact.pkt"
+    answers, script = "tests/conformance/rfc9293.tsv", "tests/lifecycle/reset/exact.pkt"
     excuses = "tests/lifecycle/not_shown.tsv"
-    for problems in (statement_problems, timeline_problems, transition_problems):
+    for problems in (statement_problems, requirement_problems, result_problems, timeline_problems,
+                     transition_problems):
         test.clean(f"a good tree has no {problems.__name__}", planted(problems))
     for what, old, new, word in (
             ("a rule that does not exist", "RST_EXACT", "RST_NEAR", "no such rule"),
@@ -188,9 +238,8 @@ def check_planted(test):
             ("a MUST that is declined in silence", "kept", "declined", "no reason"),
             ("a MUST that is not applicable", "kept", "not applicable", "kept or declined"),
             ("a requirement left out", "MUST-12", "MUST-99", "not in the statement")):
-        test.found(what, planted(statement_problems, statement, old, new), word)
-    tests = "tests/unit/test_rst.c:resets, tests/lifecycle/reset/exact.pkt"
-    test.found("a MUST without a test", planted(statement_problems, statement, tests, ""), "no test")
+        test.found(what, planted(statement_problems, answers, old, new), word)
+    test.found("a MUST without a test", planted(statement_problems, answers, TESTS, ""), "no test")
     test.found("a timeline that shows something else",
                planted(statement_problems, script, ", MUST-12", ""), "does not show it")
     test.found("a function that is only declared",
@@ -207,11 +256,48 @@ def check_planted(test):
                "as if it were not")
 
 
+def check_planted_results(test):
+    """The same for requirements.tsv and results.tsv."""
+    folder = "tests/conformance/"
+    for what, name, old, new, word in (
+            ("a requirement without words", "requirements.tsv", "MUST-12", "MUST-13", "MUST-12: not in"),
+            ("a level that is not that of the id", "requirements.tsv", "\tMUST\t", "\tMAY\t", "level"),
+            ("a requirement without a section", "requirements.tsv", "3.6", "", "empty field")):
+        test.found(what, planted(requirement_problems, folder + name, old, new), word)
+    for what, name, old, new, word in (
+            ("a test that joined after the last run", "rfc9293.tsv", "resets,", "resets, a.pkt,",
+             f"has other tests than in the last run: {AGAIN}"),
+            ("a test changed for another after the last run", "rfc9293.tsv", "exact.pkt", "near.pkt",
+             f"has other tests than in the last run: {AGAIN}"),
+            ("a requirement that was not run", "results.tsv", "MUST-12", "MUST-13",
+             f"MUST-12: not in results.tsv: {AGAIN}"),
+            ("a result of what is no requirement", "results.tsv", "MUST-12", "MUST-13",
+             "MUST-13: in results.tsv, but no requirement"),
+            ("a test that failed", "results.tsv", "\t2\t0\t0", "\t1\t1\t0", "1 of its tests failed"),
+            ("results that were lost", "results.tsv", "\t2\t0\t0", "\t1\t0\t0", "not as many results"),
+            ("nothing but skipped tests", "results.tsv", "\t2\t0\t0", "\t0\t0\t2", "no test of it has")):
+        test.found(what, planted(result_problems, folder + name, old, new), word)
+    with tempfile.TemporaryDirectory() as build:
+        test.found("a program that is not there", planted(lambda tree: rerun_problems(
+            tree, pathlib.Path(build))), f"other results than in the last run: {AGAIN}")
+    test.check("planted violation: a case that fails beside one that is skipped", results.cases(
+        1, "ok 1 - a\nnot ok 2 - b\nnot ok 3 # SKIP c\n") == {"a": "passed", "b": "failed", "c": "skipped"})
+    test.check("planted violation: a program whose status no case explains",
+               results.cases(1, "ok 1 - a\nok 2 - b\n") == {"a": "failed", "b": "failed"})
+
+
 def main():
     test = tap.Tap()
     tree = Tree(SOURCE)
     test.clean("RFC 9293: rules, functions and tests of every requirement exist",
                statement_problems(tree))
+    test.clean("each requirement of RFC 9293 has its words", requirement_problems(tree))
+    test.clean("results.tsv is of the tests as they are named, and none failed", result_problems(tree))
+    if "DUET_BUILD" in os.environ:
+        test.clean("a run now gives what results.tsv holds",
+                   rerun_problems(tree, pathlib.Path(os.environ["DUET_BUILD"])))
+    else:
+        test.skip("a run now gives what results.tsv holds", "DUET_BUILD names no build")
     test.clean("each timeline shows something that ids.tsv knows", timeline_problems(tree))
     test.clean("each transition and corner case is shown, or excused with a reason",
                transition_problems(tree))
@@ -221,6 +307,7 @@ def main():
     else:
         test.skip("ids.tsv has the ids of the tables", "the tables are not beside this tree")
     check_planted(test)
+    check_planted_results(test)
     test.finish()
 
 

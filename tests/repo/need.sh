@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# need.sh build|test|check|docs: sees to it that what a make target needs is there.
+# need.sh build|test|check|docs|conformance: sees to it that what a make target needs is there.
 #
 # Each need is probed by using it, not by asking for a package: a compiler compiles, a library links.
 # What is missing is installed with apt-get where that is possible without a question (root, or sudo
@@ -61,6 +61,7 @@ packages() {
 case ${1:-} in
 build) needs="c-compiler make cmake" ;;
 docs) needs="python3" ;;
+conformance) needs="gcc gcc-sanitizers make cmake cmocka python3" ;;
 check) needs="gcc clang make cmake cmocka git clang-format clang-tidy cppcheck" ;;
 test)
     # clang before clang-sanitizers: the name of the runtime's package holds clang's version.
@@ -68,7 +69,7 @@ test)
            tshark clang-format clang-tidy cppcheck"
     ;;
 *)
-    echo "usage: need.sh build|test|check|docs" >&2
+    echo "usage: need.sh build|test|check|docs|conformance" >&2
     exit 2
     ;;
 esac

@@ -5,23 +5,27 @@ import argparse
 import pathlib
 import sys
 
+import conformance_part
 import definitions
 import rfc_page
+import statement
 import states_svg
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 
-def pages(core):
+def pages(core, conformance):
     """What each generated file should hold: {name: text}."""
     rules = definitions.rules(core)
     edges = definitions.edges(core)
-    return {"RFC.md": rfc_page.make(rules, edges), "STATES.svg": states_svg.make(edges)}
+    part = conformance_part.make(statement.requirements(conformance), statement.answers(conformance),
+                                 statement.results(conformance))
+    return {"RFC.md": rfc_page.make(rules, edges, part), "STATES.svg": states_svg.make(edges)}
 
 
-def stale(core, docs):
+def stale(core, conformance, docs):
     """Names of the files that differ from what they should hold."""
-    return [name for name, text in pages(core).items()
+    return [name for name, text in pages(core, conformance).items()
             if not (docs / name).is_file() or (docs / name).read_text(encoding="utf-8") != text]
 
 
@@ -30,16 +34,18 @@ def main():
     parser.add_argument("--check", action="store_true", help="write nothing, fail if one is not fresh")
     parser.add_argument("--core", type=pathlib.Path, default=SOURCE / "src/core",
                         help="folder of the .def files")
+    parser.add_argument("--conformance", type=pathlib.Path, default=SOURCE / "tests/conformance",
+                        help="folder of the statement of conformance")
     parser.add_argument("--docs", type=pathlib.Path, default=SOURCE / "docs", help="folder to write to")
     arguments = parser.parse_args()
     try:
         if arguments.check:
-            names = stale(arguments.core, arguments.docs)
+            names = stale(arguments.core, arguments.conformance, arguments.docs)
             for name in names:
                 print(f"{name} is not fresh: run make docs", file=sys.stderr)
             return 1 if names else 0
         arguments.docs.mkdir(parents=True, exist_ok=True)
-        for name, text in pages(arguments.core).items():
+        for name, text in pages(arguments.core, arguments.conformance).items():
             (arguments.docs / name).write_text(text, encoding="utf-8")
             print(arguments.docs / name)
         return 0
