@@ -401,6 +401,34 @@ void rig_say(struct rig *rig, const struct rig_conn *conn, uint16_t flags, uint3
     rig_input(rig, &conn->tuple, &segment);
 }
 
+void rig_take_events(struct rig *rig)
+{
+    struct duet_event event;
+    while (duet_next_event(rig->stack, &event))
+        continue;
+}
+
+struct rig_conn rig_time_wait(struct rig *rig, struct tcp_tuple tuple, enum rig_holder holder,
+                              const struct rig_segment *offer)
+{
+    struct rig_conn conn = {.tuple = tuple};
+    struct rig_segment last;
+    rig_connect(rig, &conn, offer);
+    const int error = holder == USER ? duet_shutdown(rig->stack, rig->now, conn.handle)
+                                     : duet_close(rig->stack, rig->now, conn.handle);
+    assert_int_equal(error, DUET_OK);
+    assert_int_equal(rig_drain(rig), 1);
+    conn.ack++;
+    rig_say(rig, &conn, DUET_FIN, 0, NULL, 0);
+    conn.seq++;
+    assert_true(rig_output(rig, NULL, &last));
+    assert_int_equal(last.flags, DUET_ACK);
+    assert_int_equal(last.ack, conn.seq);
+    rig_silence("the last ACK", rig);
+    rig_take_events(rig);
+    return conn;
+}
+
 struct duet_status rig_status(const struct rig *rig, const struct rig_conn *conn)
 {
     struct duet_status status;

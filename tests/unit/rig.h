@@ -95,6 +95,13 @@ void rig_connect(struct rig *rig, struct rig_conn *conn, const struct rig_segmen
 /* A segment of the remote end at seq + offset with the ACK bit and flags; nothing is advanced. */
 void rig_say(struct rig *rig, const struct rig_conn *conn, uint16_t flags, uint32_t offset,
              const void *text, uint32_t length);
+/* A connection of its own that the stack closes first, up to TIME-WAIT; conn->seq and conn->ack are
+ * then RCV.NXT and SND.NXT. NOBODY: duet_close, a small record is left; USER: duet_shutdown, the
+ * handle lives. */
+enum rig_holder { NOBODY, USER };
+struct rig_conn rig_time_wait(struct rig *rig, struct tcp_tuple tuple, enum rig_holder holder,
+                              const struct rig_segment *offer);
+void rig_take_events(struct rig *rig); /* and forgets them */
 struct duet_status rig_status(const struct rig *rig, const struct rig_conn *conn);
 /* duet_send of all of it. */
 void rig_write(struct rig *rig, const struct rig_conn *conn, const void *bytes, uint32_t size);
