@@ -128,14 +128,16 @@ struct duet_config {
     uint32_t trace_events;   /* events kept until duet_next_trace takes them; 0: no trace */
 
     /* Times. Each says what the RFC allows and what is chosen. */
-    duet_time msl;            /* 9293 3.4.2: 2 min, at most 15 min; TIME-WAIT lasts twice this */
-    duet_time rto_initial;    /* 6298 2.1: 1 s */
-    duet_time rto_min;        /* 6298 2.4: SHOULD 1 s; 200 ms as deployed stacks do */
-    duet_time rto_max;        /* 6298 2.5: at least 60 s; 120 s, at most 500 s */
-    duet_time delayed_ack;    /* 9293 3.8.6.3: below 500 ms; 40 ms */
-    duet_time user_timeout;   /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
-    duet_time syn_timeout;    /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
-    duet_time keepalive_idle; /* 9293 MUST-28: >= 2 h; 2 h */
+    duet_time msl;         /* 9293 3.4.2: 2 min, at most 15 min; TIME-WAIT lasts twice this */
+    duet_time rto_initial; /* 6298 2.1: 1 s */
+    duet_time rto_min;     /* 6298 2.4: SHOULD 1 s; 200 ms as deployed stacks do */
+    duet_time rto_max;     /* 6298 2.5: at least 60 s; 120 s, at most 500 s */
+    duet_time
+        rttvar_min; /* floor of the term 4*RTTVAR of the RTO; 0: none, 200 ms as Linux has it */
+    duet_time delayed_ack;         /* 9293 3.8.6.3: below 500 ms; 40 ms */
+    duet_time user_timeout;        /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time syn_timeout;         /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
+    duet_time keepalive_idle;      /* 9293 MUST-28: >= 2 h; 2 h */
     duet_time keepalive_interval;  /* between unanswered probes; 75 s */
     duet_time fin_wait_2_timeout;  /* of a connection nobody can read any more; 60 s */
     duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
@@ -145,17 +147,18 @@ struct duet_config {
     uint32_t r1_retransmissions;   /* 9293 SHLD-10: >= 3; 3 */
 
     /* Switches. */
-    bool timestamps;         /* 7323: offer and accept the option; true */
-    bool window_scaling;     /* 7323: offer and accept the option; true */
-    bool sack;               /* 2018: offer and accept the option; true */
-    bool time_wait_rst;      /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
-    bool error_reports;      /* 9293 SHLD-20: soft errors become events; true */
-    uint16_t mss_min;        /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
-    uint16_t port_first;     /* ephemeral ports, RFC 6056; 49152 */
-    uint16_t port_last;      /* 65535 */
-    uint8_t ttl;             /* 9293 MUST-49; 64 */
-    uint8_t initial_window;  /* segments, 1 .. 10: RFC 6928; 10 */
-    uint8_t syn_ack_retries; /* 1 .. 7; 7, the last 127 s after the first */
+    bool timestamps;          /* 7323: offer and accept the option; true */
+    bool window_scaling;      /* 7323: offer and accept the option; true */
+    bool sack;                /* 2018: offer and accept the option; true */
+    bool time_wait_rst;       /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool error_reports;       /* 9293 SHLD-20: soft errors become events; true */
+    bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
+    uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
+    uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */
+    uint16_t port_last;       /* 65535 */
+    uint8_t ttl;              /* 9293 MUST-49; 64 */
+    uint8_t initial_window;   /* segments, 1 .. 10: RFC 6928; 10 */
+    uint8_t syn_ack_retries;  /* 1 .. 7; 7, the last 127 s after the first */
 };
 
 void duet_config_default(struct duet_config *config);

@@ -115,9 +115,10 @@ static bool times_are_valid(const struct duet_config *config)
     return config->msl >= DUET_MILLISECOND && config->msl <= 900 * DUET_SECOND &&
            config->rto_min <= config->rto_max && config->rto_max <= 500 * DUET_SECOND &&
            config->rto_initial <= 3 * DUET_SECOND && config->delayed_ack < 500 * DUET_MILLISECOND &&
-           config->user_timeout >= 0 && config->user_timeout <= 49 * day &&
-           config->keepalive_idle >= DUET_MILLISECOND && config->keepalive_idle <= 49 * day &&
-           config->invalid_ack_spacing >= 0 && config->invalid_ack_spacing <= day;
+           config->rttvar_min >= 0 && config->rttvar_min <= day && config->user_timeout >= 0 &&
+           config->user_timeout <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
+           config->keepalive_idle <= 49 * day && config->invalid_ack_spacing >= 0 &&
+           config->invalid_ack_spacing <= day;
 }
 
 bool config_is_valid(const struct duet_config *config)

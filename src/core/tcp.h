@@ -58,6 +58,8 @@ struct tcp_segment {
     struct seq arrived_seq;
     uint32_t arrived_len;
     bool arrived_syn;
+    bool is_outside;       /* not acceptable: only its ACK, RST and URG count */
+    uint16_t link_segment; /* text in each segment that a link has put together; 0: it has not */
 };
 
 /* What a connection owes the network. Steps record debts, tcp_output.c pays them. */

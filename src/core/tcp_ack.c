@@ -19,7 +19,8 @@ bool tcp_ts_recent_is_stale(const struct duet_stack *s, const struct tcp_conn *c
 static void take_timestamp(const struct duet_stack *s, struct tcp_conn *c,
                            const struct tcp_segment *seg)
 {
-    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || !seq_le(seg->arrived_seq, c->rcv.acked))
+    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || seg->is_outside ||
+        !seq_le(seg->arrived_seq, c->rcv.acked))
         return;
     bool is_stale = tcp_ts_recent_is_stale(s, c);
     if (is_stale || seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)))

@@ -211,15 +211,18 @@ static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half)
 }
 
 /* First, check sequence number. The repeated SYN, with or without text, is a cue to repeat the
- * SYN,ACK. */
+ * SYN,ACK; with an ACK it is old all the same. */
 static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_half_open *half,
                                              const struct tcp_segment *seg)
 {
     uint32_t window = first_window(s, listener_of(s, half));
     uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
     struct seq nxt = rcv_nxt_of(half);
-    if (seg->has_syn && !seg->has_ack && !seg->has_rst && seq_eq(seg->seq, half->irs)) {
-        repeat_syn_ack(s, half);
+    if (seg->has_syn && !seg->has_rst && seq_eq(seg->seq, half->irs)) {
+        if (seg->has_ack)
+            answer(s, half, TCP_RULE_SEQ_UNACCEPTABLE);
+        else
+            repeat_syn_ack(s, half);
         return TCP_DROP;
     }
     if (seq_in_window(seg->seq, nxt, window) ||

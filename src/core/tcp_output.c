@@ -200,6 +200,16 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
     return true;
 }
 
+/* <SEQ=seq><ACK=RCV.NXT><CTL=ACK>, no text. */
+static bool pay_empty(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet,
+                      struct seq seq, enum tcp_rule rule)
+{
+    struct draft draft = {.header = {.seq = seq.raw, .flags = DUET_ACK}, .rule = rule};
+    begin(s, c, &draft, packet, 0);
+    finish(s, c, &draft, seq, 0);
+    return true;
+}
+
 /* What can be sent from SND.UNA on, up to limit, one segment of it: inside the peer's window as it is now
  * (SHLD-16), one octet if that is closed. */
 static struct tcp_offer offer_at_una(const struct duet_stack *s, const struct tcp_conn *c,
@@ -257,8 +267,10 @@ static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
         continue_behind(t, &offer);
         return true;
     }
-    duet_time deadline = t->deadline;
     count_rule(s, TCP_RULE_WINDOW_PROBE);
+    if (s->config.empty_window_probes)
+        return pay_empty(s, c, packet, seq_sub(c->snd.una, 1), TCP_RULE_WINDOW_PROBE);
+    duet_time deadline = t->deadline;
     build_offer(s, c, packet, &offer, TCP_RULE_WINDOW_PROBE);
     continue_behind(t, &offer);
     t->probed = true;
@@ -271,33 +283,24 @@ static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
 /* SHLD-12: no text, one before SND.NXT, so that the peer must answer. */
 static bool pay_keepalive(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
-    struct draft draft = {
-        .header = {.seq = seq_sub(c->snd.nxt, 1).raw, .flags = DUET_ACK},
-        .rule = TCP_RULE_KEEPALIVE_PROBE,
-    };
     c->owes &= (uint16_t)~TCP_OWES_KEEPALIVE;
-    begin(s, c, &draft, packet, 0);
-    finish(s, c, &draft, c->snd.nxt, 0);
-    return true;
+    return pay_empty(s, c, packet, seq_sub(c->snd.nxt, 1), TCP_RULE_KEEPALIVE_PROBE);
 }
 
 static bool pay_ack(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
-    struct draft draft = {
-        .header = {.seq = c->snd.nxt.raw, .flags = DUET_ACK},
-        .rule = (enum tcp_rule)c->why,
-    };
-    begin(s, c, &draft, packet, 0);
-    finish(s, c, &draft, c->snd.nxt, 0);
-    return true;
+    return pay_empty(s, c, packet, c->snd.nxt, (enum tcp_rule)c->why);
 }
 
 /* Most text in one packet: a full segment, or as many as the link will cut. */
 static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
                           const struct duet_packet *packet)
 {
+    const struct tcp_transfer *t = transfer_of(s, c);
     uint32_t mss = tcp_send_mss(c);
-    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0)
+    /* The link copies the urgent pointer to each segment, where it would point too far. */
+    bool is_urgent = t != NULL && t->urgent && seq_lt(t->resend, t->up);
+    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_urgent)
         return mss;
     uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);
     uint32_t headers = ip_header_size(&c->tuple.remote) + TCP_HEADER + TCP_OPTIONS_MAX;

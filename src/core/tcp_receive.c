@@ -170,7 +170,8 @@ void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segme
 {
     if (seg->text_length == 0 && !seg->has_fin)
         return;
-    uint32_t full = min_u32(seg->text_length, tcp_receive_mss(s, c));
+    uint32_t size = seg->link_segment != 0 ? seg->link_segment : seg->text_length;
+    uint32_t full = min_u32(size, tcp_receive_mss(s, c));
     c->receive_mss = (uint16_t)max_u32(c->receive_mss, full);
     if (!seq_eq(seg->seq, c->rcv.nxt))
         hold_out_of_order(s, c, seg);

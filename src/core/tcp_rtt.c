@@ -26,7 +26,9 @@ void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c)
 
 static void set_rto(const struct duet_stack *s, struct tcp_conn *c)
 {
-    uint32_t rto = (c->srtt_us >> 3) + max_u32(CLOCK_GRANULARITY_US, c->rttvar_us);
+    uint32_t rto =
+        (c->srtt_us >> 3) +
+        max_u32(max_u32(CLOCK_GRANULARITY_US, to_us(s->config.rttvar_min)), c->rttvar_us);
     c->rto_us = min_u32(max_u32(rto, to_us(s->config.rto_min)), to_us(s->config.rto_max));
 }
 

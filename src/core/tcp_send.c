@@ -38,6 +38,8 @@ uint16_t tcp_send_mss(const struct tcp_conn *c)
 {
     uint32_t path = (uint32_t)c->mtu - ip_header_size(&c->tuple.remote) - TCP_HEADER;
     uint32_t options = conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0;
+    if (conn_is(c, TCP_CONN_SACK) && c->reassembly != POOL_NONE)
+        options += 12; /* one block, so that data does not hide the hole (RFC 2018, 4) */
     return (uint16_t)(min_u32(c->peer_mss, path) - options);
 }
 
@@ -121,7 +123,7 @@ static uint32_t text_to_send(const struct tcp_conn *c, const struct tcp_transfer
         return may_send_tail(c, t, l) ? n : n - tail;
     /* The peer's window cuts a segment short: only if that is half of all it ever offered. */
     bool window_cuts = n == l->window;
-    if (window_cuts && (l->resending || n >= c->snd.wnd_max / 2))
+    if (window_cuts && (l->resending || tail >= c->snd.wnd_max / 2))
         return n;
     return n - tail;
 }

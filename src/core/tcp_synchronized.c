@@ -169,6 +169,7 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_co
         rcv_wnd(c) == 0 ? TCP_RULE_ZERO_WINDOW_REFUSED : TCP_RULE_ONE_BEFORE_WINDOW;
     tcp_rule(s, c, rule, seg);
     owe_ack_for_invalid(s, c, seg, rule);
+    seg->is_outside = true;
     trim_left(c, seg);
     (void)tcp_trim_right(c, seg);
     return TCP_CONTINUE;

@@ -138,6 +138,7 @@ enum verdict {
 struct judgement {
     enum verdict verdict;
     enum tcp_rule rule;
+    bool is_current; /* acceptable: its timestamp is the latest (RFC 7323, 4.3) */
 };
 
 /* RFC 6191, section 2: may this SYN begin a new incarnation? */
@@ -150,22 +151,22 @@ static struct judgement judge_syn(const struct tcp_time_wait *record, const stru
     struct seq new_ts = seq_of(seg->options->tsval);
 
     if (new_has && (!old_has || seq_lt(old_ts, new_ts)))
-        return (struct judgement){REUSE, TCP_RULE_TIME_WAIT_REUSED_BY_TIMESTAMP};
+        return (struct judgement){REUSE, TCP_RULE_TIME_WAIT_REUSED_BY_TIMESTAMP, false};
     if (seq_is_newer && (!new_has || seq_eq(old_ts, new_ts)))
-        return (struct judgement){REUSE, TCP_RULE_TIME_WAIT_REUSED_BY_SEQUENCE};
-    return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_SYN_REFUSED};
+        return (struct judgement){REUSE, TCP_RULE_TIME_WAIT_REUSED_BY_SEQUENCE, false};
+    return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_SYN_REFUSED, false};
 }
 
 static struct judgement judge_rst(const struct duet_stack *s, const struct tcp_time_wait *record,
                                   const struct tcp_segment *seg, bool is_acceptable)
 {
     if (!s->config.time_wait_rst)
-        return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_RST_IGNORED};
+        return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_RST_IGNORED, false};
     if (seq_eq(seg->seq, record->rcv_nxt))
-        return (struct judgement){DELETE, TCP_RULE_TIME_WAIT_RST};
+        return (struct judgement){DELETE, TCP_RULE_TIME_WAIT_RST, false};
     if (is_acceptable)
-        return (struct judgement){ANSWER, TCP_RULE_RST_CHALLENGED};
-    return (struct judgement){NOTHING, TCP_RULE_RST_OUTSIDE_WINDOW};
+        return (struct judgement){ANSWER, TCP_RULE_RST_CHALLENGED, false};
+    return (struct judgement){NOTHING, TCP_RULE_RST_OUTSIDE_WINDOW, false};
 }
 
 /* The steps of 3.10.7.4 with all that cannot happen any more left out. */
@@ -180,15 +181,15 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
                     (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
     bool lacks_them = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0 && !has_both;
     if (lacks_them && !seg->has_rst && !seg->has_syn)
-        return (struct judgement){NOTHING, TCP_RULE_TIMESTAMP_MISSING};
+        return (struct judgement){NOTHING, TCP_RULE_TIMESTAMP_MISSING, false};
     if (has_both && !seg->has_rst && seq_lt(seq_of(seg->options->tsval), seq_of(record->ts_recent)))
-        return (struct judgement){ANSWER, TCP_RULE_PAWS_REJECTED};
+        return (struct judgement){ANSWER, TCP_RULE_PAWS_REJECTED, false};
 
     /* First, sequence number; the repeated FIN is recognised before it can fail the test (doubt
      * D2). */
     if (seg->has_fin && !seg->has_rst && !seg->has_syn &&
         seq_eq(seq_add(seg->seq, seg->len), record->rcv_nxt))
-        return (struct judgement){RESTART, TCP_RULE_TIME_WAIT_FIN_REPEATED};
+        return (struct judgement){RESTART, TCP_RULE_TIME_WAIT_FIN_REPEATED, false};
     uint32_t window = max_u32((uint32_t)record->window << record->scale, 1);
     uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
     bool is_acceptable =
@@ -198,19 +199,19 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
     if (seg->has_rst)
         return judge_rst(s, record, seg, is_acceptable);
     if (!is_acceptable)
-        return (struct judgement){ANSWER, TCP_RULE_SEQ_UNACCEPTABLE};
+        return (struct judgement){ANSWER, TCP_RULE_SEQ_UNACCEPTABLE, false};
     /* Fourth, SYN. */
     if (seg->has_syn)
-        return (struct judgement){ANSWER, TCP_RULE_SYN_CHALLENGED};
+        return (struct judgement){ANSWER, TCP_RULE_SYN_CHALLENGED, false};
     /* Fifth, ACK. */
     if (!seg->has_ack)
-        return (struct judgement){NOTHING, TCP_RULE_ACK_MISSING};
+        return (struct judgement){NOTHING, TCP_RULE_ACK_MISSING, false};
     if (seq_lt(record->snd_nxt, seg->ack))
-        return (struct judgement){ANSWER, TCP_RULE_ACK_OF_UNSENT};
+        return (struct judgement){ANSWER, TCP_RULE_ACK_OF_UNSENT, false};
     /* Sixth to eighth: the peer has already said that it has nothing more to say. */
     if (seg->len > 0)
-        return (struct judgement){ANSWER, TCP_RULE_TEXT_AFTER_FIN};
-    return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_ACK};
+        return (struct judgement){ANSWER, TCP_RULE_TEXT_AFTER_FIN, true};
+    return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_ACK, true};
 }
 
 /* RFC 5961, 7: challenge_limit answers, at most 15, in each interval. */
@@ -226,6 +227,13 @@ static bool may_answer(struct duet_stack *s, struct tcp_time_wait *record)
     }
     record->answers = (record->answers + 1u) & 15u;
     return true;
+}
+
+static bool has_newer_timestamp(const struct tcp_time_wait *record, const struct tcp_segment *seg,
+                                struct judgement judgement)
+{
+    return judgement.is_current && (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0 &&
+           seq_le(seg->seq, record->rcv_nxt);
 }
 
 static void answer(struct duet_stack *s, const struct tcp_time_wait *record, enum tcp_rule rule)
@@ -261,6 +269,8 @@ void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
     struct tcp_time_wait *record = &s->time_wait.records[index];
     CHECK(is_alive(record));
     struct judgement judgement = judge(s, record, seg);
+    if (has_newer_timestamp(record, seg, judgement))
+        record->ts_recent = seg->options->tsval;
     struct tcp_time_wait copy = *record;
     struct tcp_listener *listener = demux_listener(s, &copy.tuple);
 
@@ -297,6 +307,8 @@ void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp
 {
     struct tcp_time_wait record = record_of(c);
     struct judgement judgement = judge(s, &record, seg);
+    if (has_newer_timestamp(&record, seg, judgement))
+        c->ts_recent = record.ts_recent = seg->options->tsval;
     struct tcp_listener *listener = demux_listener(s, &c->tuple);
 
     switch (judgement.verdict) {

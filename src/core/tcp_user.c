@@ -45,6 +45,13 @@ static int find_sender(const struct duet_stack *s, struct duet_handle handle, st
     return *c == NULL ? DUET_E_NOCONN : send_error(*c);
 }
 
+/* No more follows: what waited for it may leave. */
+static void uncork(struct duet_stack *s, struct tcp_conn *c)
+{
+    c->flags &= ~(uint32_t)TCP_CONN_MORE;
+    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SEND_DATA);
+}
+
 /* Bytes have been put into the queue. */
 static void queued(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, unsigned flags)
 {
@@ -67,8 +74,13 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
     stack_now(s, now);
     struct tcp_conn *c;
     int error = find_sender(s, handle, &c);
-    if (error != DUET_OK || size == 0)
+    if (error != DUET_OK)
         return error;
+    if (size == 0) {
+        if ((flags & DUET_SEND_MORE) == 0)
+            uncork(s, c);
+        return 0;
+    }
     uint32_t room = tcp_send_room(s, c);
     uint32_t wanted = (uint32_t)(size < room ? size : room);
     if (wanted > 0 && !tcp_borrow_transfer(s, c))

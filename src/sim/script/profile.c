@@ -65,6 +65,8 @@ void profile_apply(struct settings *settings, enum profile profile)
     config->syn_ack_retries = 5;             /* tcp_synack_retries */
     config->syn_timeout = 127 * DUET_SECOND; /* tcp_syn_retries = 6: 1 + 2 + 4 + ... + 64 */
     config->user_timeout = 924600 * DUET_MILLISECOND; /* tcp_retries2 = 15 */
+    config->rttvar_min = 200 * DUET_MILLISECOND;      /* RTO = SRTT + max(4*RTTVAR, 200 ms) */
+    config->empty_window_probes = true;               /* SEQ = SND.UNA - 1, no text */
 }
 
 /* ---- quick acknowledgements ---- */
