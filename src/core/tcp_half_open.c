@@ -70,6 +70,18 @@ static void skip_dead(struct half_open_ring *ring)
             ring->cursor[i] = ring->age.head;
 }
 
+/* When retransmission i (0, 1, ...) of a record made at created_us is due; for i = syn_ack_retries,
+ * when the record goes. */
+static duet_time due_after(const struct duet_stack *s, int64_t created_us, unsigned i)
+{
+    return created_us * DUET_MICROSECOND + s->config.rto_initial * ((INT64_C(2) << i) - 1);
+}
+
+static duet_time due_at(const struct duet_stack *s, const struct tcp_half_open *half, unsigned i)
+{
+    return due_after(s, age_ring_clock(&s->half_open.age, half->created_us), i);
+}
+
 /* A record moves up over a hole. A cursor that has passed it must not meet it again. */
 static void move_up(struct duet_stack *s, uint64_t from, uint64_t to)
 {
@@ -100,14 +112,15 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
                     const struct tcp_segment *seg, struct seq iss, enum duet_state from)
 {
     struct half_open_ring *ring = &s->half_open;
-    half_open_expire(s);
+    int64_t created_us = (s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
+    if (due_after(s, ring->age.newest_us, s->config.syn_ack_retries) <= s->now)
+        half_open_expire(s); /* nobody lives any more, and their clocks may go round */
     sweep(s);
     skip_dead(ring);
     if (age_ring_is_full(&ring->age)) {
         back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_RECYCLED);
         skip_dead(ring);
     }
-    int64_t created_us = (s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
     uint64_t position = age_ring_append(&ring->age, created_us);
     uint32_t index = age_ring_index(&ring->age, position);
     struct tcp_half_open *half = record_at(ring, position);
@@ -316,19 +329,6 @@ void half_open_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
 }
 
 /* ---- timeouts ---- */
-
-/* Age at which retransmission i (0, 1, ...) is due; for i = syn_ack_retries, at which the record
- * goes. */
-static duet_time age_of(const struct duet_stack *s, unsigned i)
-{
-    return s->config.rto_initial * ((INT64_C(2) << i) - 1);
-}
-
-static duet_time due_at(const struct duet_stack *s, const struct tcp_half_open *half, unsigned i)
-{
-    int64_t created_us = age_ring_clock(&s->half_open.age, half->created_us);
-    return created_us * DUET_MICROSECOND + age_of(s, i);
-}
 
 static void skip_dead_cursor(struct half_open_ring *ring, unsigned i)
 {

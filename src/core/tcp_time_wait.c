@@ -75,7 +75,8 @@ static void sweep(struct duet_stack *s)
 static uint32_t append(struct duet_stack *s, const struct tcp_time_wait *record, duet_time expiry)
 {
     struct time_wait_ring *ring = &s->time_wait;
-    time_wait_expire(s);
+    if (ring->age.newest_us * DUET_MICROSECOND <= s->now)
+        time_wait_expire(s); /* nobody waits any more, and their clocks may go round */
     sweep(s);
     skip_dead(ring);
     if (age_ring_is_full(&ring->age)) {

@@ -375,6 +375,7 @@ static void calls_on_the_wrong_kind(void **state)
     EXPECT_EQUAL("OPEN of a listener, no remote", duet_connect_listener(s, 0, open, NULL, &other),
                  DUET_E_NOREMOTE);
     EXPECT_EQUAL("OPEN of a listener", duet_connect_listener(s, 0, bound, NULL, &other), DUET_OK);
+    assert_int_equal(rig_drain(rig), 1); /* its SYN */
     expect_dead("the listener is gone", rig, bound);
     rig_free(rig);
 }
