@@ -48,6 +48,7 @@ static bool kernel_start(struct player *player)
     if (player->settings.rules.tolerance_usecs < TOLERANCE_USECS) {
         player->settings.rules.tolerance_usecs = TOLERANCE_USECS;
     }
+    player->settings.rules.any_push = true; /* a sender's choice: RFC 9293, 3.9.1.2 */
     kernel->origin = duet_loop_now() - player->now;
     return true;
 }

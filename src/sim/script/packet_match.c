@@ -199,7 +199,7 @@ static bool segment_matches(struct match *match)
         return differ(match, "the sequence numbers are %u:%u(%u), not %u:%u(%u)", actual->seq,
                       actual->end, actual->length, expected->seq, expected->end, expected->length);
     }
-    uint16_t pushed = push_is_left_to_sender(match) ? DUET_PSH : 0;
+    uint16_t pushed = match->rules->any_push || push_is_left_to_sender(match) ? DUET_PSH : 0;
     if ((expected->flags & ~pushed) != (actual->flags & ~pushed)) {
         return differ(match, "the flags differ");
     }

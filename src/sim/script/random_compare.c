@@ -75,8 +75,8 @@ struct spaces {
     uint32_t ts;       /* the last timestamp it was sent */
     bool clock;        /* timestamps were agreed on, as far as the peer's SYN says */
     /* What later calls depend on: a small window, a SYN that came again, a mark of urgent data, an
-     * acknowledgement on a segment just left of the window. */
-    bool narrow, again, urgent, early;
+     * acknowledgement on a segment just left of the window, text with an old acknowledgement. */
+    bool narrow, again, urgent, early, refused;
     unsigned syns;
 };
 
@@ -132,19 +132,23 @@ static void follow_in(struct spaces *spaces, const char *line)
     if (line[0] != '<' || !read_seen(line + 2, &seen)) {
         return;
     }
-    spaces->syns += strchr(seen.flags, 'S') != NULL;
+    int32_t first = (int32_t)(seen.seq - spaces->nxt),
+            last = (int32_t)(end_of(&seen) - spaces->nxt);
+    bool syn = strchr(seen.flags, 'S') != NULL, opens = syn && spaces->syns == 0;
+    spaces->syns += syn;
     spaces->again = spaces->syns > 1;
     spaces->urgent = spaces->urgent || strchr(seen.flags, 'U') != NULL;
     spaces->narrow = seen.window < 65535;
+    bool left = first < 0 && (last == 0 || first == -1);
+    spaces->early = spaces->early || (seen.has_ack && left && last <= 0);
+    bool old = seen.has_ack && (int32_t)(seen.ack - spaces->una) < 0;
+    spaces->refused = spaces->refused || (old && seen.length > 0);
     bool acks = seen.has_ack && (int32_t)(seen.ack - spaces->una) > 0 &&
                 (int32_t)(seen.ack - spaces->end) <= 0;
-    spaces->early = spaces->early || (acks && (int32_t)(seen.seq - spaces->nxt) < 0);
     spaces->una = acks ? seen.ack : spaces->una;
-    bool later = seen.has_clock && (int32_t)(seen.val - spaces->ts) > 0;
-    spaces->clock = strchr(seen.flags, 'S') != NULL ? seen.has_clock : spaces->clock;
-    bool first = strchr(seen.flags, 'S') != NULL && seen.has_clock;
-    spaces->ts = first ? seen.val : spaces->ts;
-    spaces->ts = later && seen.val - spaces->ts < 1000 ? seen.val : spaces->ts;
+    spaces->clock = opens ? seen.has_clock : spaces->clock;
+    bool later = first <= 0 && last >= 0 && (int32_t)(seen.val - spaces->ts) > 0;
+    spaces->ts = seen.has_clock && (opens || later) ? seen.val : spaces->ts;
 }
 
 static const char *seq_class(const struct seen *seen, const struct spaces *spaces)
@@ -157,7 +161,9 @@ static const char *seq_class(const struct seen *seen, const struct spaces *space
     if (first < 0 && first > -65536) {
         return last > 0 ? "seq<=" : first == -1 && last <= 0 ? "seq-1" : "seq<";
     }
-    return first > 0 && first < 60000 ? "seq>" : "seq!";
+    /* Between the windows that the two announce, 64240 and 65535, they cannot agree. */
+    bool at_edge = last > 60000 && first < 70000;
+    return first < 0 || first >= 70000 ? "seq!" : at_edge ? "seq~" : "seq>";
 }
 
 static const char *ack_class(const struct seen *seen, const struct spaces *spaces)
@@ -200,23 +206,27 @@ static void classify_line(const char *line, const struct spaces *spaces, char *t
         option = option != NULL ? option : strstr(line, "TCP_");
         put(to, size, "%s%.*s", option != NULL ? " " : "",
             option != NULL ? (int)strcspn(option, ",)") : 0, option != NULL ? option : "");
-        bool writes = strncmp(line, "write", 5) == 0, reads = strncmp(line, "read", 4) == 0;
+        bool writes = strncmp(line, "write", 5) == 0 || strncmp(line, "shut", 4) == 0;
+        bool reads = strncmp(line, "read", 4) == 0;
         put(to, size, "%s%s%s%s", writes && spaces->narrow ? " narrow" : "",
-            writes && spaces->again ? " again" : "", writes && spaces->early ? " early" : "",
+            line[0] == 'w' && spaces->again ? " again" : "",
+            line[0] == 'w' && spaces->early ? " early" : "",
             reads && spaces->urgent ? " urgent" : "");
         return;
     }
     put(to, size, "%s %s%s%s%s", seen.flags, seq_class(&seen, spaces),
-        seen.length > 0 ? "+text" : "", ack_class(&seen, spaces), seen.window == 0 ? " win0" : "");
+        seen.length > 0 ? "+text" : "", ack_class(&seen, spaces),
+        spaces->refused ? " refused" : "");
     if (!seen.has_clock && spaces->clock && strchr(seen.flags, 'R') == NULL) {
         put(to, size, " noTS");
     }
     if (seen.has_clock) {
         int32_t apart = (int32_t)(seen.val - spaces->ts);
         put(to, size, " TS%s%s",
-            apart < 0      ? "-"
-            : apart > 1000 ? "!"
-                           : "",
+            apart == INT32_MIN ? "=2^31"
+            : apart < 0        ? "-"
+            : apart > 1000     ? "!"
+                               : "",
             seen.echo != 1000 || spaces->again ? " ecr!" : "");
     }
 }
@@ -234,6 +244,7 @@ static void classify_done(const struct record_event *event, const struct spaces 
         snprintf(piece, sizeof(piece), "%.*s", (int)length, at);
         if (piece[0] == '>' && read_seen(piece + 2, &seen)) {
             int32_t apart = (int32_t)(seen.ack - spaces->nxt);
+            const char *clock = strstr(piece, " ecr ");
             put(to, size, "> %s%s%s%s%s%s%s, ", seen.flags, seen.length > 0 ? " text" : "",
                 seen.seq == spaces->end                 ? ""
                 : seen.seq == 0                         ? " seq0"
@@ -244,7 +255,9 @@ static void classify_done(const struct record_event *event, const struct spaces 
                 : apart > 0   ? " ack+"
                               : " ack-",
                 seen.window == 0 ? " win0" : "", strstr(piece, " sack ") != NULL ? " sack" : "",
-                strstr(piece, " ecr ") != NULL ? " TS" : "");
+                clock == NULL                                ? ""
+                : strtoul(clock + 5, NULL, 10) == spaces->ts ? " TS"
+                                                             : " TS<");
         } else if (sscanf(piece, "= %lld", &value) == 1 && value > 0) {
             put(to, size, "= n, ");
         } else {
@@ -268,6 +281,7 @@ static void describe(const struct random_script *script, const struct record *co
     }
     char line[160], ours[RECORD_TEXT_MAX], theirs[RECORD_TEXT_MAX];
     classify_line(script->lines[event], &spaces, line, sizeof(line));
+    follow_in(&spaces, script->lines[event]); /* what an answer may echo */
     classify_done(&core->events[event], &spaces, ours, sizeof(ours));
     classify_done(&kernel->events[event], &spaces, theirs, sizeof(theirs));
     const char *before = event > 0 ? core->events[event - 1].state : "";
