@@ -30,7 +30,7 @@ demo: all
 
 test:
 	@tests/repo/need.sh test
-	@python3 tests/run.py --jobs $(JOBS)
+	@python3 tests/run.py --jobs $(JOBS) --require-coverage
 
 check:
 	@tests/repo/need.sh check
