@@ -25,7 +25,8 @@ struct arguments {
     const char *command;
     struct script_run run;
     struct texts definitions, settings;
-    const char *pcapng, *junit, *colour, *against;
+    const char *pcapng, *junit, *colour, *against, *differences;
+    char *default_differences;        /* found in a folder */
     struct duet_script_random random; /* .count 0: files */
 };
 
@@ -41,6 +42,7 @@ enum {
     KEY_LONGEST,
     KEY_RANDOM,
     KEY_KNOWN,
+    KEY_DIFFERENCES,
     KEY_SHELL,
     KEY_PYTHON,
     KEY_PARSE,
@@ -91,6 +93,8 @@ static const struct argp_option options[] = {
     {"random", KEY_RANDOM, "N", 0,
      "N random timelines from --seed on, with --against both, instead of files", 2},
     {"known", KEY_KNOWN, "FILE", 0, "known differences of random timelines", 2},
+    {"differences", KEY_DIFFERENCES, "FILE", 0,
+     "scripts that may fail against the kernel (default: differences.tsv in a FOLDER)", 2},
     {"longest", KEY_LONGEST, "SECONDS", 0, "skip longer scripts against the kernel (20)", 2},
     {"allow-shell", KEY_SHELL, 0, 0, "run the commands between backticks", 2},
     {"allow-python", KEY_PYTHON, 0, 0, "run the code between %{ and }%", 2},
@@ -181,6 +185,12 @@ static bool add_path(struct arguments *arguments, const char *path, unsigned dep
     bool good = true;
     for (int i = 0; i < count; i++) {
         char *below = NULL;
+        if (depth == 0 && strcmp(entries[i]->d_name, "differences.tsv") == 0) {
+            free(arguments->default_differences);
+            if (asprintf(&arguments->default_differences, "%s/differences.tsv", path) < 0) {
+                arguments->default_differences = NULL;
+            }
+        }
         const char *slash = has_ending(path, "/") ? "" : "/";
         if (good && asprintf(&below, "%s%s%s", path, slash, entries[i]->d_name) >= 0) {
             good = add_path(arguments, below, depth + 1);
@@ -241,6 +251,9 @@ static error_t take_option(struct arguments *arguments, int key, char *argument,
     case KEY_KNOWN:
         arguments->random.known = argument;
         return 0;
+    case KEY_DIFFERENCES:
+        arguments->differences = argument;
+        return 0;
     case KEY_LONGEST:
         if (!command_number(argument, 1, 86400, &number)) {
             command_complain(arguments->command, "--longest takes a number of seconds, 1 to 86400");
@@ -298,7 +311,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static bool settle(struct arguments *arguments)
 {
     struct script_run *run = &arguments->run;
-    run->options.against_kernel = strcmp(arguments->against, "kernel") == 0;
+    run->both = strcmp(arguments->against, "both") == 0;
+    run->options.against_kernel = run->both || strcmp(arguments->against, "kernel") == 0;
     if (!run->options.against_kernel && strcmp(arguments->against, "core") != 0) {
         command_complain(arguments->command, "--against takes core, kernel or both");
         return false;
@@ -373,6 +387,8 @@ static void release(struct arguments *arguments)
         free(arguments->run.items[i].path);
     }
     free(arguments->run.items);
+    free(arguments->default_differences);
+    script_differences_free(&arguments->run);
     const struct texts *const lists[] = {&arguments->definitions, &arguments->settings};
     for (size_t list = 0; list < 2; list++) {
         for (size_t i = 0; i < lists[list]->count; i++) {
@@ -380,6 +396,27 @@ static void release(struct arguments *arguments)
         }
         free(lists[list]->all);
     }
+}
+
+/* What playing against the kernel needs besides. The exit code, COMMAND_OK to go on. */
+static int prepare_kernel(struct arguments *arguments)
+{
+    char why[300];
+    struct script_run *run = &arguments->run;
+    if (!run->options.against_kernel || run->options.parse_only) {
+        return COMMAND_OK;
+    }
+    const char *path =
+        arguments->differences != NULL ? arguments->differences : arguments->default_differences;
+    if (path != NULL && script_differences_read(run, path) != 0) {
+        (void)complain_about(arguments, path);
+        return COMMAND_USAGE;
+    }
+    if (!script_kernel_is_there(why, sizeof(why))) {
+        command_complain(arguments->command, "%s", why);
+        return COMMAND_FAILED;
+    }
+    return COMMAND_OK;
 }
 
 /* Random timelines, and the figures about them. */
@@ -434,7 +471,8 @@ int command_script(int argc, char **argv)
     bool good = argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0;
     if (good && arguments.random.count > 0) {
         code = run_random(&arguments);
-    } else if (good && settle(&arguments) && work(&arguments)) {
+    } else if (good && settle(&arguments) && (code = prepare_kernel(&arguments)) == COMMAND_OK &&
+               (code = work(&arguments) ? COMMAND_OK : COMMAND_USAGE) == COMMAND_OK) {
         script_report_summary(&arguments.run);
         const struct script_run *run = &arguments.run;
         code = run->broken > 0 ? COMMAND_USAGE : run->failed > 0 ? COMMAND_FAILED : COMMAND_OK;

@@ -17,6 +17,11 @@ struct script_item {
     struct duet_script_result result;
 };
 
+/* A difference between duet and the kernel that is known, and the clause that allows it. */
+struct script_difference {
+    char *script, *what, *clause;
+};
+
 struct script_run {
     struct script_item *items;
     size_t count;
@@ -25,6 +30,10 @@ struct script_run {
     bool json, colour;
     size_t reported; /* items told about so far, from the first on */
     size_t passed, failed, skipped, broken, code_skipped;
+    bool both; /* first duet's stack, then the kernel */
+    struct script_difference *differences;
+    size_t difference_count;
+    size_t differing, agreeing; /* cited scripts that fail against the kernel, and that pass */
 };
 
 /* Plays all scripts in processes of their own, so that a stack which stops the program fails one
@@ -35,5 +44,14 @@ int script_work(struct script_run *run);
 void script_report(struct script_run *run);
 void script_report_summary(const struct script_run *run);
 int script_report_junit(const struct script_run *run, FILE *to);
+
+/* True if scripts can be played against the kernel; else why is one sentence. */
+bool script_kernel_is_there(char *why, size_t size);
+/* Adds the file's lines to run->differences. 0, or -1 with errno. */
+int script_differences_read(struct script_run *run, const char *path);
+void script_differences_free(struct script_run *run);
+/* The known difference of a script, or NULL. */
+const struct script_difference *script_difference_of(const struct script_run *run,
+                                                     const char *path);
 
 #endif

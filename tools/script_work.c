@@ -82,12 +82,37 @@ static void write_result(int to, size_t index, double seconds,
     }
 }
 
+/* On duet's stack first, and only what passes there on the kernel, so that a difference is one between
+ * the two and not one of the script. */
+static void play(const struct script_run *run, const char *path, struct duet_script_result *result)
+{
+    struct duet_script_options options = run->options;
+    if (run->both) {
+        options.against_kernel = false;
+        duet_script_run(path, &options, result);
+        if (result->verdict != DUET_SCRIPT_PASSED) {
+            return;
+        }
+        duet_script_result_free(result);
+        options.against_kernel = true;
+    }
+    duet_script_run(path, &options, result);
+    if (options.against_kernel && result->verdict == DUET_SCRIPT_FAILED) {
+        char *problem = NULL;
+        if (asprintf(&problem, "the kernel %s: %s", run->both ? "differs from duet" : "does not",
+                     result->problem) >= 0) {
+            free(result->problem);
+            result->problem = problem;
+        }
+    }
+}
+
 static _Noreturn void work(const struct script_run *run, size_t first, int to)
 {
     for (size_t i = first; i < run->count; i += run->jobs) {
         struct duet_script_result result;
         double begin = now_seconds();
-        duet_script_run(run->items[i].path, &run->options, &result);
+        play(run, run->items[i].path, &result);
         if (run->options.pcapng != NULL) {
             fflush(run->options.pcapng);
         }

@@ -17,8 +17,8 @@
 #include "sim/script/values.h"
 
 /* A script's tolerance is meant for a stack alone on its machine. Here two clocks tick (the kernel's
- * every 4 ms), and other processes run. */
-enum { TOLERANCE_USECS = 45000 };
+ * every 4 ms, and its timers are late by up to an eighth of their time), and other processes run. */
+enum { TOLERANCE_USECS = 45000, TOLERANCE_PERCENT = 15 };
 #define TICK     DUET_MILLISECOND
 #define PATIENCE (10 * DUET_SECOND)
 
@@ -47,6 +47,9 @@ static bool kernel_start(struct player *player)
     }
     if (player->settings.rules.tolerance_usecs < TOLERANCE_USECS) {
         player->settings.rules.tolerance_usecs = TOLERANCE_USECS;
+    }
+    if (player->settings.tolerance_percent < TOLERANCE_PERCENT) {
+        player->settings.tolerance_percent = TOLERANCE_PERCENT;
     }
     player->settings.rules.any_push = true; /* a sender's choice: RFC 9293, 3.9.1.2 */
     kernel->origin = duet_loop_now() - player->now;

@@ -76,14 +76,14 @@ int kernel_host_add(struct kernel_host *host, const struct settings *settings)
 
 /* What the two do alike by choice, so that what they do differently stands out: congestion control
  * as in RFC 5681, no tail loss probes (RFC 8985), no D-SACK (RFC 2883), no corking by itself, no memory of earlier
- * connections, no limit on ICMP. */
+ * connections, no limit on answers. */
 static void make_comparable(void)
 {
     static const char *const rows[][2] = {
         {"net.ipv4.tcp_congestion_control", "reno"},
         {"net.ipv4.tcp_autocorking", "0"},
         {"net.ipv4.tcp_early_retrans", "0"},
-        {"net.ipv4.tcp_recovery", "0"},
+        {"net.ipv4.tcp_invalid_ratelimit", "0"},
         {"net.ipv4.tcp_frto", "0"},
         {"net.ipv4.tcp_dsack", "0"},
         {"net.ipv4.tcp_no_metrics_save", "1"},
