@@ -252,6 +252,7 @@ struct world {
     struct life lives[PEERS];
     uint32_t iss[PEERS];
     uint64_t births;
+    uint32_t most; /* alive at a time: all, or three quarters */
     uint32_t calm; /* arrivals since more than three quarters were alive */
     struct prng prng;
 };
@@ -367,6 +368,8 @@ static void arrive(struct world *w, uint32_t i)
         life->answered = true;
         return;
     }
+    if (model_alive(w) >= w->most)
+        return;
     w->iss[i] = open_half(w->rig, &tuple);
     make_room(w);
     *life = (struct life){.alive = true, .born = birth(w->rig->now), .number = ++w->births};
@@ -397,7 +400,9 @@ static void random_lives(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 8; seed++) {
-        struct world w = {.rig = rig_new(CAPACITY, SEC(1), RETRIES)};
+        struct world w = {.rig = rig_new(CAPACITY, SEC(1), RETRIES),
+                          .most = seed % 3 == 0 ? CAPACITY * 3 / 4 : CAPACITY + 1,
+                          .calm = SWEEP};
         prng_seed(&w.prng, seed);
         w.rig->now = (INT64_C(1) << 32) * 1000 - SEC(100) + 7;
         for (unsigned n = 0; n < 3000; n++) {

@@ -161,11 +161,11 @@ static void old_handle_does_not_reach_the_next_life(void **state)
     (void)state;
     struct rig *rig = rig_new();
     struct duet_handle old[50], listeners[50];
-    for (uint16_t i = 0; i < COUNT_OF(old); i++) {
+    for (uint32_t i = 0; i < COUNT_OF(old); i++) {
         const struct rig_conn conn = open_one(rig, (uint16_t)(4000 + i));
         old[i] = conn.handle;
         EXPECT_EQUAL("same record", conn.handle.index, old[0].index);
-        for (uint16_t before = 0; before < i; before++) {
+        for (uint32_t before = 0; before < i; before++) {
             struct duet_status status;
             EXPECT_EQUAL("old", duet_status(rig->stack, old[before], &status), DUET_E_NOCONN);
             EXPECT_EQUAL("old", duet_abort(rig->stack, 0, old[before]), DUET_E_NOCONN);
@@ -175,10 +175,10 @@ static void old_handle_does_not_reach_the_next_life(void **state)
         rig_drain(rig);
         take_events(rig);
     }
-    for (uint16_t i = 0; i < COUNT_OF(listeners); i++) {
+    for (uint32_t i = 0; i < COUNT_OF(listeners); i++) {
         listeners[i] = listen_at(rig, 80);
         EXPECT_EQUAL("same record", listeners[i].index, listeners[0].index);
-        for (uint16_t before = 0; before < i; before++)
+        for (uint32_t before = 0; before < i; before++)
             EXPECT_EQUAL("old", duet_close(rig->stack, 0, listeners[before]), DUET_E_NOCONN);
         assert_int_equal(duet_close(rig->stack, 0, listeners[i]), DUET_OK);
     }

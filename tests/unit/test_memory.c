@@ -115,10 +115,10 @@ static void connections_that_are_idle(void **state)
     (void)state;
     struct rig *rig = rig_new();
     struct rig_conn conns[CONNECTIONS];
-    for (uint16_t i = 0; i < CONNECTIONS; i++)
-        conns[i] = open_one(rig, i);
+    for (uint32_t i = 0; i < CONNECTIONS; i++)
+        conns[i] = open_one(rig, (uint16_t)i);
     expect_nothing_borrowed("never used", rig);
-    for (uint16_t i = 0; i < CONNECTIONS; i++)
+    for (uint32_t i = 0; i < CONNECTIONS; i++)
         talk(rig, &conns[i]);
     expect_nothing_borrowed("used and idle", rig);
     EXPECT_EQUAL("alive", rig->stack->conns.used, CONNECTIONS);
@@ -133,7 +133,7 @@ static void half_open_records(void **state)
     const struct duet_listen_options options = {.local = {.port = 80}, .backlog = 1};
     struct duet_handle listener;
     assert_int_equal(duet_listen(rig->stack, 0, &options, &listener), DUET_OK);
-    for (uint16_t i = 0; i < CONNECTIONS; i++) {
+    for (uint32_t i = 0; i < CONNECTIONS; i++) {
         const struct tcp_tuple tuple = rig_tuple6(80, (uint16_t)(4000 + i));
         struct rig_segment syn = offer;
         syn.flags = DUET_SYN;
@@ -152,9 +152,9 @@ static void time_wait_records(void **state)
 {
     (void)state;
     struct rig *rig = rig_new();
-    for (uint16_t i = 0; i < CONNECTIONS; i++) {
+    for (uint32_t i = 0; i < CONNECTIONS; i++) {
         struct duet_event event;
-        struct rig_conn conn = open_one(rig, i);
+        struct rig_conn conn = open_one(rig, (uint16_t)i);
         talk(rig, &conn);
         assert_int_equal(duet_close(rig->stack, rig->now, conn.handle), DUET_OK);
         EXPECT_EQUAL("FIN", rig_drain(rig), 1);

@@ -194,6 +194,7 @@ struct world {
     struct rig *rig;
     struct life lives[PEERS];
     uint64_t numbers;
+    uint32_t most; /* alive at a time: all, or three quarters */
     uint32_t calm; /* arrivals since more than three quarters were alive */
     struct prng prng;
 };
@@ -240,7 +241,7 @@ static void make_room(struct world *w, bool is_new)
 static void begin_life(struct world *w, uint32_t i)
 {
     struct life *life = &w->lives[i];
-    if (life->alive)
+    if (life->alive || model_alive(w) >= w->most)
         return;
     life->conn = rig_time_wait(w->rig, peer(i), NOBODY, &plain);
     make_room(w, true);
@@ -294,6 +295,8 @@ static void random_lives(void **state)
         struct world *w = calloc(1, sizeof *w);
         assert_non_null(w);
         w->rig = rig_new(CAPACITY, SEC(30), true);
+        w->most = seed % 3 == 0 ? CAPACITY * 3 / 4 : CAPACITY + 1;
+        w->calm = SWEEP;
         prng_seed(&w->prng, seed);
         w->rig->now = (INT64_C(1) << 32) * 1000 - SEC(100) + 7;
         for (unsigned n = 0; n < 1500; n++) {
