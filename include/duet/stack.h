@@ -313,7 +313,8 @@ int64_t duet_receive(struct duet_stack *stack, duet_time now, struct duet_handle
                      size_t size);
 
 /* The same without a copy. Reserve gives room for at least 1 byte to be written in place, at most
- * *size; commit sends the first size bytes of it. Peek shows the next bytes in place; consume takes
+ * *size; commit sends the first size bytes of it
+ * (without a reserve before it: whatever memory held there). Peek shows the next bytes in place; consume takes
  * size of them. The pointers hold until the next call on the stack. Errors as above. */
 int duet_send_reserve(struct duet_stack *stack, struct duet_handle handle, void **data,
                       size_t *size);

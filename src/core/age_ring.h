@@ -8,7 +8,8 @@
  *
  * Positions run on for ever; position % capacity is the index. A record that ends in the middle leaves a hole (x).
  * So that holes do not use the ring up, a sweep moves the living up over them, from young to old, a few with
- * each arrival: as long as at most three quarters of the records are alive, no living one must give way to a hole.
+ * each arrival: once at most three quarters of the records have been alive for capacity / 8 arrivals, no living
+ * one must give way to a hole.
  *
  * Clocks of records have 32 bits of microseconds; newest_us is the whole clock of the youngest, from which the
  * others lie back by less than an hour.

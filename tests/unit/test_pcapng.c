@@ -63,8 +63,6 @@ static size_t read_capture(const char *text, size_t size, struct seen_packet *pa
     assert_int_equal(get32(text + 8), 0x1a2b3c4d);
     while (at < size) {
         uint32_t type = get32(text + at), length = get32(text + at + 4);
-        struct seen_packet *packet = &packets[found];
-
         assert_int_equal(length % 4, 0);
         assert_true(length >= 12 && length <= size - at);
         assert_int_equal(get32(text + at + length - 4), length);
@@ -75,6 +73,7 @@ static size_t read_capture(const char *text, size_t size, struct seen_packet *pa
         }
         if (type == 6) {
             assert_true(found < most);
+            struct seen_packet *packet = &packets[found];
             packet->interface = get32(text + at + 8);
             packet->time = (uint64_t)get32(text + at + 12) << 32 | get32(text + at + 16);
             packet->length = get32(text + at + 20);

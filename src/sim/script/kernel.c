@@ -133,6 +133,7 @@ static void kernel_drain(struct player *player)
     (void)read_packets(player);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): a member of struct system, whose others write */
 static void kernel_inject(struct player *player, uint8_t *bytes, uint32_t length)
 {
     struct duet_packet packet = {.data = bytes, .size = length, .length = length};

@@ -281,7 +281,7 @@ static enum call_status call_name(struct player *player, struct call_state *stat
 {
     enum call_status status = CALL_DONE;
     struct sock *sock = kernel_sock(player, state, result, &status);
-    union any_address address;
+    union any_address address = {0};
     socklen_t size = sizeof(address);
     if (sock == NULL) {
         return status;

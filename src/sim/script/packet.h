@@ -38,7 +38,7 @@ char *packet_print(const struct packet_event *packet, const struct flow *flow, c
 
 struct packet_rules {
     bool free_option_order;
-    bool any_push; /* PSH is not compared */
+    bool any_push;          /* PSH is not compared */
     uint32_t ts_tick_usecs; /* 0: timestamps are not checked */
     uint32_t tolerance_usecs;
 };
