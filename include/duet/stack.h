@@ -314,8 +314,9 @@ int64_t duet_receive(struct duet_stack *stack, duet_time now, struct duet_handle
 
 /* The same without a copy. Reserve gives room for at least 1 byte to be written in place, at most
  * *size; commit sends the first size bytes of it
- * (without a reserve before it: whatever memory held there). Peek shows the next bytes in place; consume takes
- * size of them. The pointers hold until the next call on the stack. Errors as above. */
+ * (without a reserve before it: whatever memory held there). Peek shows the next bytes in place;
+ * consume takes size of them. The pointers hold until the next call on the stack. Errors as
+ * above. */
 int duet_send_reserve(struct duet_stack *stack, struct duet_handle handle, void **data,
                       size_t *size);
 int duet_send_commit(struct duet_stack *stack, duet_time now, struct duet_handle handle,
@@ -400,8 +401,9 @@ struct duet_counters {
 };
 void duet_counters(const struct duet_stack *stack, struct duet_counters *counters);
 
-/* Checks everything that must hold between two doors or calls. NULL: all does; else the invariant of
- * docs/INVARIANTS.md that is broken, which is a bug of duet. Walks the whole stack: for tests and simulation. */
+/* Checks everything that must hold between two doors or calls. NULL: all does; else the
+ * invariant of docs/INVARIANTS.md that is broken, which is a bug of duet. Walks the whole stack:
+ * for tests and simulation. */
 const char *duet_check(const struct duet_stack *stack);
 
 #ifdef __cplusplus

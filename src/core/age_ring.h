@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Positions of a ring of records in order of age, for lives that all last equally long: who came first is due first, so
- * that no record needs a timer or links. Half-open and TIME-WAIT records live in such rings.
+/* Positions of a ring of records in order of age, for lives that all last equally long: who came
+ * first is due first, so that no record needs a timer or links. Half-open and TIME-WAIT records
+ * live in such rings.
  *
  *     head                read         write                    tail
  *   ---|--o--o-x-o--x--x--|--x--x--x--x--|o-o-o-o-o-o-o-x-o-o-o--|---
  *        not yet swept          holes       swept, and arrivals
  *
- * Positions run on for ever; position % capacity is the index. A record that ends in the middle leaves a hole (x).
- * So that holes do not use the ring up, a sweep moves the living up over them, from young to old, a few with
- * each arrival: once at most three quarters of the records have been alive for capacity / 8 arrivals, no living
- * one must give way to a hole.
+ * Positions run on for ever; position % capacity is the index. A record that ends in the middle
+ * leaves a hole (x). So that holes do not use the ring up, a sweep moves the living up over them,
+ * from young to old, a few with each arrival: once at most three quarters of the records have been
+ * alive for capacity / 8 arrivals, no living one must give way to a hole.
  *
- * Clocks of records have 32 bits of microseconds; newest_us is the whole clock of the youngest, from which the
- * others lie back by less than an hour.
+ * Clocks of records have 32 bits of microseconds; newest_us is the whole clock of the youngest,
+ * from which the others lie back by less than an hour.
  */
 #ifndef CORE_AGE_RING_H
 #define CORE_AGE_RING_H

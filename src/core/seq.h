@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sequence numbers (RFC 9293, section 3.4) as a type without '<': all comparisons are modulo 2^32,
- * so a < b means that b is ahead of a by less than 2^31. Of two numbers exactly 2^31 apart neither is
- * ahead: all comparisons say no, so that such a number is never taken for a new one.
+ * so a < b means that b is ahead of a by less than 2^31. Of two numbers exactly 2^31 apart neither
+ * is ahead: all comparisons say no, so that such a number is never taken for a new one.
  *
  *        una            nxt
  *   ------|--------------|------------->      [una, nxt) is what is in flight

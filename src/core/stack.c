@@ -10,8 +10,8 @@
 
 /* ---- the block ---- */
 
-/* Where each part begins, from the start of the block. In 64 bits: the largest configurations do not fit into the size_t of
- * a small machine, and must not seem to. */
+/* Where each part begins, from the start of the block. In 64 bits: the largest configurations do
+ * not fit into the size_t of a small machine, and must not seem to. */
 struct layout {
     uint64_t conns, transfers, reassemblies, indexes, pages, slots, listeners, half_open, time_wait,
         replies, trace;

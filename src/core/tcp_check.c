@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The invariants of a stack as code: what must hold between any two doors or calls, whatever the network and the user
- * do. Numbered as in docs/INVARIANTS.md. A violation is a bug of duet, never of its input.
+/* The invariants of a stack as code: what must hold between any two doors or calls, whatever the
+ * network and the user do. Numbered as in docs/INVARIANTS.md. A violation is a bug of duet, never
+ * of its input.
  *
- * duet_check() walks everything and is meant for tests, simulation and fuzzing; the cheap ones stand as
- * CHECK where they could break, in every build.
+ * duet_check() walks everything and is meant for tests, simulation and fuzzing; the cheap ones
+ * stand as CHECK where they could break, in every build.
  */
 #include "base/check.h"
 #include "core/config.h"

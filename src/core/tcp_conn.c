@@ -13,8 +13,8 @@
 
 #include <string.h>
 
-/* What counts as a full-sized segment of the peer until a larger one has been seen: small writes of a peer are not
- * acknowledged every second one. */
+/* What counts as a full-sized segment of the peer until a larger one has been seen: small writes
+ * of a peer are not acknowledged every second one. */
 enum { RECEIVE_MSS_GUESS = 536 };
 
 static uint16_t default_mss(const struct tcp_conn *c)

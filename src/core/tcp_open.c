@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Active OPEN (RFC 9293, 3.10.1): which pair of sockets, which initial sequence number, and a SYN that is owed. The
- * passive OPEN is in tcp_listen.c. */
+/* Active OPEN (RFC 9293, 3.10.1): which pair of sockets, which initial sequence number, and a
+ * SYN that is owed. The passive OPEN is in tcp_listen.c. */
 #include "core/user.h"
 
 #include <string.h>
@@ -32,7 +32,8 @@ static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *
     return demux_find(s, tuple).kind == DEMUX_NONE ? DUET_OK : DUET_E_EXISTS;
 }
 
-/* SND.UNA = ISS, SND.NXT = ISS + 1: what is borrowed after this begins where the connection does. */
+/* SND.UNA = ISS, SND.NXT = ISS + 1: what is borrowed after this begins where the connection
+ * does. */
 static void choose_iss(const struct duet_stack *s, struct tcp_conn *c)
 {
     c->snd.iss = tcp_isn(s, &c->tuple);

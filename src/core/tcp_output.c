@@ -210,8 +210,8 @@ static bool pay_empty(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
     return true;
 }
 
-/* What can be sent from SND.UNA on, up to limit, one segment of it: inside the peer's window as it is now
- * (SHLD-16), one octet if that is closed. */
+/* What can be sent from SND.UNA on, up to limit, one segment of it: inside the peer's window as
+ * it is now (SHLD-16), one octet if that is closed. */
 static struct tcp_offer offer_at_una(const struct duet_stack *s, const struct tcp_conn *c,
                                      struct seq limit)
 {

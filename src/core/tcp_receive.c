@@ -8,7 +8,8 @@
  *
  * Text beyond a hole is written to its place in the buffer at once; only its range is kept beside
  * it. The right edge never moves left (SHLD-14) and moves right only in useful steps (MUST-39);
- * what the scaled field says may lie below it by less than one unit (RFC 7323, 2.4), what was promised is kept.
+ * what the scaled field says may lie below it by less than one unit (RFC 7323, 2.4), what was
+ * promised is kept.
  */
 #include "base/bytes.h"
 #include "base/check.h"
@@ -232,8 +233,9 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
     return (uint16_t)field;
 }
 
-/* After the user has read: is the window worth an update of its own? When half the buffer is new, when the window was
- * nearly closed, or when it was small and grows by two segments; else the next acknowledgement tells. */
+/* After the user has read: is the window worth an update of its own? When half the buffer is
+ * new, when the window was nearly closed, or when it was small and grows by two segments; else
+ * the next acknowledgement tells. */
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c)
 {
     uint32_t step = useful_step(s, c);

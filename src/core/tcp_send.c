@@ -98,9 +98,9 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
     };
 }
 
-/* May the last, incomplete segment of the queue leave? Nagle, with Minshall's modification (RFC 9293, A.3): not while
- * another incomplete one is unacknowledged. So many small writes become few segments, and the end of a
- * large write does not wait for the peer's delayed ACK. */
+/* May the last, incomplete segment of the queue leave? Nagle, with Minshall's modification (RFC
+ * 9293, A.3): not while another incomplete one is unacknowledged. So many small writes become
+ * few segments, and the end of a large write does not wait for the peer's delayed ACK. */
 static bool may_send_tail(const struct tcp_conn *c, const struct tcp_transfer *t,
                           const struct limits *l)
 {

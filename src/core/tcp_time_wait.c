@@ -108,8 +108,8 @@ static struct tcp_time_wait record_of(const struct tcp_conn *c)
     };
 }
 
-/* May a record that expires then be put at the end of the ring? It must not have to wait for those before it by more
- * than a moment, or its pair of sockets stays taken too long. */
+/* May a record that expires then be put at the end of the ring? It must not have to wait for
+ * those before it by more than a moment, or its pair of sockets stays taken too long. */
 bool time_wait_has_place(const struct duet_stack *s, duet_time expiry)
 {
     const struct time_wait_ring *ring = &s->time_wait;
@@ -244,7 +244,8 @@ static void answer(struct duet_stack *s, const struct tcp_time_wait *record, enu
               timestamps ? &record->ts_recent : NULL, rule);
 }
 
-/* Whether the SYN of a new incarnation will be taken; only then may the old record go (RFC 1337). */
+/* Whether the SYN of a new incarnation will be taken; only then may the old record go (RFC
+ * 1337). */
 static bool will_be_taken(struct duet_stack *s, const struct tcp_tuple *tuple,
                           const struct tcp_listener *listener, const struct tcp_segment *seg)
 {

@@ -34,8 +34,8 @@ static int send_error(const struct tcp_conn *c)
     unreachable("no connection record is in LISTEN");
 }
 
-/* The connection that a handle names, if it takes bytes; else why not. A listener opened with a remote socket must be told to call
- * first. */
+/* The connection that a handle names, if it takes bytes; else why not. A listener opened with a
+ * remote socket must be told to call first. */
 static int find_sender(const struct duet_stack *s, struct duet_handle handle, struct tcp_conn **c)
 {
     const struct tcp_listener *listener = listener_of_handle(s, handle);
