@@ -6,6 +6,7 @@
 #   make demo     builds, then shows one TCP connection from SYN to the end of TIME-WAIT
 #   make test     builds with sanitizers and without, runs everything; last line: N passed, N failed
 #   make check    format and static analysis
+#   make fuzz     runs each fuzzer for SECONDS (default 60) from the seeds of tests/ (needs clang)
 #   make docs     regenerates the generated pages of docs/
 #   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
 #                 results.tsv beside it, and regenerates docs/
@@ -18,7 +19,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test check docs conformance install clean
+.PHONY: all demo test fuzz check docs conformance install clean
 
 all:
 	@tests/repo/need.sh build
@@ -31,6 +32,10 @@ demo: all
 test:
 	@tests/repo/need.sh test
 	@python3 tests/run.py --jobs $(JOBS) --require-coverage
+
+fuzz:
+	@tests/repo/need.sh test
+	@fuzz/run.sh $(or $(SECONDS),60) $(JOBS)
 
 check:
 	@tests/repo/need.sh check

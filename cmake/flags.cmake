@@ -33,6 +33,10 @@ else()
     add_link_options(-Wl,-z,relro -Wl,-z,now)
 endif()
 
+if(DUET_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(DUET_COVERAGE)
     add_compile_options(--coverage)
     add_link_options(--coverage)

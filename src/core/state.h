@@ -251,6 +251,7 @@ void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
                       const struct tcp_options *peer);
 bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c);
 void tcp_return_transfer(struct duet_stack *s, struct tcp_conn *c);
+void tcp_conn_syn_acked(struct tcp_conn *c);
 void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
 void tcp_conn_end(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error);
 void tcp_conn_enter_time_wait(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);

@@ -83,7 +83,7 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
     uint32_t text = seq_distance(tcp_send_start(c), seg->ack);
     tcp_rtt_acked(s, c, seg);
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
-        c->flags |= TCP_CONN_SYN_ACKED;
+        tcp_conn_syn_acked(c);
         tcp_cc_init(s, c);
     }
     if (conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(seg->ack, fin_acked_at)) {

@@ -116,6 +116,8 @@ static const char *check_liveness(const struct duet_stack *s, const struct tcp_c
     bool is_armed = wheel_is_armed(&s->wheel, index);
     if (conn_is(c, TCP_CONN_USER_GONE) && !is_armed && !owes(c))
         return "I-31: nobody holds this connection and no timer will end it";
+    if ((c->owes & TCP_OWES_SYN) != 0 && conn_is(c, TCP_CONN_SYN_ACKED))
+        return "I-31: a SYN is owed that has been acknowledged";
     if (owes(c) != list_has(&s->owing, index))
         return "I-31: a debt that nobody will pay, or a place on the list without one";
     duet_time due = tcp_timers_due(s, c);

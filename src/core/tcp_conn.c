@@ -189,10 +189,17 @@ static void queue_for_accept(struct duet_stack *s, struct tcp_conn *c)
     tcp_tell_listener(s, listener, DUET_EVENT_ACCEPTABLE);
 }
 
+/* A repeat of the SYN that has not left yet is owed no longer. */
+void tcp_conn_syn_acked(struct tcp_conn *c)
+{
+    c->flags |= TCP_CONN_SYN_ACKED;
+    c->owes &= (uint16_t)~TCP_OWES_SYN;
+}
+
 void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
 {
     tcp_set_state(s, c, DUET_ESTABLISHED, rule);
-    c->flags |= TCP_CONN_SYN_ACKED;
+    tcp_conn_syn_acked(c);
     c->rcv.up = c->rcv.nxt;
     if (conn_is(c, TCP_CONN_SYN_RETRANSMITTED))
         tcp_rto_after_lost_syn(c);

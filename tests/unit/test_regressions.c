@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* What once broke something, each with one line of what it was. */
+#include "rig.h"
+
+#include <stdlib.h>
+
+static const struct rig_segment offer = {.seq = 1000, .window = 60000, .mss = 1000};
+
+/* The repeat of a SYN was still owed when the SYN,ACK came; the debt outlived the record that it needs. */
+static void syn_ack_overtakes_the_repeated_syn(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_segment syn, answer;
+    struct tcp_tuple tuple;
+    struct duet_handle handle;
+    const struct duet_connect_options options = {.remote = {duet_ipv4(10, 0, 0, 2), 80}};
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
+    assert_true(rig_output(rig, &tuple, &syn));
+    rig_pass(rig, rig->now + 1100 * DUET_MILLISECOND);
+    struct rig_segment syn_ack = offer;
+    syn_ack.flags = DUET_SYN | DUET_ACK;
+    syn_ack.ack = syn.seq + 1;
+    rig_input(rig, &tuple, &syn_ack);
+    assert_true(rig_output(rig, NULL, &answer));
+    assert_int_equal(answer.flags, DUET_ACK);
+    rig_silence("nothing but the ACK", rig);
+    rig_end(rig);
+    free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
