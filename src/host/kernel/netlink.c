@@ -280,8 +280,9 @@ int netlink_add_neighbour(int netlink, unsigned device, const struct duet_addres
     return command(netlink, &request);
 }
 
-int netlink_add_route(int netlink, unsigned device, bool is_ipv6, bool at_once)
+int netlink_add_route(int netlink, unsigned device, const struct duet_address *source, bool at_once)
 {
+    bool is_ipv6 = !duet_address_is_ipv4(source);
     const struct rtmsg fixed = {.rtm_family = is_ipv6 ? AF_INET6 : AF_INET,
                                 .rtm_table = RT_TABLE_MAIN,
                                 .rtm_protocol = RTPROT_BOOT,
@@ -289,9 +290,12 @@ int netlink_add_route(int netlink, unsigned device, bool is_ipv6, bool at_once)
                                 .rtm_type = RTN_UNICAST};
     const uint32_t one = 1;
     struct request request;
+    size_t size;
+    const uint8_t *bytes = address_bytes(source, &size);
 
     begin(&request, RTM_NEWROUTE, NLM_F_CREATE, &fixed, sizeof(fixed));
     put_attribute(&request, RTA_OIF, &device, sizeof(device));
+    put_attribute(&request, RTA_PREFSRC, bytes, size);
     if (at_once) {
         uint8_t *metrics = begin_nest(&request, RTA_METRICS);
 

@@ -40,8 +40,10 @@ int netlink_is_local(int netlink, const struct duet_address *address);
 int netlink_add_neighbour(int netlink, unsigned device, const struct duet_address *address,
                           const uint8_t mac[MAC_SIZE]);
 
-/* Every destination (of IPv4 or IPv6) is reached through that device. at_once: TCP acknowledges
+/* Every destination of the source's family is reached through that device, from that source where a
+ * socket names none. at_once: TCP acknowledges
  * every segment it receives over this route, without waiting for a second one. */
-int netlink_add_route(int netlink, unsigned device, bool is_ipv6, bool at_once);
+int netlink_add_route(int netlink, unsigned device, const struct duet_address *source,
+                      bool at_once);
 
 #endif

@@ -67,7 +67,7 @@ int kernel_host_add(struct kernel_host *host, const struct settings *settings)
     int result = netlink_add_address(netlink, host->device, &settings->local, prefix);
     result = result == 0 ? wait_for_address(netlink, &settings->local) : -1;
     bool at_once = settings->config.delayed_ack <= DUET_MILLISECOND; /* the least there is */
-    result = result == 0 ? netlink_add_route(netlink, host->device, v6, at_once) : -1;
+    result = result == 0 ? netlink_add_route(netlink, host->device, &settings->local, at_once) : -1;
     int error = errno;
     close(netlink);
     errno = error;
