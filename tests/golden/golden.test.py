@@ -202,13 +202,23 @@ def check_outputs(test, folder):
                failed.returncode, failed.stderr)
 
 
+def can_open_terminal():
+    """Not everywhere: a bare chroot has no pseudo-terminals."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError:
+        return False
+    return True
+
+
 def check_colour(test):
     def coloured(*arguments, **environment):
         return "\x1b[" in duet("show", *arguments, environment=environment).stdout
     test.check("no colour in a pipe", not coloured())
     test.check("--color always colours a pipe", coloured("--color", "always"))
     test.check("--color never", not coloured("--color", "never"))
-    if shutil.which("script"):
+    if shutil.which("script") and can_open_terminal():
         program = os.environ.get("DUET_PROGRAM", str(SOURCE / "build/duet"))
 
         def on_terminal(**environment):

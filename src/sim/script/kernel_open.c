@@ -55,7 +55,7 @@ static void get_address(const union any_address *from, struct duet_socket_addres
 static bool ask_ends(const struct sock *sock, struct duet_socket_address *local,
                      struct duet_socket_address *remote)
 {
-    union any_address address;
+    union any_address address = {.v6 = {0}}; /* whole: the largest member */
     socklen_t size = sizeof(address);
     if (getsockname(sock->descriptor, &address.any, &size) != 0) {
         return false;
@@ -127,7 +127,7 @@ static enum call_status call_bind(struct player *player, struct call_state *stat
         return status;
     }
     const struct duet_socket_address usual = {player->settings.local, player->settings.bind_port};
-    union any_address address;
+    union any_address address = {.v6 = {0}}; /* whole: the largest member */
     int64_t family = 0;
     if (!argument_address(player, state, 1, &usual, &sock->local, &family)) {
         return CALL_WRONG;
@@ -226,7 +226,7 @@ static enum call_status call_connect(struct player *player, struct call_state *s
     const struct duet_socket_address usual = {player->settings.remote,
                                               player->settings.connect_port};
     struct duet_socket_address remote;
-    union any_address address;
+    union any_address address = {.v6 = {0}}; /* whole: the largest member */
     int64_t family = 0;
     if (!argument_address(player, state, 1, &usual, &remote, &family)) {
         return CALL_WRONG;
@@ -281,7 +281,7 @@ static enum call_status call_name(struct player *player, struct call_state *stat
 {
     enum call_status status = CALL_DONE;
     struct sock *sock = kernel_sock(player, state, result, &status);
-    union any_address address = {0};
+    union any_address address = {.v6 = {0}}; /* whole: the largest member */
     socklen_t size = sizeof(address);
     if (sock == NULL) {
         return status;
