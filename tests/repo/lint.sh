@@ -63,7 +63,7 @@ tidy() {
         echo "needs clang-tidy $llvm_version"
         return 3
     }
-    cmake -S . -B "$build" -DCMAKE_C_COMPILER=clang -DDUET_TESTS=ON >/dev/null || return 1
+    cmake -S . -B "$build" -DCMAKE_C_COMPILER=clang -DDUET_TESTS=ON -DDUET_FUZZ=ON >/dev/null || return 1
     # One file a run: version 14 reports a va_list of the second file as uninitialized.
     sources '*.c' | xargs -P "$jobs" -n 1 "$program" --quiet -p "$build" 2>/dev/null
 }
