@@ -63,9 +63,15 @@ tidy() {
         echo "needs clang-tidy $llvm_version"
         return 3
     }
-    cmake -S . -B "$build" -DCMAKE_C_COMPILER=clang -DDUET_TESTS=ON -DDUET_FUZZ=ON >/dev/null || return 1
+    cmake -S . -B "$build" -DCMAKE_C_COMPILER=clang -DDUET_TESTS=ON >/dev/null || return 1
     # One file a run: version 14 reports a va_list of the second file as uninitialized.
-    sources '*.c' | xargs -P "$jobs" -n 1 "$program" --quiet -p "$build" 2>/dev/null
+    sources '*.c' ':!fuzz' | xargs -P "$jobs" -n 1 "$program" --quiet -p "$build" 2>/dev/null
+    status=$?
+    # The fuzzers are not part of that build: the flags of theirs make the analyzer forget what memcpy does.
+    for file in $(sources 'fuzz/*.c'); do
+        "$program" --quiet "$file" -- -std=c11 -Iinclude -Isrc 2>/dev/null || status=1
+    done
+    return $status
 }
 
 # No failure, a thing to look at: STYLE is one idea a file, and over 450 lines it is usually two.
