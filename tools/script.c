@@ -5,7 +5,6 @@
 #include <argp.h>
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +13,7 @@
 #include "command.h"
 #include "script.h"
 
-enum { DEPTH_MAX = 32, RANDOM_JOBS = 16 };
+enum { DEPTH_MAX = 32 };
 
 struct texts {
     char **all;
@@ -398,36 +397,16 @@ static void release(struct arguments *arguments)
     }
 }
 
-/* What playing against the kernel needs besides. The exit code, COMMAND_OK to go on. */
-static int prepare_kernel(struct arguments *arguments)
+static const char *differences(const struct arguments *arguments)
 {
-    char why[300];
-    struct script_run *run = &arguments->run;
-    if (!run->options.against_kernel || run->options.parse_only) {
-        return COMMAND_OK;
-    }
-    const char *path =
-        arguments->differences != NULL ? arguments->differences : arguments->default_differences;
-    if (path != NULL && script_differences_read(run, path) != 0) {
-        (void)complain_about(arguments, path);
-        return COMMAND_USAGE;
-    }
-    if (!script_kernel_is_there(why, sizeof(why))) {
-        command_complain(arguments->command, "%s", why);
-        return COMMAND_FAILED;
-    }
-    return COMMAND_OK;
+    return arguments->differences != NULL ? arguments->differences : arguments->default_differences;
 }
 
-/* Random timelines, and the figures about them. */
 static int run_random(struct arguments *arguments)
 {
-    struct duet_script_random_sums sums;
-    struct duet_script_random *random = &arguments->random;
-    const struct texts *settings_given = &arguments->settings;
     uint64_t seed = 1;
-    for (size_t i = 0; i < settings_given->count; i++) {
-        const char *text = settings_given->all[i];
+    for (size_t i = 0; i < arguments->settings.count; i++) {
+        const char *text = arguments->settings.all[i];
         if (strncmp(text, "seed=", 5) == 0 && !command_number(text + 5, 0, UINT64_MAX, &seed)) {
             command_complain(arguments->command, "--seed takes a number");
             return COMMAND_USAGE;
@@ -437,20 +416,9 @@ static int run_random(struct arguments *arguments)
         command_complain(arguments->command, "--random goes with --against both and without files");
         return COMMAND_USAGE;
     }
-    random->seed = seed;
-    random->jobs = arguments->run.jobs != 0 ? arguments->run.jobs : RANDOM_JOBS;
-    if (duet_script_random_run(random, &sums, stdout) != 0) {
-        command_complain(arguments->command, "%s", sums.why);
-        return COMMAND_FAILED;
-    }
-    if (sums.broken > 0 || sums.died > 0) {
-        command_complain(arguments->command, "%" PRIu64 " broken, %" PRIu64 " lost: %s",
-                         sums.broken, sums.died, sums.why);
-    }
-    printf("%" PRIu64 " scripts, %" PRIu64 " agreed, %" PRIu64 " differing, %" PRIu64
-           " unsteady; clusters: %" PRIu64 " known, %" PRIu64 " unknown\n",
-           sums.scripts, sums.agreed, sums.differing, sums.unsteady, sums.known, sums.unknown);
-    return sums.unknown + sums.broken + sums.died > 0 ? COMMAND_FAILED : COMMAND_OK;
+    arguments->random.seed = seed;
+    arguments->random.jobs = arguments->run.jobs;
+    return script_random(arguments->command, &arguments->random);
 }
 
 int command_script(int argc, char **argv)
@@ -471,7 +439,9 @@ int command_script(int argc, char **argv)
     bool good = argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0;
     if (good && arguments.random.count > 0) {
         code = run_random(&arguments);
-    } else if (good && settle(&arguments) && (code = prepare_kernel(&arguments)) == COMMAND_OK &&
+    } else if (good && settle(&arguments) &&
+               (code = script_kernel_prepare(arguments.command, &arguments.run,
+                                             differences(&arguments))) == COMMAND_OK &&
                (code = work(&arguments) ? COMMAND_OK : COMMAND_USAGE) == COMMAND_OK) {
         script_report_summary(&arguments.run);
         const struct script_run *run = &arguments.run;

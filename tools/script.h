@@ -45,10 +45,11 @@ void script_report(struct script_run *run);
 void script_report_summary(const struct script_run *run);
 int script_report_junit(const struct script_run *run, FILE *to);
 
-/* True if scripts can be played against the kernel; else why is one sentence. */
-bool script_kernel_is_there(char *why, size_t size);
-/* Adds the file's lines to run->differences. 0, or -1 with errno. */
-int script_differences_read(struct script_run *run, const char *path);
+/* What playing against the kernel needs besides: the file of differences (NULL: none), and a kernel.
+ * Returns the exit code, COMMAND_OK to go on. */
+int script_kernel_prepare(const char *command, struct script_run *run, const char *differences);
+/* Random timelines, and the figures about them. Returns the exit code. */
+int script_random(const char *command, struct duet_script_random *random);
 void script_differences_free(struct script_run *run);
 /* The known difference of a script, or NULL. */
 const struct script_difference *script_difference_of(const struct script_run *run,

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* What `duet script` needs besides when scripts are played against the operating system's TCP: to
- * know whether that can be had, and the file of differences that are known and cited.
+ * know whether that can be had, the file of differences that are known and cited, and the figures of
+ * random timelines.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "duet/kernel.h"
 #include "script.h"
 
+enum { RANDOM_JOBS = 16 }; /* they mostly wait */
+
 /* ---- is there a kernel to test? ---- */
 
-bool script_kernel_is_there(char *why, size_t size)
+static bool kernel_is_there(char *why, size_t size)
 {
     int ends[2];
     why[0] = '\0';
@@ -68,7 +73,7 @@ static bool read_line(struct script_run *run, char *line)
     return difference->script != NULL && difference->what != NULL && difference->clause != NULL;
 }
 
-int script_differences_read(struct script_run *run, const char *path)
+static int read_differences(struct script_run *run, const char *path)
 {
     FILE *file = fopen(path, "r");
     char *line = NULL;
@@ -109,4 +114,41 @@ const struct script_difference *script_difference_of(const struct script_run *ru
         }
     }
     return NULL;
+}
+
+int script_kernel_prepare(const char *command, struct script_run *run, const char *differences)
+{
+    char why[300];
+    if (!run->options.against_kernel || run->options.parse_only) {
+        return COMMAND_OK;
+    }
+    if (differences != NULL && read_differences(run, differences) != 0) {
+        command_complain(command, "%s: %s", differences, strerror(errno));
+        return COMMAND_USAGE;
+    }
+    if (!kernel_is_there(why, sizeof(why))) {
+        command_complain(command, "%s", why);
+        return COMMAND_FAILED;
+    }
+    return COMMAND_OK;
+}
+
+/* ---- random timelines ---- */
+
+int script_random(const char *command, struct duet_script_random *random)
+{
+    struct duet_script_random_sums sums;
+    random->jobs = random->jobs != 0 ? random->jobs : RANDOM_JOBS;
+    if (duet_script_random_run(random, &sums, stdout) != 0) {
+        command_complain(command, "%s", sums.why);
+        return COMMAND_FAILED;
+    }
+    if (sums.broken > 0 || sums.died > 0) {
+        command_complain(command, "%" PRIu64 " broken, %" PRIu64 " lost: %s", sums.broken,
+                         sums.died, sums.why);
+    }
+    printf("%" PRIu64 " scripts, %" PRIu64 " agreed, %" PRIu64 " differing, %" PRIu64
+           " unsteady; clusters: %" PRIu64 " known, %" PRIu64 " unknown\n",
+           sums.scripts, sums.agreed, sums.differing, sums.unsteady, sums.known, sums.unknown);
+    return sums.unknown + sums.broken + sums.died > 0 ? COMMAND_FAILED : COMMAND_OK;
 }

@@ -77,6 +77,7 @@ struct spaces {
     /* What later calls depend on: a small window, a SYN that came again, a mark of urgent data, an
      * acknowledgement on a segment just left of the window, text with an old acknowledgement. */
     bool narrow, again, urgent, early, refused;
+    bool reset; /* the next SYN may open another connection */
     unsigned syns;
 };
 
@@ -134,8 +135,10 @@ static void follow_in(struct spaces *spaces, const char *line)
     }
     int32_t first = (int32_t)(seen.seq - spaces->nxt),
             last = (int32_t)(end_of(&seen) - spaces->nxt);
-    bool syn = strchr(seen.flags, 'S') != NULL, opens = syn && spaces->syns == 0;
+    bool syn = strchr(seen.flags, 'S') != NULL, opens = syn && (spaces->syns == 0 || spaces->reset);
     spaces->syns += syn;
+    bool resets = strchr(seen.flags, 'R') != NULL && first == 0;
+    spaces->reset = resets || (spaces->reset && !opens);
     spaces->again = spaces->syns > 1;
     spaces->urgent = spaces->urgent || strchr(seen.flags, 'U') != NULL;
     spaces->narrow = seen.window < 65535;
