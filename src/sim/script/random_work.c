@@ -246,10 +246,12 @@ static bool run(struct work *work, bool shrinks, uint64_t count)
     jobs = jobs > count ? (unsigned)count : jobs;
     bool good = true;
     fflush(NULL);
-    for (unsigned i = 0; i < jobs; i++) {
-        int ends[2];
+    for (unsigned i = 0; i < JOBS_MAX; i++) {
         from[i] = (struct pollfd){.fd = -1, .events = POLLIN};
         pids[i] = -1;
+    }
+    for (unsigned i = 0; i < jobs; i++) {
+        int ends[2];
         if (pipe(ends) != 0) {
             good = false;
             break;
@@ -399,7 +401,9 @@ int duet_script_random_run(const struct duet_script_random *options,
     bool good = read_known(&work) && run(&work, false, options->count);
     if (good) {
         merge_known(&work);
-        qsort(work.clusters, work.cluster_count, sizeof(*work.clusters), by_count);
+        if (work.cluster_count > 0) {
+            qsort(work.clusters, work.cluster_count, sizeof(*work.clusters), by_count);
+        }
         size_t known = 0;
         while (known < work.cluster_count && work.clusters[known].known != NULL) {
             known++;
