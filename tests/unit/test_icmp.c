@@ -172,7 +172,8 @@ static void ping_by_hand(void **state)
 {
     (void)state;
     uint8_t bytes[40] = {8, 0, 0x4d, 0x56, 0, 1, 0, 5};
-    memcpy(bytes + 8, "abcdefghijklmnopqrstuvwabcdefghi", 32);
+    for (unsigned i = 0; i < 32; i++)
+        bytes[8 + i] = (uint8_t)('a' + i % 23);
     const struct ip_packet ip = {
         .version = 4, .protocol = 1, .payload = bytes, .payload_length = sizeof bytes};
     struct icmp_message message;
