@@ -45,6 +45,9 @@ enum duet_trace_option { /* which TCP options the segment carried */
                          DUET_TRACE_SACK = 1 << 3,
                          DUET_TRACE_TIMESTAMPS = 1 << 4,
                          DUET_TRACE_OTHER = 1 << 5,
+                         DUET_TRACE_FAST_OPEN = 1 << 6,
+                         DUET_TRACE_USER_TIMEOUT = 1 << 7,
+                         DUET_TRACE_ACCURATE_ECN = 1 << 8,
 };
 
 enum duet_timer {
@@ -88,7 +91,7 @@ struct duet_trace_event {
             uint16_t urgent;
             uint16_t mss;
             uint16_t local_port, remote_port;
-            uint8_t options; /* enum duet_trace_option */
+            uint16_t options; /* enum duet_trace_option */
             uint8_t window_scale;
             uint8_t sack_blocks;
             uint8_t retransmission; /* out: 1 if any of it was sent before */

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POOL_NONE UINT32_MAX
+/* Above every index, and fits into a bit-field of 24 bits beside something else. */
+#define POOL_NONE UINT32_C(0xffffff)
 
 struct pool {
     uint8_t *records;
@@ -19,7 +20,8 @@ struct pool {
     uint32_t used;  /* records taken */
 };
 
-/* records: count * record_size bytes, aligned for what they hold; record_size >= 4. */
+/* records: count * record_size bytes, aligned for what they hold; record_size >= 4; count <=
+ * POOL_NONE. */
 void pool_init(struct pool *pool, void *records, size_t record_size, uint32_t count);
 uint32_t pool_take(struct pool *pool); /* POOL_NONE: empty. The content is whatever was there. */
 void pool_give(struct pool *pool, uint32_t index);

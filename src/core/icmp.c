@@ -51,7 +51,7 @@ static void too_big(struct duet_stack *s, struct tcp_conn *c, uint32_t mtu)
     struct tcp_transfer *t = transfer_of(s, c);
     if (c->state > DUET_SYN_RECEIVED && t != NULL) {
         t->resend = c->snd.una;
-        c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+        t->timing = false;
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ICMP_MTU_LOWERED);
     }
 }

@@ -304,10 +304,7 @@ void tcp_rtt_from_echo(const struct duet_stack *s, struct tcp_conn *c,
 void tcp_rto_back_off(const struct duet_stack *s, struct tcp_conn *c);
 void tcp_rto_after_lost_syn(struct tcp_conn *c);
 
-/* tcp_cc.c and tcp_loss.c */
-void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c);
-void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
-void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c);
+/* tcp_loss.c */
 void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c);
 void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);
@@ -319,6 +316,8 @@ duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c);
 void tcp_timeouts(struct duet_stack *s);
 void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c);
+void tcp_delayed_ack_stop(struct tcp_conn *c);
+duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_output.c */
 void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_rule why);

@@ -17,6 +17,7 @@
 #include "base/wheel.h"
 #include "core/buffer.h"
 #include "core/seq.h"
+#include "core/tcp_cc.h"
 #include "duet/trace.h"
 #include "wire/tcp.h"
 
@@ -94,12 +95,10 @@ enum tcp_conn_flag {
     TCP_CONN_URGENT_RECEIVED = 1 << 17,  /* rcv.up is ahead of what the user has read */
     TCP_CONN_WRITE_BLOCKED = 1 << 18,    /* duet_send found no room: WRITABLE is awaited */
     TCP_CONN_READ_TOLD = 1 << 19,        /* READABLE was told and not all has been read since */
+    TCP_CONN_ACK_DELAYED = 1 << 20,      /* delayed_ack_us runs */
     TCP_CONN_MORE = 1 << 21,             /* DUET_SEND_MORE: the last piece may wait */
     TCP_CONN_ACK_FLOOR_PASSED = 1 << 22, /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
-    TCP_CONN_RTT_TIMED = 1 << 23,        /* transfer.timed_* are running */
-    TCP_CONN_RECOVERING = 1 << 24,       /* fast recovery until recover is acknowledged */
     TCP_CONN_SYN_RETRANSMITTED = 1 << 25,
-    TCP_CONN_R1_TOLD = 1 << 26,
     TCP_CONN_MSS_SET = 1 << 27, /* DUET_OPTION_MSS: mtu holds the limit of the user */
     TCP_CONN_IN_TABLE = 1 << 28,
     TCP_CONN_CLOSE_DEFERRED = 1 << 29, /* CLOSE in SYN-RECEIVED waits for ESTABLISHED (SR-5) */
@@ -110,10 +109,12 @@ struct tcp_conn {
     struct tcp_tuple tuple;
     uint32_t generation;
 
-    uint8_t state;          /* enum duet_state; written by tcp_set_state alone */
+    uint8_t state : 4;      /* enum duet_state; written by tcp_set_state alone */
+    uint8_t controller : 4; /* enum tcp_controller */
     uint8_t send_scale : 4; /* Snd.Wind.Shift */
     uint8_t receive_scale : 4;
-    int16_t error;  /* what ended it, or the last soft error */
+    uint8_t owes;   /* enum tcp_debt */
+    int8_t error;   /* what ended it, or the last soft error */
     uint32_t flags; /* enum tcp_conn_flag */
 
     struct {
@@ -130,8 +131,11 @@ struct tcp_conn {
     } rcv;
 
     struct buffer receive;
-    uint32_t transfer; /* record of the transfer pool while something is unacknowledged or queued */
-    uint32_t reassembly; /* record of the reassembly pool while there is a hole */
+    /* Records of pools: while something is unacknowledged or queued, and while there is a hole. */
+    uint32_t transfer : 24;
+    uint32_t ecn : 8; /* what was agreed and is owed (RFC 3168, RFC 9768) */
+    uint32_t reassembly : 24;
+    uint32_t ecn_count : 8; /* the counters of RFC 9768 as far as ACE needs them */
     union {
         uint32_t listener; /* while UNACCEPTED: record of the listener */
         uint32_t sent_at;  /* then: when text was last sent, ms */
@@ -159,17 +163,18 @@ struct tcp_conn {
     uint32_t user_timeout_ms;           /* 0: never */
     uint32_t keepalive_idle_ms;
     duet_time heard; /* the peer last gave a sign of life; in TIME-WAIT: since when it counts */
-    duet_time delayed_ack;   /* when the pending ACK must leave */
+    uint32_t delayed_ack_us; /* when the pending ACK must leave, with ACK_DELAYED: low bits */
     uint32_t challenge_from; /* ms: start of the interval in which challenges are counted */
     uint32_t invalid_ack_at; /* ms: last ACK that answered a bare invalid segment */
     uint8_t challenges;
     uint8_t probes; /* keep-alive probes without an answer */
     uint8_t dscp, ttl;
 
-    uint16_t owes;   /* enum tcp_debt */
     uint16_t why;    /* rule of the acknowledgement that is owed */
     uint16_t events; /* enum duet_event_bit not yet taken */
     uint16_t retransmitted;
+    uint16_t tuned_at;               /* 4 ms: when the receiver's tuning began its latest round */
+    struct seq tuned_to;             /* where that round ends */
     struct list_link owing, telling; /* links of the lists of those who owe, and who have events */
     struct wheel_node timer;         /* one node: the earliest of all its timers */
 };
@@ -188,12 +193,14 @@ struct tcp_transfer {
     duet_time progress; /* since when nothing new has been acknowledged (R2, user timeout) */
     duet_time last_sent;
     uint32_t flight_at_first_dupack;
-    uint32_t
-        acked_bytes; /* counted towards the next cwnd step in congestion avoidance (RFC 3465) */
-    uint8_t timer;   /* DUET_TIMER_RETRANSMISSION or DUET_TIMER_PERSIST */
+    struct tcp_cc_memory cc;
+    uint8_t timer;           /* DUET_TIMER_RETRANSMISSION or DUET_TIMER_PERSIST */
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
     uint8_t dupacks;
     bool urgent;
+    bool timing;     /* timed and timed_at are running */
+    bool recovering; /* fast recovery until recover is acknowledged */
+    bool r1_told;
     bool probed;  /* what is in flight was sent into a closed window */
     uint16_t why; /* rule of the latest retransmission that is owed */
 };

@@ -128,7 +128,7 @@ static void window_has_opened(struct duet_stack *s, struct tcp_conn *c)
      * acknowledged. */
     t->resend = c->snd.una;
     t->retransmissions = 0;
-    c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+    t->timing = false;
     if (t->timer == DUET_TIMER_PERSIST)
         tcp_timer_stop(s, c);
 }

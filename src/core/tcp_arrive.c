@@ -126,7 +126,7 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
     if (!seg->has_ack) {
         tcp_set_state(s, c, DUET_SYN_RECEIVED, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
         transfer_of(s, c)->resend = c->snd.una;
-        c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+        transfer_of(s, c)->timing = false;
         tcp_timer_stop(s, c); /* it starts again with the SYN,ACK */
         tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
         return TCP_DROP;

@@ -25,20 +25,19 @@ void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c)
 
 /* bytes of new data were acknowledged while there was no loss. The window grows only where it was
  * in use. */
-void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
+void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint32_t flight)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     uint32_t mss = tcp_send_mss(c);
-    uint32_t flight = tcp_flight(c) + bytes;
     if (c->cwnd >= CWND_MAX || flight + 2 * mss < c->cwnd / 2)
         return;
     if (c->cwnd < c->ssthresh) {
         c->cwnd += min_u32(bytes, mss);
         return;
     }
-    t->acked_bytes += bytes;
-    if (t->acked_bytes >= c->cwnd) {
-        t->acked_bytes -= c->cwnd;
+    t->cc.acked_bytes += bytes;
+    if (t->cc.acked_bytes >= c->cwnd) {
+        t->cc.acked_bytes -= c->cwnd;
         c->cwnd += mss;
     }
 }
@@ -52,4 +51,38 @@ void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
         return;
     c->cwnd = restart;
     trace_congestion(s, c, TCP_RULE_RESTART_WINDOW);
+}
+
+void tcp_cc_rtt(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
+{
+    (void)s;
+    (void)c;
+    (void)rtt_us;
+}
+
+void tcp_cc_congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_congestion kind,
+                       uint32_t flight)
+{
+    (void)kind;
+    c->ssthresh = max_u32(flight / 2, 2u * tcp_send_mss(c));
+    transfer_of(s, c)->cc.acked_bytes = 0;
+}
+
+void tcp_cc_remember(struct duet_stack *s, struct tcp_conn *c)
+{
+    (void)s;
+    (void)c;
+}
+
+void tcp_cc_undo(struct duet_stack *s, struct tcp_conn *c)
+{
+    (void)s;
+    (void)c;
+}
+
+uint64_t tcp_cc_pacing_rate(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    (void)s;
+    (void)c;
+    return 0;
 }

@@ -101,7 +101,8 @@ static const char *check_timers(const struct duet_stack *s, const struct tcp_con
         return "I-25: something waits, nothing is in flight, and no timer runs";
     if (!in_flight && runs && t->timer == DUET_TIMER_RETRANSMISSION && !owes(c))
         return "I-09: the retransmission timer runs and nothing is in flight";
-    if (c->delayed_ack != DUET_NEVER && c->delayed_ack > s->now + 500 * DUET_MILLISECOND)
+    duet_time ack_at = tcp_delayed_ack_at(s, c);
+    if (ack_at != DUET_NEVER && ack_at > s->now + 500 * DUET_MILLISECOND)
         return "I-26: an acknowledgement is delayed for more than 500 ms";
     duet_time rto = tcp_rto(c);
     if (rto > s->config.rto_max && rto > 3 * DUET_SECOND)

@@ -43,7 +43,6 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .keepalive_idle_ms = (uint32_t)(s->config.keepalive_idle / DUET_MILLISECOND),
         .receive_mss = RECEIVE_MSS_GUESS,
         .heard = s->now,
-        .delayed_ack = DUET_NEVER,
         .ttl = s->config.ttl,
         .flags = s->config.error_reports ? TCP_CONN_ERROR_REPORTS : 0,
     };
@@ -141,7 +140,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
 {
     if (c->transfer != POOL_NONE)
         return true;
-    c->transfer = pool_take(&s->transfers);
+    c->transfer = pool_take(&s->transfers) & POOL_NONE;
     if (c->transfer == POOL_NONE) {
         tcp_rule(s, c, TCP_RULE_NO_TRANSFER_LEFT, NULL);
         return false;
@@ -167,7 +166,6 @@ void tcp_return_transfer(struct duet_stack *s, struct tcp_conn *c)
     buffer_clear(&s->buffers, &t->send);
     pool_give(&s->transfers, c->transfer);
     c->transfer = POOL_NONE;
-    c->flags &= ~(uint32_t)(TCP_CONN_RTT_TIMED | TCP_CONN_RECOVERING);
 }
 
 /* Gives the transfer record back if there was no use for it after all. */
@@ -193,7 +191,7 @@ static void queue_for_accept(struct duet_stack *s, struct tcp_conn *c)
 void tcp_conn_syn_acked(struct tcp_conn *c)
 {
     c->flags |= TCP_CONN_SYN_ACKED;
-    c->owes &= (uint16_t)~TCP_OWES_SYN;
+    c->owes &= (uint8_t)~TCP_OWES_SYN;
 }
 
 void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
@@ -242,7 +240,7 @@ static void release(struct duet_stack *s, struct tcp_conn *c)
     tcp_return_reassembly(s, c);
     if (conn_is(c, TCP_CONN_USER_GONE) || c->receive.length == 0)
         buffer_clear(&s->buffers, &c->receive);
-    c->delayed_ack = DUET_NEVER;
+    tcp_delayed_ack_stop(c);
     c->owes = 0;
     if (list_has(&s->owing, conn_index(s, c)))
         list_remove(&s->owing, conn_index(s, c));
@@ -252,7 +250,7 @@ static void release(struct duet_stack *s, struct tcp_conn *c)
 void tcp_conn_end(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error)
 {
     tcp_set_state(s, c, DUET_CLOSED, rule);
-    c->error = (int16_t)error;
+    c->error = (int8_t)error;
     leave_table(s, c);
     release(s, c);
     tcp_tell(s, c, DUET_EVENT_CLOSED | (error == DUET_OK ? 0u : DUET_EVENT_READABLE));
@@ -272,7 +270,7 @@ void tcp_conn_enter_time_wait(struct duet_stack *s, struct tcp_conn *c, enum tcp
     tcp_return_transfer(s, c);
     tcp_return_reassembly(s, c);
     c->heard = s->now;
-    c->delayed_ack = DUET_NEVER;
+    tcp_delayed_ack_stop(c);
     trace_timer(s, c, DUET_TIMER_TIME_WAIT, DUET_TIMER_STARTED, 0, s->now + 2 * s->config.msl,
                 rule);
     if (conn_is(c, TCP_CONN_USER_GONE))

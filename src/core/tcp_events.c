@@ -32,7 +32,7 @@ void tcp_forget_events(struct duet_stack *s, struct tcp_conn *c)
 /* An error that does not end the connection (MUST-47), unless reports are off (SHLD-20). */
 void tcp_soft_error(struct duet_stack *s, struct tcp_conn *c, int error)
 {
-    c->error = (int16_t)error;
+    c->error = (int8_t)error;
     if (conn_is(c, TCP_CONN_ERROR_REPORTS))
         tcp_tell(s, c, DUET_EVENT_SOFT_ERROR);
 }

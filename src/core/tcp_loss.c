@@ -11,24 +11,15 @@
 
 enum { DUPLICATE_ACK_THRESHOLD = 3 };
 
-static uint32_t half_of(const struct tcp_conn *c, uint32_t flight)
-{
-    return max_u32(flight / 2, 2u * tcp_send_mss(c));
-}
-
-static void stop_timing(struct tcp_conn *c)
-{
-    c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED; /* Karn */
-}
-
 static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    c->ssthresh = half_of(c, t->flight_at_first_dupack); /* without limited transmit */
+    /* Without what limited transmit has sent since. */
+    tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_at_first_dupack);
     c->cwnd = c->ssthresh + DUPLICATE_ACK_THRESHOLD * tcp_send_mss(c);
-    c->flags |= TCP_CONN_RECOVERING;
+    t->recovering = true;
     t->recover = c->snd.nxt;
-    stop_timing(c);
+    t->timing = false; /* Karn */
     trace_congestion(s, c, TCP_RULE_FAST_RETRANSMIT);
     tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_FAST_RETRANSMIT);
 }
@@ -40,7 +31,7 @@ void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
         t->dupacks++;
     if (t->dupacks == 1)
         t->flight_at_first_dupack = tcp_flight(c);
-    if (conn_is(c, TCP_CONN_RECOVERING)) {
+    if (t->recovering) {
         /* One segment has left the network; inflation is bounded by what was outstanding. */
         if (c->cwnd < c->ssthresh + tcp_flight(c))
             c->cwnd += tcp_send_mss(c);
@@ -57,7 +48,7 @@ static void leave_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     uint32_t mss = tcp_send_mss(c);
     c->cwnd = min_u32(c->ssthresh, max_u32(tcp_flight(c), mss) + mss);
-    c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;
+    transfer_of(s, c)->recovering = false;
     trace_congestion(s, c, TCP_RULE_RECOVERY_COMPLETE);
 }
 
@@ -78,9 +69,9 @@ void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
     struct tcp_transfer *t = transfer_of(s, c);
     t->dupacks = 0;
     t->retransmissions = 0;
-    c->flags &= ~(uint32_t)TCP_CONN_R1_TOLD;
-    if (!conn_is(c, TCP_CONN_RECOVERING))
-        tcp_cc_acked(s, c, bytes);
+    t->r1_told = false;
+    if (!t->recovering)
+        tcp_cc_acked(s, c, bytes, tcp_flight(c) + bytes);
     else if (seq_lt(c->snd.una, t->recover))
         partial_ack(s, c, bytes);
     else
@@ -93,13 +84,12 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     if (t->retransmissions == 1)
-        c->ssthresh = half_of(c, tcp_flight(c));
+        tcp_cc_congestion(s, c, TCP_CONGESTION_TIMEOUT, tcp_flight(c));
     c->cwnd = tcp_send_mss(c);
-    c->flags &= ~(uint32_t)TCP_CONN_RECOVERING;
+    t->recovering = false;
     t->recover = c->snd.nxt;
     t->resend = c->snd.una;
     t->dupacks = 0;
-    t->acked_bytes = 0;
-    stop_timing(c);
+    t->timing = false; /* Karn */
     trace_congestion(s, c, TCP_RULE_LOSS_WINDOW);
 }

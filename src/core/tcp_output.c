@@ -18,7 +18,7 @@ void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_r
         c->why = (uint16_t)why;
     if ((debt & TCP_OWES_RETRANSMIT) != 0 && t != NULL)
         t->why = (uint16_t)why;
-    c->owes = (uint16_t)(c->owes | debt);
+    c->owes = (uint8_t)(c->owes | debt);
     if (!list_has(&s->owing, conn_index(s, c)))
         list_append(&s->owing, conn_index(s, c));
 }
@@ -75,8 +75,8 @@ struct draft {
 static void acknowledgement_leaves(struct tcp_conn *c)
 {
     c->rcv.acked = c->rcv.nxt;
-    c->owes &= (uint16_t)~TCP_OWES_ACK;
-    c->delayed_ack = DUET_NEVER;
+    c->owes &= (uint8_t)~TCP_OWES_ACK;
+    tcp_delayed_ack_stop(c);
 }
 
 static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
@@ -156,7 +156,7 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
                            : TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN,
         .retransmission = again,
     };
-    c->owes &= (uint16_t)~TCP_OWES_SYN;
+    c->owes &= (uint8_t)~TCP_OWES_SYN;
     if (draft.rule == TCP_RULE_SEND_SYN)
         count_rule(s, draft.rule);
     begin(s, c, &draft, packet, 0);
@@ -238,7 +238,7 @@ static void continue_behind(struct tcp_transfer *t, const struct tcp_offer *offe
 static bool pay_retransmission(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    c->owes &= (uint16_t)~TCP_OWES_RETRANSMIT;
+    c->owes &= (uint8_t)~TCP_OWES_RETRANSMIT;
     if (t == NULL || seq_eq(c->snd.una, c->snd.nxt) || !conn_is(c, TCP_CONN_SYN_ACKED))
         return false;
     struct tcp_offer offer = offer_at_una(s, c, c->snd.nxt);
@@ -255,7 +255,7 @@ static bool pay_retransmission(struct duet_stack *s, struct tcp_conn *c, struct 
 static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    c->owes &= (uint16_t)~TCP_OWES_PROBE;
+    c->owes &= (uint8_t)~TCP_OWES_PROBE;
     if (t == NULL)
         return false;
     struct tcp_offer offer = offer_at_una(s, c, tcp_send_end(s, c));
@@ -276,14 +276,14 @@ static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
     t->probed = true;
     t->timer = DUET_TIMER_PERSIST; /* probes are governed by it alone */
     t->deadline = deadline;
-    c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+    t->timing = false;
     return true;
 }
 
 /* SHLD-12: no text, one before SND.NXT, so that the peer must answer. */
 static bool pay_keepalive(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
-    c->owes &= (uint16_t)~TCP_OWES_KEEPALIVE;
+    c->owes &= (uint8_t)~TCP_OWES_KEEPALIVE;
     return pay_empty(s, c, packet, seq_sub(c->snd.nxt, 1), TCP_RULE_KEEPALIVE_PROBE);
 }
 
@@ -360,7 +360,7 @@ static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *pa
         return true;
     if ((c->owes & TCP_OWES_DATA) != 0 && pay_data(s, c, packet))
         return true;
-    c->owes &= (uint16_t)~TCP_OWES_DATA;
+    c->owes &= (uint8_t)~TCP_OWES_DATA;
     if ((c->owes & TCP_OWES_KEEPALIVE) != 0)
         return pay_keepalive(s, c, packet);
     return (c->owes & TCP_OWES_ACK) != 0 && pay_ack(s, c, packet);

@@ -32,7 +32,7 @@ void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c)
 static struct tcp_reassembly *borrow(struct duet_stack *s, struct tcp_conn *c)
 {
     if (c->reassembly == POOL_NONE) {
-        c->reassembly = pool_take(&s->reassemblies);
+        c->reassembly = pool_take(&s->reassemblies) & POOL_NONE;
         if (c->reassembly == POOL_NONE)
             return NULL;
         struct tcp_reassembly *r = reassembly_of(s, c);

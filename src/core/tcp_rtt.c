@@ -53,12 +53,12 @@ void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rt
 /* A segment that ends at end is about to be sent for the first time. */
 void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end)
 {
-    if (conn_is(c, TCP_CONN_RTT_TIMED))
-        return;
     struct tcp_transfer *t = transfer_of(s, c);
+    if (t->timing)
+        return;
     t->timed = end;
     t->timed_at = s->now;
-    c->flags |= TCP_CONN_RTT_TIMED;
+    t->timing = true;
 }
 
 /* An echo older than our latest transmission may come from an acknowledgement that was made again
@@ -76,14 +76,14 @@ static bool echo_is_fresh(const struct duet_stack *s, const struct tcp_conn *c,
 /* The segment advances SND.UNA. */
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
 {
-    const struct tcp_transfer *t = transfer_of(s, c);
+    struct tcp_transfer *t = transfer_of(s, c);
     uint32_t age_ms;
     if (t == NULL)
         return;
-    if (conn_is(c, TCP_CONN_RTT_TIMED)) {
+    if (t->timing) {
         if (seq_lt(seg->ack, t->timed))
             return;
-        c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+        t->timing = false;
         tcp_rtt_sample(s, c, s->now - t->timed_at);
     } else if (echo_is_fresh(s, c, seg, &age_ms)) {
         tcp_rtt_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);

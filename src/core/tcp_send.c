@@ -85,7 +85,7 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
     uint32_t mss = tcp_send_mss(c);
     bool resending = seq_lt(cursor, c->snd.nxt);
     /* Limited transmit (RFC 3042): one new segment for each of the first two duplicate ACKs. */
-    bool is_limited = !resending && !conn_is(c, TCP_CONN_RECOVERING);
+    bool is_limited = !resending && !t->recovering;
     uint32_t limited = is_limited ? min_u32(t->dupacks, 2) * mss : 0;
     return (struct limits){
         .cursor = cursor,

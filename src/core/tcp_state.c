@@ -76,7 +76,7 @@ void tcp_record_edge(struct duet_stack *s, const struct tcp_tuple *tuple, enum d
 void tcp_set_state(struct duet_stack *s, struct tcp_conn *c, enum duet_state to, enum tcp_rule rule)
 {
     record(s, &c->tuple, c, (enum duet_state)c->state, to, rule);
-    c->state = (uint8_t)to;
+    c->state = (uint8_t)(to & 15);
     c->rule = (uint16_t)rule;
 }
 
@@ -84,7 +84,7 @@ void tcp_set_state(struct duet_stack *s, struct tcp_conn *c, enum duet_state to,
  * already recorded the edge. */
 void tcp_inherit_state(struct tcp_conn *c, enum duet_state state)
 {
-    c->state = (uint8_t)state;
+    c->state = (uint8_t)(state & 15);
     c->rule = TCP_RULE_NONE;
 }
 

@@ -50,8 +50,26 @@ void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)
 
 void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c)
 {
-    if (c->delayed_ack == DUET_NEVER)
-        c->delayed_ack = s->now + s->config.delayed_ack;
+    if (conn_is(c, TCP_CONN_ACK_DELAYED))
+        return;
+    c->flags |= TCP_CONN_ACK_DELAYED;
+    c->delayed_ack_us =
+        (uint32_t)((s->now + s->config.delayed_ack + DUET_MICROSECOND - 1) / DUET_MICROSECOND);
+}
+
+void tcp_delayed_ack_stop(struct tcp_conn *c)
+{
+    c->flags &= ~(uint32_t)TCP_CONN_ACK_DELAYED;
+}
+
+/* When the pending acknowledgement must leave. It is never more than half a second away, so the low
+ * bits of its time tell all of it. */
+duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    int64_t now_us = s->now / DUET_MICROSECOND;
+    if (!conn_is(c, TCP_CONN_ACK_DELAYED))
+        return DUET_NEVER;
+    return (now_us + (int32_t)(c->delayed_ack_us - (uint32_t)now_us)) * DUET_MICROSECOND;
 }
 
 /* ---- when each is due ---- */
@@ -120,7 +138,7 @@ duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     duet_time due = t == NULL ? DUET_NEVER : earlier(t->deadline, give_up_at(s, c, t));
-    due = earlier(due, c->delayed_ack);
+    due = earlier(due, tcp_delayed_ack_at(s, c));
     due = earlier(due, keepalive_at(s, c));
     due = earlier(due, fin_wait_2_at(s, c));
     return earlier(due, time_wait_at(s, c));
@@ -141,11 +159,11 @@ void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
 /* ---- what each does ---- */
 
 /* R1: negative advice, and a soft error for the user, once (SHLD-9, SHLD-10, MUST-20). */
-static void check_r1(struct duet_stack *s, struct tcp_conn *c, const struct tcp_transfer *t)
+static void check_r1(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
 {
-    if (t->retransmissions < s->config.r1_retransmissions || conn_is(c, TCP_CONN_R1_TOLD))
+    if (t->retransmissions < s->config.r1_retransmissions || t->r1_told)
         return;
-    c->flags |= TCP_CONN_R1_TOLD;
+    t->r1_told = true;
     tcp_rule(s, c, TCP_RULE_R1_REACHED, NULL);
     tcp_soft_error(s, c, DUET_E_TIMEOUT);
 }
@@ -154,7 +172,7 @@ static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, str
 {
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;
-        c->flags &= ~(uint32_t)TCP_CONN_RTT_TIMED;
+        t->timing = false;
         t->resend = c->snd.una;
         tcp_owe(s, c, TCP_OWES_SYN | TCP_OWES_DATA, TCP_RULE_SYN_RETRANSMITTED);
     } else {
@@ -226,8 +244,8 @@ static void run(struct duet_stack *s, struct tcp_conn *c)
     }
     if (t != NULL && s->now >= t->deadline)
         transfer_timer_expired(s, c, t);
-    if (s->now >= c->delayed_ack) {
-        c->delayed_ack = DUET_NEVER;
+    if (s->now >= tcp_delayed_ack_at(s, c)) {
+        tcp_delayed_ack_stop(c);
         tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_DELAYED_ACK);
         tcp_rule(s, c, TCP_RULE_DELAYED_ACK, NULL);
     }

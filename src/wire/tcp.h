@@ -22,7 +22,7 @@ struct tcp_sack_range {
 };
 
 struct tcp_options {
-    uint8_t present; /* enum duet_trace_option bits */
+    uint16_t present; /* enum duet_trace_option bits */
     bool
         malformed; /* a length of 0 or 1, or past the header; or a known kind with a wrong length */
     uint16_t mss;

@@ -115,7 +115,8 @@ static void timer_without_flight(struct subject *x)
 }
 static void ack_delayed_too_long(struct subject *x)
 {
-    x->c->delayed_ack = x->rig.now + DUET_SECOND;
+    x->c->flags |= TCP_CONN_ACK_DELAYED;
+    x->c->delayed_ack_us = (uint32_t)((x->rig.now + DUET_SECOND) / DUET_MICROSECOND);
 }
 static void rto_above_maximum(struct subject *x)
 {
