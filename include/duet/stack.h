@@ -98,6 +98,7 @@ enum duet_offload {
     DUET_OFFLOAD_CHECKSUM_OUT = 1 << 0, /* link fills in the TCP checksum: packet->checksum_start */
     DUET_OFFLOAD_CHECKSUM_IN = 1 << 1,  /* link may set DUET_PACKET_CHECKED on what it verified */
     DUET_OFFLOAD_SEGMENT = 1 << 2,      /* link cuts a large packet: packet->segment_size */
+    DUET_OFFLOAD_PACE = 1 << 3,         /* link holds a packet until packet->departure */
 };
 
 /* Start from duet_config_default(), set the secret and at least one interface, change the rest at
@@ -147,11 +148,14 @@ struct duet_config {
     uint32_t r1_retransmissions;   /* 9293 SHLD-10: >= 3; 3 */
 
     /* Switches. */
-    bool timestamps;          /* 7323: offer and accept the option; true */
-    bool window_scaling;      /* 7323: offer and accept the option; true */
-    bool sack;                /* 2018: offer and accept the option; true */
-    bool time_wait_rst;       /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
-    bool error_reports;       /* 9293 SHLD-20: soft errors become events; true */
+    bool timestamps;     /* 7323: offer and accept the option; true */
+    bool window_scaling; /* 7323: offer and accept the option; true */
+    bool sack;           /* 2018: offer and accept the option; true */
+    bool rack;           /* 8985: losses are found by time, tails are probed; false: 6675; true */
+    bool pacing;         /* segments leave evenly over the round trip; true */
+    bool rto_restart;    /* 7765, experimental: the timer counts from the oldest segment; false */
+    bool time_wait_rst;  /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool error_reports;  /* 9293 SHLD-20: soft errors become events; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
     uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
     uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */

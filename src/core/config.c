@@ -38,6 +38,8 @@ void duet_config_default(struct duet_config *config)
         .timestamps = true,
         .window_scaling = true,
         .sack = true,
+        .rack = true,
+        .pacing = true,
         .error_reports = true,
         .mss_min = 216,
         .port_first = 49152,

@@ -50,7 +50,8 @@ static void too_big(struct duet_stack *s, struct tcp_conn *c, uint32_t mtu)
     tcp_rule(s, c, TCP_RULE_ICMP_MTU_LOWERED, NULL);
     struct tcp_transfer *t = transfer_of(s, c);
     if (c->state > DUET_SYN_RECEIVED && t != NULL) {
-        t->resend = c->snd.una;
+        flight_all_lost(s, c, false);
+        (void)flight_cut(s, c, tcp_send_mss(c));
         t->timing = false;
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ICMP_MTU_LOWERED);
     }

@@ -269,12 +269,19 @@ void tcp_soft_error(struct duet_stack *s, struct tcp_conn *c, int error);
 struct tcp_offer {
     struct seq seq;
     uint32_t length; /* text */
+    uint32_t number; /* again: of the first record in flight that is sent again */
+    bool again;
     bool fin, psh, urg;
 };
 struct seq tcp_send_start(const struct tcp_conn *c);
 struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c);
 bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most,
                    struct tcp_offer *offer);
+bool tcp_send_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint32_t congestion,
+                   struct tcp_offer *offer);
+bool tcp_send_again(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment,
+                    struct tcp_offer *offer);
+bool tcp_send_probe(struct duet_stack *s, struct tcp_conn *c, struct tcp_offer *offer);
 void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 bool tcp_send_blocked(const struct duet_stack *s, const struct tcp_conn *c);
 uint16_t tcp_send_mss(const struct tcp_conn *c);
@@ -298,20 +305,64 @@ void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
 duet_time tcp_rto(const struct tcp_conn *c);
-void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
-void tcp_rtt_from_echo(const struct duet_stack *s, struct tcp_conn *c,
-                       const struct tcp_segment *seg);
+void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
+void tcp_rtt_from_echo(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);
 void tcp_rto_back_off(const struct duet_stack *s, struct tcp_conn *c);
 void tcp_rto_after_lost_syn(struct tcp_conn *c);
 
 /* tcp_loss.c */
-void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
-void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c);
+struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                   const struct flight_segment *segment, struct tcp_news *news);
+void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                    struct tcp_news *news);
+void tcp_loss_reordering_expired(struct duet_stack *s, struct tcp_conn *c);
 void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);
+
+/* Who finds losses: tcp_rack.c, tcp_6675.c, tcp_dupack.c */
+void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                        const struct flight_segment *segment);
+void tcp_rack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news);
+void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c);
+void tcp_rack_recovered(struct duet_stack *s, struct tcp_conn *c);
+void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c);
+uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c);
+void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                      const struct tcp_news *news);
+
+/* tcp_probe.c: tail-loss probes */
+void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c);
+duet_time tcp_probe_at(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_probe_expired(struct duet_stack *s, struct tcp_conn *c);
+void tcp_probe_sent(struct duet_stack *s, struct tcp_conn *c, bool again);
+bool tcp_probe_repaired(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                        const struct tcp_news *news);
+
+/* tcp_prr.c */
+void tcp_prr_begin(struct duet_stack *s, struct tcp_conn *c, uint32_t flight);
+void tcp_prr_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t delivered, bool is_safe);
+void tcp_prr_sent(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
+
+/* tcp_undo.c */
+void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c);
+void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c);
+bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                      const struct tcp_news *news);
+
+/* tcp_sack.c */
+void tcp_sack_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                      struct tcp_news *news);
+
+/* tcp_pace.c */
+bool tcp_pace_may_send(struct duet_stack *s, struct tcp_conn *c);
+void tcp_pace_sent(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet);
 
 /* tcp_timeout.c */
 void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer timer);
 void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c);
+void tcp_timer_choose(struct duet_stack *s, struct tcp_conn *c);
 duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c);
 void tcp_timeouts(struct duet_stack *s);

@@ -18,6 +18,7 @@
 #include "core/buffer.h"
 #include "core/seq.h"
 #include "core/tcp_cc.h"
+#include "core/tcp_flight.h"
 #include "duet/trace.h"
 #include "wire/tcp.h"
 
@@ -68,10 +69,10 @@ enum tcp_debt {
     TCP_OWES_ACK = 1 << 0,
     TCP_OWES_SYN = 1 << 1,        /* SYN, or SYN,ACK in SYN-RECEIVED */
     TCP_OWES_DATA = 1 << 2,       /* look whether anything may be sent */
-    TCP_OWES_RETRANSMIT = 1 << 3, /* the segment at SND.UNA, whatever the window says */
+    TCP_OWES_RETRANSMIT = 1 << 3, /* the first lost segment, whatever cwnd says */
     TCP_OWES_PROBE = 1 << 4,      /* one octet into a closed window */
     TCP_OWES_KEEPALIVE = 1 << 5,
-    TCP_OWES_RST = 1 << 6,
+    TCP_OWES_TAIL_PROBE = 1 << 6, /* RFC 8985, 7.3 */
 };
 
 enum tcp_conn_flag {
@@ -179,29 +180,96 @@ struct tcp_conn {
     struct wheel_node timer;         /* one node: the earliest of all its timers */
 };
 
+/* Where loss recovery is. */
+enum tcp_phase {
+    TCP_PHASE_OPEN,     /* nothing is known to be lost */
+    TCP_PHASE_RECOVERY, /* fast recovery until SND.UNA reaches recover */
+    TCP_PHASE_LOSS,     /* after a timeout, until SND.UNA reaches recover */
+};
+
+/* RACK-TLP (RFC 8985): what tcp_rack.c and tcp_probe.c keep. Times are low bits of microseconds. */
+struct tcp_rack {
+    uint32_t sent_us; /* RACK.xmit_ts: when the latest-sent of all delivered segments left */
+    uint32_t rtt_us;  /* its round trip */
+    struct seq end;   /* RACK.end_seq: and its end, which breaks ties */
+    struct seq fack;  /* highest end delivered */
+    struct seq
+        dsack_round;      /* with in_dsack_round: the window is not widened before this is acked */
+    duet_time reorder_at; /* the reordering timer; DUET_NEVER: off */
+    struct seq probe_end; /* TLP.end_seq, with probe_out */
+    duet_time probe_at;   /* two round trips after the last sign of life */
+    uint8_t widening;     /* RACK.reo_wnd_mult */
+    uint8_t persist;      /* recoveries until it falls back to 1 */
+    bool valid;           /* sent_us, rtt_us and end are */
+    bool reordering_seen;
+    bool in_dsack_round;
+    bool probe_out;   /* a tail-loss probe is in flight */
+    bool probe_again; /* and it was a retransmission */
+    bool probe_spent; /* no RTT sample since the latest probe */
+};
+
+/* Proportional rate reduction (RFC 9937). */
+struct tcp_prr {
+    uint32_t recover_fs; /* RecoverFS: bytes in the network when recovery began */
+    uint32_t delivered, out;
+};
+
+/* Was a retransmission spurious? (tcp_undo.c) */
+struct tcp_undo {
+    uint32_t tsval;  /* of the first retransmission of the episode, with has_tsval */
+    struct seq una;  /* SND.UNA when it began */
+    uint32_t resent; /* segments sent again since, less those that D-SACKs say arrived twice */
+    bool active;     /* the controller remembers what was before it */
+    bool has_tsval;
+    bool was_resent;
+};
+
+/* What an acknowledgement has told about what is in flight. */
+struct tcp_news {
+    uint32_t flight;         /* in the network before it came */
+    uint32_t sacked_before;  /* bytes that were SACKed */
+    uint32_t acked;          /* text by which SND.UNA advanced */
+    uint32_t advanced_space; /* the same with FIN */
+    uint32_t delivered;      /* bytes newly known to have arrived (RFC 9937, DeliveredData) */
+    uint32_t rtt_us;         /* of the latest-sent segment delivered that was sent once; 0: none */
+    uint32_t dsack_left, dsack_right;
+    bool advanced;  /* SND.UNA has moved */
+    bool duplicate; /* a duplicate ACK in the sense of RFC 5681 */
+    bool sacked;    /* it reported something not reported before */
+    bool dsacked;   /* it reported a duplicate, [dsack_left, dsack_right) */
+};
+
 /* Borrowed from the first byte queued (or SYN, or FIN) until all is acknowledged. The place where
  * loss recovery and congestion control keep what they need only then. */
 struct tcp_transfer {
     struct buffer send; /* bytes [data start, data start + length), see tcp_send_start() */
-    struct seq resend;  /* next to send: SND.NXT, or below it while going back over a loss */
+    struct tcp_flight flight;
     struct seq up;      /* SND.UP, with urgent */
     struct seq small;   /* end of the latest segment that was not full (Minshall's SND.SML) */
-    struct seq recover; /* RFC 6582: highest sequence number when recovery began */
+    struct seq recover; /* SND.NXT when the latest recovery began: it ends here */
     struct seq timed;   /* an acknowledgement of this ends the RTT sample begun at timed_at */
     duet_time timed_at;
-    duet_time deadline; /* retransmission or persist timer, DUET_NEVER: not running */
+    duet_time deadline; /* of the one timer that runs, DUET_NEVER: none does */
+    duet_time rto_at;   /* when the retransmission timer runs out, if nothing is faster */
     duet_time progress; /* since when nothing new has been acknowledged (R2, user timeout) */
     duet_time last_sent;
-    uint32_t flight_at_first_dupack;
+    duet_time pace_at;      /* the next segment may leave */
+    uint32_t flight_before; /* in the network when the first sign of disorder came */
+    uint32_t rtt_min_us;    /* of the current window of the minimum filter, 0: none yet */
+    uint32_t rtt_min_since; /* ms */
     struct tcp_cc_memory cc;
-    uint8_t timer;           /* DUET_TIMER_RETRANSMISSION or DUET_TIMER_PERSIST */
+    struct tcp_rack rack;
+    struct tcp_prr prr;
+    struct tcp_undo undo;
+    uint8_t timer;           /* enum duet_timer: retransmission, persist, probe or reordering */
+    uint8_t phase;           /* enum tcp_phase */
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
     uint8_t dupacks;
     bool urgent;
-    bool timing;     /* timed and timed_at are running */
-    bool recovering; /* fast recovery until recover is acknowledged */
+    bool timing; /* timed and timed_at are running */
     bool r1_told;
     bool probed;  /* what is in flight was sent into a closed window */
+    bool paced;   /* something waits for pace_at */
     uint16_t why; /* rule of the latest retransmission that is owed */
 };
 

@@ -26,8 +26,6 @@ static const char *check_send_space(const struct duet_stack *s, const struct tcp
     if (t == NULL)
         return seq_eq(c->snd.una, c->snd.nxt) ? NULL
                                               : "I-24: something is in flight with no record of it";
-    if (!seq_le(c->snd.una, t->resend) || !seq_le(t->resend, c->snd.nxt))
-        return "I-01: the resending point lies outside [SND.UNA, SND.NXT]";
     if (!seq_le(c->snd.nxt, seq_add(end, 1)))
         return "I-10: SND.NXT is beyond the FIN";
     if (conn_is(c, TCP_CONN_FIN_SENT) && !conn_is(c, TCP_CONN_FIN_ACKED) &&
@@ -35,7 +33,7 @@ static const char *check_send_space(const struct duet_stack *s, const struct tcp
         return "I-10: the FIN was sent and SND.NXT is not behind it";
     if (t->send.length > s->config.send_buffer)
         return "I-07: more is queued than a connection may hold";
-    return NULL;
+    return flight_check(s, c);
 }
 
 static const char *check_receive_space(const struct duet_stack *s, const struct tcp_conn *c)
@@ -94,12 +92,12 @@ static const char *check_timers(const struct duet_stack *s, const struct tcp_con
 {
     bool in_flight = !seq_eq(c->snd.una, c->snd.nxt);
     bool runs = t != NULL && t->deadline != DUET_NEVER;
-    bool waits = t != NULL && !in_flight && t->send.length > 0 && is_synchronized(c);
+    bool waits = t != NULL && !t->paced && !in_flight && t->send.length > 0 && is_synchronized(c);
     if (in_flight && !runs && !owes(c))
         return "I-24: something is unacknowledged and no timer runs";
     if (waits && !runs && !owes(c))
         return "I-25: something waits, nothing is in flight, and no timer runs";
-    if (!in_flight && runs && t->timer == DUET_TIMER_RETRANSMISSION && !owes(c))
+    if (!in_flight && runs && t->timer != DUET_TIMER_PERSIST && !owes(c))
         return "I-09: the retransmission timer runs and nothing is in flight";
     duet_time ack_at = tcp_delayed_ack_at(s, c);
     if (ack_at != DUET_NEVER && ack_at > s->now + 500 * DUET_MILLISECOND)
@@ -175,8 +173,10 @@ static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struc
     totals->reassemblies += c->reassembly != POOL_NONE;
     totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
     add_buffer(s, &c->receive, totals);
-    if (t != NULL)
-        add_buffer(s, &t->send, totals);
+    if (t == NULL)
+        return;
+    add_buffer(s, &t->send, totals);
+    add_buffer(s, &t->flight.ring, totals);
 }
 
 static const char *check_conns(const struct duet_stack *s, struct totals *totals)

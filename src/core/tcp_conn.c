@@ -147,14 +147,17 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
     }
     struct tcp_transfer *t = transfer_of(s, c);
     *t = (struct tcp_transfer){
-        .resend = c->snd.nxt,
         .recover = c->snd.una,
         .small = c->snd.una,
         .deadline = DUET_NEVER,
+        .rto_at = DUET_NEVER,
         .progress = s->now,
         .last_sent = s->now,
+        .rtt_min_since = (uint32_t)(s->now / DUET_MILLISECOND),
+        .rack = {.fack = c->snd.una, .widening = 1, .reorder_at = DUET_NEVER},
     };
     buffer_init(&t->send);
+    flight_init(&t->flight);
     return true;
 }
 
@@ -164,6 +167,7 @@ void tcp_return_transfer(struct duet_stack *s, struct tcp_conn *c)
     if (t == NULL)
         return;
     buffer_clear(&s->buffers, &t->send);
+    flight_clear(s, &t->flight);
     pool_give(&s->transfers, c->transfer);
     c->transfer = POOL_NONE;
 }
@@ -204,7 +208,6 @@ void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule 
     tcp_cc_init(s, c);
     struct tcp_transfer *t = transfer_of(s, c);
     if (t != NULL) {
-        t->resend = c->snd.una;
         t->retransmissions = 0;
         t->progress = s->now;
         tcp_timer_stop(s, c);

@@ -286,6 +286,8 @@ static void title_timer(struct words *words, const struct duet_trace_event *even
     case DUET_TIMER_DELAYED_ACK:
     case DUET_TIMER_KEEPALIVE:
     case DUET_TIMER_USER:
+    case DUET_TIMER_PROBE:
+    case DUET_TIMER_REORDERING:
     case DUET_TIMERS:
         break;
     }
