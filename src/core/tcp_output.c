@@ -142,6 +142,7 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
 {
     uint32_t mss = tcp_send_mss(c);
     struct seq start = offer->seq;
+    tcp_rtt_start(s, c, offer->length > mss ? seq_add(start, mss) : end);
     for (uint32_t left = offer->length; left > mss; left -= mss) {
         flight_append(s, c, start, seq_add(start, mss));
         start = seq_add(start, mss);
@@ -150,7 +151,6 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     c->snd.nxt = end;
     if (offer->length % mss != 0)
         transfer_of(s, c)->small = end;
-    tcp_rtt_start(s, c, end);
     tcp_probe_schedule(s, c);
 }
 

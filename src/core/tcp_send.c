@@ -97,6 +97,18 @@ static struct tcp_offer offer_again(const struct duet_stack *s, const struct tcp
     };
 }
 
+/* May a lost segment that ends at next_end travel behind [start, end)? Only where a link that cuts the
+ * packet makes the same segments of it that would leave one by one. */
+static bool fits_behind(const struct duet_stack *s, const struct tcp_conn *c, struct seq start,
+                        struct seq end, struct seq next_end, uint32_t room)
+{
+    uint32_t mss = tcp_send_mss(c);
+    struct seq text_end = tcp_send_end(s, c);
+    uint32_t so_far = seq_distance(start, seq_min(end, text_end));
+    uint32_t all = seq_distance(start, seq_min(next_end, text_end));
+    return all <= room && (so_far % mss == 0 || so_far % mss + (all - so_far) <= mss);
+}
+
 /* What was refused as a window probe is a single octet: the text behind it goes with it. */
 static void take_more(struct duet_stack *s, struct tcp_conn *c, uint32_t room, uint32_t window,
                       struct tcp_offer *offer)
@@ -127,7 +139,7 @@ bool tcp_send_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint
         return false;
     next = first;
     while (flight_after(s, c, next.number, &next) && (next.flags & FLIGHT_LOST) != 0 &&
-           seq_distance(first.start, seq_min(next.end, tcp_send_end(s, c))) <= room)
+           fits_behind(s, c, first.start, end, next.end, room))
         end = next.end;
     *offer = offer_again(s, c, &first, end, room);
     if (offer->fin && offer->length == window)
