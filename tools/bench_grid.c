@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The grid of paths and the work that is done on each; see bench_grid.h. All arithmetic is on
- * integers, so that the table is the same on every machine. */
+/* The grid of paths; see bench_grid.h. */
 #include "bench_grid.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { MTU = 1500, SHORT_BUFFER = 1 << 20, BUFFER_LEAST = 1 << 18, BUFFER_MOST = 1 << 28 };
+enum { MTU = 1500, BUFFER_LEAST = 1 << 18, BUFFER_MOST = 1 << 28 };
 
-/* The work of a cell ends after a minute, or after as many packets; but at least after those of ten
- * round trips of a full path, because slow start alone takes up to a dozen round trips. */
-#define TIME_MAX      (60 * DUET_SECOND)
-#define PACKETS_LEAST UINT64_C(120000)
+/* A run ends after a minute, or after so many packets; but at least after those of ten round trips
+ * of a full path, because slow start alone takes up to a dozen round trips. Several flows need
+ * longer until they have found their shares. */
+#define TIME_MAX           (60 * DUET_SECOND)
+#define TIME_MAX_SHARED    (300 * DUET_SECOND)
+#define PACKETS_MAX        UINT64_C(120000)
+#define PACKETS_MAX_SHARED UINT64_C(400000)
 enum { FULL_ROUNDS = 10 };
-
-const uint32_t grid_sizes[GRID_SIZES] = {10000, 100000, 1000000};
 
 struct value {
     const char *name;
@@ -22,6 +21,9 @@ struct value {
     uint32_t burst;
 };
 
+enum { ONE, TWO, TEN, TWO_RTTS };
+static const struct value flows[] = {
+    {"1", ONE, 0}, {"2", TWO, 0}, {"10", TEN, 0}, {"2rtts", TWO_RTTS, 0}};
 static const struct value rtts[] = {{"1", 1, 0}, {"20", 20, 0}, {"100", 100, 0}, {"300", 300, 0}};
 static const struct value rates[] = {{"1M", 1000000, 0},
                                      {"10M", 10000000, 0},
@@ -45,6 +47,7 @@ static const struct property {
     const struct value *values;
     unsigned count;
 } properties[GRID_PROPERTIES] = {
+    [GRID_FLOWS] = {"flows", VALUES(flows)},
     [GRID_RTT] = {"rtt", VALUES(rtts)},
     [GRID_RATE] = {"rate", VALUES(rates)},
     [GRID_LOSS] = {"loss", VALUES(losses)},
@@ -81,6 +84,79 @@ bool grid_cell(size_t number, struct grid_cell *cell)
         number /= properties[p - 1].count;
     }
     return number == 0;
+}
+
+static uint64_t number_of(const struct grid_cell *cell, enum grid_property property)
+{
+    return value_of(cell, property)->number;
+}
+
+/* ---- parts of the grid ---- */
+
+bool grid_is_single(const struct grid_cell *cell)
+{
+    return number_of(cell, GRID_FLOWS) == ONE;
+}
+
+bool grid_is_lossy(const struct grid_cell *cell)
+{
+    return number_of(cell, GRID_LOSS) >= 10000;
+}
+
+static bool is_clean(const struct grid_cell *cell)
+{
+    return number_of(cell, GRID_LOSS) == 0 && number_of(cell, GRID_REORDER) == 0;
+}
+
+static bool is_ordinary(const struct grid_cell *cell)
+{
+    const uint64_t rtt = number_of(cell, GRID_RTT), rate = grid_rate(cell);
+
+    return (rtt == 20 || rtt == 100) && (rate == 10000000 || rate == 100000000);
+}
+
+/* Several flows share only ordinary paths that lose nothing but by their queue. */
+bool grid_is_in_table(const struct grid_cell *cell)
+{
+    return grid_is_single(cell) || (is_clean(cell) && is_ordinary(cell));
+}
+
+bool grid_is_quick(const struct grid_cell *cell)
+{
+    const struct value *loss = value_of(cell, GRID_LOSS);
+
+    if (!grid_is_in_table(cell) || !is_ordinary(cell))
+        return false;
+    if (!grid_is_single(cell))
+        return number_of(cell, GRID_FLOWS) == TWO && number_of(cell, GRID_RTT) == 20;
+    return loss->number == 0 || loss->number == 10000 ||
+           (loss->number == 50000 && loss->burst == 8);
+}
+
+/* What one process can carry in real time, and not too much of it. */
+bool grid_is_in_kernel(const struct grid_cell *cell)
+{
+    const struct value *loss = value_of(cell, GRID_LOSS);
+    const uint64_t rate = grid_rate(cell);
+    const bool is_deep = number_of(cell, GRID_BUFFER) == DEEP;
+    const bool is_chosen_loss = loss->burst == 1 || loss->number == 10000;
+
+    if (!grid_is_single(cell) || cell->at[GRID_CONTROLLER] != 0)
+        return false;
+    if (number_of(cell, GRID_REORDER) != 0)
+        return loss->number == 0 && is_deep && rate == 100000000;
+    return (rate == 10000000 || rate == 100000000) &&
+           (is_deep ? is_chosen_loss : loss->number == 0);
+}
+
+bool grid_is_quick_in_kernel(const struct grid_cell *cell)
+{
+    const struct value *loss = value_of(cell, GRID_LOSS);
+
+    return grid_is_in_kernel(cell) && number_of(cell, GRID_BUFFER) == DEEP &&
+           grid_rate(cell) == 100000000 && number_of(cell, GRID_REORDER) == 0 &&
+           (number_of(cell, GRID_RTT) == 20 || number_of(cell, GRID_RTT) == 100) &&
+           loss->burst == 1 && loss->number != 1000;
 }
 
 /* ---- filters ---- */
@@ -145,18 +221,18 @@ bool grid_filter_takes(const struct grid_filter *filter, const struct grid_cell 
 
 uint64_t grid_rate(const struct grid_cell *cell)
 {
-    return value_of(cell, GRID_RATE)->number;
+    return number_of(cell, GRID_RATE);
 }
 
 duet_time grid_rtt(const struct grid_cell *cell)
 {
-    return (duet_time)value_of(cell, GRID_RTT)->number * DUET_MILLISECOND;
+    return (duet_time)number_of(cell, GRID_RTT) * DUET_MILLISECOND;
 }
 
-/* Bytes that fill the path: the bandwidth-delay product. */
-static uint64_t full_path(const struct grid_cell *cell)
+/* The bandwidth-delay product. */
+uint64_t grid_full_path(const struct grid_cell *cell)
 {
-    return grid_rate(cell) / 8 / 1000 * value_of(cell, GRID_RTT)->number;
+    return grid_rate(cell) / 8 / 1000 * number_of(cell, GRID_RTT);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -172,16 +248,17 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 /* Shallow: a tenth of a full path, deep: two of them; but no fewer than 20 and 40 packets. */
 static uint64_t queue_of(const struct grid_cell *cell)
 {
-    return value_of(cell, GRID_BUFFER)->number == SHALLOW ? larger(20 * MTU, full_path(cell) / 10)
-                                                          : larger(40 * MTU, full_path(cell) * 2);
+    return number_of(cell, GRID_BUFFER) == SHALLOW ? larger(20 * MTU, grid_full_path(cell) / 10)
+                                                   : larger(40 * MTU, grid_full_path(cell) * 2);
 }
 
 void grid_options(const struct grid_cell *cell, uint64_t seed, struct duet_bench_options *options)
 {
     const struct value *loss = value_of(cell, GRID_LOSS);
-    const uint64_t reorder = value_of(cell, GRID_REORDER)->number;
+    const uint64_t reorder = number_of(cell, GRID_REORDER);
 
-    *options = (struct duet_bench_options){.seed = seed, .time_max = TIME_MAX};
+    *options = (struct duet_bench_options){
+        .seed = seed, .time_max = grid_is_single(cell) ? TIME_MAX : TIME_MAX_SHARED};
     options->path = (struct duet_path_options){
         .from_a = {.rate = grid_rate(cell),
                    .delay = grid_rtt(cell) / 2,
@@ -196,62 +273,22 @@ void grid_options(const struct grid_cell *cell, uint64_t seed, struct duet_bench
     /* Twice what the path and its queue hold, because a repair takes a round trip in which the
      * sender goes on. */
     options->buffer = (uint32_t)smaller(
-        larger(2 * (full_path(cell) + queue_of(cell)), BUFFER_LEAST), BUFFER_MOST);
+        larger(2 * (grid_full_path(cell) + queue_of(cell)), BUFFER_LEAST), BUFFER_MOST);
 }
 
-/* ---- measuring ---- */
-
-/* a * b / c without an overflow on the way, for a * 2^20 and b below 2^43. */
-static uint32_t goodput_of(const struct grid_cell *cell, const struct duet_bench_bulk_result *bulk)
+/* Flows of different round trips: the second one's is twice the first one's. They begin a little
+ * apart, so that they do not go in step. */
+void grid_bulk(const struct grid_cell *cell, struct duet_bench_bulk *bulk)
 {
-    const uint64_t us = (uint64_t)(bulk->span / DUET_MICROSECOND);
+    static const unsigned counts[] = {[ONE] = 1, [TWO] = 2, [TEN] = 10, [TWO_RTTS] = 2};
 
-    return us == 0 ? 0 : (uint32_t)(bulk->bytes[0] * 8 * 1000000 / us * 1000 / grid_rate(cell));
-}
-
-static int compare_times(const void *a, const void *b)
-{
-    const duet_time left = *(const duet_time *)a, right = *(const duet_time *)b;
-
-    return (left > right) - (left < right);
-}
-
-static bool measure_short(const struct grid_cell *cell, uint64_t seed, unsigned size,
-                          struct grid_result *result)
-{
-    const struct duet_bench_short flow = {.bytes = grid_sizes[size]};
-    duet_time times[GRID_ROUNDS];
-
-    for (unsigned i = 0; i < GRID_ROUNDS; i++) {
-        struct duet_bench_options options;
-        struct duet_bench_short_result one;
-
-        grid_options(cell, seed + i, &options);
-        options.buffer = (uint32_t)smaller(options.buffer, SHORT_BUFFER);
-        if (duet_bench_short(&options, &flow, &one, result->why, sizeof(result->why)) != 0)
-            return false;
-        times[i] = one.time;
-    }
-    qsort(times, GRID_ROUNDS, sizeof(times[0]), compare_times);
-    result->median[size] = times[GRID_ROUNDS / 2];
-    result->late[size] = times[(GRID_ROUNDS * 95 + 99) / 100 - 1];
-    return true;
-}
-
-void grid_measure(const struct grid_cell *cell, uint64_t seed, struct grid_result *result)
-{
-    struct duet_bench_options options;
-    struct duet_bench_bulk bulk = {.flow_count = 1};
-
-    memset(result, 0, sizeof(*result));
-    grid_options(cell, seed, &options);
-    bulk.packets_max = larger(PACKETS_LEAST, FULL_ROUNDS * full_path(cell) / MTU);
-    if (duet_bench_bulk(&options, &bulk, &result->bulk, result->why, sizeof(result->why)) != 0)
-        return;
-    result->goodput = goodput_of(cell, &result->bulk);
-    if (result->bulk.packets > 0)
-        result->resent = (uint32_t)(result->bulk.retransmitted * 10000 / result->bulk.packets);
-    for (unsigned i = 0; i < GRID_SIZES; i++)
-        if (!measure_short(cell, seed, i, result))
-            return;
+    *bulk = (struct duet_bench_bulk){
+        .flow_count = counts[number_of(cell, GRID_FLOWS)],
+        .packets_max = grid_is_single(cell)
+                           ? larger(PACKETS_MAX, FULL_ROUNDS * grid_full_path(cell) / MTU)
+                           : PACKETS_MAX_SHARED};
+    for (unsigned i = 0; i < bulk->flow_count; i++)
+        bulk->flows[i].start = (duet_time)i * (grid_rtt(cell) + 37 * DUET_MILLISECOND);
+    if (number_of(cell, GRID_FLOWS) == TWO_RTTS)
+        bulk->flows[1].extra_delay = grid_rtt(cell) / 2;
 }

@@ -7,6 +7,7 @@
 
 /* One path: an index into the values of each property. */
 enum grid_property {
+    GRID_FLOWS,
     GRID_RTT,
     GRID_RATE,
     GRID_LOSS,
@@ -24,8 +25,14 @@ const char *grid_property_name(enum grid_property property); /* "rtt" */
 unsigned grid_value_count(enum grid_property property);
 const char *grid_value_name(enum grid_property property, unsigned i); /* "100M" */
 
-/* Cell number of the whole grid, in the order of the table. False past the end. */
+/* Cell number of the grid, in the order of the table. False past the end. */
 bool grid_cell(size_t number, struct grid_cell *cell);
+
+/* Parts of the grid. */
+bool grid_is_in_table(const struct grid_cell *cell);  /* what `duet bench paths` measures */
+bool grid_is_quick(const struct grid_cell *cell);     /* with --quick */
+bool grid_is_in_kernel(const struct grid_cell *cell); /* with --against kernel */
+bool grid_is_quick_in_kernel(const struct grid_cell *cell);
 
 /* A filter: words PROPERTY=VALUE[,VALUE]... that must all hold. Puts the first wrong word, cut to
  * size, into wrong and returns false if there is one. */
@@ -35,23 +42,14 @@ struct grid_filter {
 bool grid_filter_parse(const char *text, struct grid_filter *filter, char *wrong, size_t size);
 bool grid_filter_takes(const struct grid_filter *filter, const struct grid_cell *cell);
 
-/* The path of a cell. */
-uint64_t grid_rate(const struct grid_cell *cell); /* bit/s */
+/* The path of a cell, and what runs over it. */
+bool grid_is_single(const struct grid_cell *cell); /* one flow, and short flows after it */
+bool grid_is_lossy(const struct grid_cell *cell);  /* loses 1 % or more */
+uint64_t grid_rate(const struct grid_cell *cell);  /* bit/s */
 duet_time grid_rtt(const struct grid_cell *cell);
+uint64_t grid_full_path(const struct grid_cell *cell); /* bytes that fill it */
 void grid_options(const struct grid_cell *cell, uint64_t seed, struct duet_bench_options *options);
-
-enum { GRID_SIZES = 3, GRID_ROUNDS = 21 };
-extern const uint32_t grid_sizes[GRID_SIZES]; /* of short flows, bytes */
-
-struct grid_result {
-    char why[160]; /* what went wrong; "": nothing */
-    struct duet_bench_bulk_result bulk;
-    uint32_t goodput; /* of the bottleneck, in thousandths */
-    uint32_t resent;  /* of all packets, in hundredths of a percent */
-    /* From connect to the last byte; DUET_NEVER: not within a minute. */
-    duet_time median[GRID_SIZES], late[GRID_SIZES]; /* late: the 95th percentile */
-};
-
-void grid_measure(const struct grid_cell *cell, uint64_t seed, struct grid_result *result);
+/* Also sets packets_max to what the table allows. */
+void grid_bulk(const struct grid_cell *cell, struct duet_bench_bulk *bulk);
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* duet bench paths: how fast duet is on bad paths. A grid of paths, each with one flow that never
- * ends and then with short flows, in virtual time; one row of the table for each. */
+/* duet bench paths: how fast and fair duet is on bad paths. A grid of paths, each with one flow that
+ * never ends and then with short flows, or with several that share it, in virtual time; one row of
+ * the table for each. With --against kernel some of them in real time too, with the operating
+ * system's TCP at both ends. */
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bench.h"
-#include "bench_grid.h"
+#include "bench_table.h"
 #include "command.h"
 
 enum { JOBS_MOST = 256 };
@@ -15,19 +17,26 @@ enum { JOBS_MOST = 256 };
 struct paths {
     const char *command;
     struct grid_filter filter;
-    bool json;
-    uint64_t jobs, seed;
-    size_t *cells; /* numbers of those to measure */
+    bool json, quick, kernel;
+    uint64_t jobs, seed; /* jobs 0: as many as are useful */
+    size_t *cells;       /* numbers of those to measure */
     size_t count;
+    unsigned rounds;                         /* of each, against the kernel */
+    struct kernel_round last[KERNEL_ROUNDS]; /* of the cell whose rounds come in */
+    unsigned good, below;                    /* cells by their bar */
     bool failed;
 };
 
-enum { KEY_QUICK = 256, KEY_JSON, KEY_ONLY, KEY_JOBS, KEY_SEED };
+enum { KEY_QUICK = 256, KEY_JSON, KEY_ONLY, KEY_JOBS, KEY_SEED, KEY_AGAINST };
 
 static const struct argp_option argp_options[] = {
+    {"quick", KEY_QUICK, 0, 0, "a few paths of the table, in seconds", 0},
+    {"against", KEY_AGAINST, "kernel", 0,
+     "some paths in real time too, with the operating system's TCP at both ends (minutes)", 0},
     {"json", KEY_JSON, 0, 0, "one JSON object a line", 0},
     {"only", KEY_ONLY, "FILTER", 0,
-     "only the paths that match: words rtt=, rate=, loss=, reorder=, buffer=, controller=, each "
+     "only the paths that match: words flows=, rtt=, rate=, loss=, reorder=, buffer=, controller=, "
+     "each "
      "with "
      "values of the table, separated by commas",
      0},
@@ -57,11 +66,27 @@ static void set_filter(struct paths *paths, const char *text)
     exit(COMMAND_USAGE);
 }
 
+static void set_peer(struct paths *paths, const char *name)
+{
+    paths->kernel = strcmp(name, "kernel") == 0;
+    if (paths->kernel)
+        return;
+    command_complain(paths->command, "there is nothing to measure against '%s'; there is 'kernel'",
+                     name);
+    exit(COMMAND_USAGE);
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct paths *paths = state->input;
 
     switch (key) {
+    case KEY_QUICK:
+        paths->quick = true;
+        return 0;
+    case KEY_AGAINST:
+        set_peer(paths, argument);
+        return 0;
     case KEY_JSON:
         paths->json = true;
         return 0;
@@ -89,71 +114,16 @@ static const struct argp argp = {
            "Exit status: 0 if every path was measured, 1 if not, 2 for a wrong command line.",
 };
 
-/* ---- the table ---- */
+/* ---- duet alone ---- */
 
-static const char *const size_names[GRID_SIZES] = {"10k", "100k", "1M"};
-
-static const char *name_of(const struct grid_cell *cell, enum grid_property property)
+static void complain(struct paths *paths, const struct grid_cell *cell, const char *why)
 {
-    return grid_value_name(property, cell->at[property]);
+    char name[160];
+
+    paths->failed = true;
+    table_cell_name(cell, name, sizeof name);
+    command_complain(paths->command, "%s: %s", name, why);
 }
-
-static void print_head(void)
-{
-    printf("%4s %5s %6s %8s %8s %11s %7s %6s %5s %8s", "rtt", "rate", "loss", "reorder", "buffer",
-           "controller", "goodput", "resent", "rto", "stall");
-    for (unsigned i = 0; i < GRID_SIZES; i++)
-        printf(" %8s %8s", size_names[i], "p95");
-    putchar('\n');
-}
-
-/* In milliseconds, with one digit behind the point. */
-static void print_ms(duet_time time)
-{
-    char text[32];
-
-    if (time == DUET_NEVER)
-        snprintf(text, sizeof text, "never");
-    else
-        snprintf(text, sizeof text, "%lld.%lld", (long long)(time / DUET_MILLISECOND),
-                 (long long)(time % DUET_MILLISECOND / (DUET_MILLISECOND / 10)));
-    printf(" %8s", text);
-}
-
-static void print_row(const struct grid_cell *cell, const struct grid_result *result)
-{
-    printf("%4s %5s %6s %8s %8s %11s %5u.%u %4u.%02u %5llu", name_of(cell, GRID_RTT),
-           name_of(cell, GRID_RATE), name_of(cell, GRID_LOSS), name_of(cell, GRID_REORDER),
-           name_of(cell, GRID_BUFFER), name_of(cell, GRID_CONTROLLER), result->goodput / 10,
-           result->goodput % 10, result->resent / 100, result->resent % 100,
-           (unsigned long long)result->bulk.timeouts);
-    print_ms(result->bulk.stall);
-    for (unsigned i = 0; i < GRID_SIZES; i++) {
-        print_ms(result->median[i]);
-        print_ms(result->late[i]);
-    }
-    putchar('\n');
-}
-
-static void print_json(const struct grid_cell *cell, const struct grid_result *result)
-{
-    putchar('{');
-    for (unsigned p = 0; p < GRID_PROPERTIES; p++)
-        printf("\"%s\":\"%s\",", grid_property_name(p), name_of(cell, p));
-    printf("\"goodput\":%u.%u,\"resent\":%u.%02u,\"timeouts\":%llu,\"stall_ns\":%lld",
-           result->goodput / 10, result->goodput % 10, result->resent / 100, result->resent % 100,
-           (unsigned long long)result->bulk.timeouts, (long long)result->bulk.stall);
-    printf(",\"span_ns\":%lld,\"bytes\":%llu,\"packets\":%llu,\"lost\":%llu,\"overflown\":%llu",
-           (long long)result->bulk.span, (unsigned long long)result->bulk.bytes[0],
-           (unsigned long long)result->bulk.packets, (unsigned long long)result->bulk.path.lost,
-           (unsigned long long)result->bulk.path.overflown);
-    for (unsigned i = 0; i < GRID_SIZES; i++)
-        printf(",\"median_ns_%s\":%lld,\"p95_ns_%s\":%lld", size_names[i],
-               (long long)result->median[i], size_names[i], (long long)result->late[i]);
-    puts("}");
-}
-
-/* ---- the work ---- */
 
 static void measure(void *context, size_t number, void *result)
 {
@@ -161,29 +131,81 @@ static void measure(void *context, size_t number, void *result)
     struct grid_cell cell;
 
     (void)grid_cell(paths->cells[number], &cell);
-    grid_measure(&cell, paths->seed, result);
+    measure_cell(&cell, paths->seed, result);
 }
 
 static void print(void *context, size_t number, const void *result)
 {
-    const struct grid_result *one = result;
+    const struct measure_result *one = result;
     struct paths *paths = context;
     struct grid_cell cell;
 
     (void)grid_cell(paths->cells[number], &cell);
-    if (one->why[0] != '\0') {
-        paths->failed = true;
-        command_complain(paths->command,
-                         "rtt=%s rate=%s loss=%s reorder=%s buffer=%s controller=%s: %s",
-                         name_of(&cell, GRID_RTT), name_of(&cell, GRID_RATE),
-                         name_of(&cell, GRID_LOSS), name_of(&cell, GRID_REORDER),
-                         name_of(&cell, GRID_BUFFER), name_of(&cell, GRID_CONTROLLER), one->why);
-    } else if (paths->json) {
-        print_json(&cell, one);
-    } else {
-        print_row(&cell, one);
-    }
+    if (one->why[0] != '\0')
+        complain(paths, &cell, one->why);
+    else if (paths->json)
+        table_json(&cell, one);
+    else
+        table_row(&cell, one);
     fflush(stdout);
+}
+
+/* ---- against the kernel: rounds of one cell after the other ---- */
+
+static void measure_round(void *context, size_t number, void *result)
+{
+    const struct paths *paths = context;
+    struct grid_cell cell;
+
+    (void)grid_cell(paths->cells[number / paths->rounds], &cell);
+    kernel_measure(&cell, paths->seed + number % paths->rounds, result);
+}
+
+static void print_summary(struct paths *paths, const struct grid_cell *cell)
+{
+    struct kernel_summary summary;
+
+    for (unsigned i = 0; i < paths->rounds; i++) {
+        if (paths->last[i].why[0] != '\0') {
+            complain(paths, cell, paths->last[i].why);
+            return;
+        }
+    }
+    kernel_sum_up(cell, paths->last, paths->rounds, &summary);
+    if (summary.ratio >= summary.bar)
+        paths->good++;
+    else
+        paths->below++;
+    if (paths->json)
+        table_kernel_json(cell, &summary);
+    else
+        table_kernel_row(cell, &summary);
+    fflush(stdout);
+}
+
+static void print_round(void *context, size_t number, const void *result)
+{
+    struct paths *paths = context;
+    const unsigned round = (unsigned)(number % paths->rounds);
+    struct grid_cell cell;
+
+    memcpy(&paths->last[round], result, sizeof(paths->last[round]));
+    (void)grid_cell(paths->cells[number / paths->rounds], &cell);
+    if (round + 1 == paths->rounds)
+        print_summary(paths, &cell);
+}
+
+/* ---- both ---- */
+
+static bool takes(const struct paths *paths, const struct grid_cell *cell)
+{
+    bool is_in;
+
+    if (paths->kernel)
+        is_in = paths->quick ? grid_is_quick_in_kernel(cell) : grid_is_in_kernel(cell);
+    else
+        is_in = paths->quick ? grid_is_quick(cell) : grid_is_in_table(cell);
+    return is_in && grid_filter_takes(&paths->filter, cell);
 }
 
 static bool choose_cells(struct paths *paths)
@@ -197,19 +219,56 @@ static bool choose_cells(struct paths *paths)
     if (paths->cells == NULL)
         return false;
     for (size_t i = 0; i < all; i++)
-        if (grid_cell(i, &cell) && grid_filter_takes(&paths->filter, &cell))
+        if (grid_cell(i, &cell) && takes(paths, &cell))
             paths->cells[paths->count++] = i;
     return true;
 }
 
+static bool run_alone(struct paths *paths)
+{
+    const struct bench_jobs jobs = {
+        .command = paths->command,
+        .count = paths->count,
+        .result_size = sizeof(struct measure_result),
+        .jobs = paths->jobs > 0 ? (unsigned)paths->jobs : bench_processors(),
+        .progress = isatty(STDERR_FILENO) == 1,
+        .run = measure,
+        .done = print,
+        .context = paths,
+    };
+
+    if (!paths->json)
+        table_head();
+    return bench_run_jobs(&jobs);
+}
+
+/* In real time a process mostly waits, so two of them share a processor. */
+static bool run_against_kernel(struct paths *paths)
+{
+    struct bench_jobs jobs = {
+        .command = paths->command,
+        .result_size = sizeof(struct kernel_round),
+        .jobs = paths->jobs > 0 ? (unsigned)paths->jobs : 2 * bench_processors(),
+        .progress = isatty(STDERR_FILENO) == 1,
+        .run = measure_round,
+        .done = print_round,
+        .context = paths,
+    };
+    bool good;
+
+    paths->rounds = paths->quick ? KERNEL_ROUNDS_QUICK : KERNEL_ROUNDS;
+    jobs.count = paths->count * paths->rounds;
+    if (!paths->json)
+        table_kernel_head();
+    good = bench_run_jobs(&jobs);
+    if (!paths->json)
+        printf("%u of %u paths reach their bar\n", paths->good, paths->good + paths->below);
+    return good;
+}
+
 int bench_paths(int argc, char **argv)
 {
-    struct paths paths = {.command = argv[0], .jobs = bench_processors(), .seed = 1};
-    struct bench_jobs jobs = {.command = argv[0],
-                              .result_size = sizeof(struct grid_result),
-                              .run = measure,
-                              .done = print,
-                              .context = &paths};
+    struct paths paths = {.command = argv[0], .seed = 1};
     bool good;
 
     memset(paths.filter.has, 1, sizeof(paths.filter.has));
@@ -219,12 +278,7 @@ int bench_paths(int argc, char **argv)
         command_complain(paths.command, "out of memory");
         return COMMAND_FAILED;
     }
-    jobs.count = paths.count;
-    jobs.jobs = (unsigned)paths.jobs;
-    jobs.progress = isatty(STDERR_FILENO) == 1;
-    if (!paths.json)
-        print_head();
-    good = bench_run_jobs(&jobs) && !paths.failed;
+    good = paths.kernel ? run_against_kernel(&paths) : run_alone(&paths);
     free(paths.cells);
-    return good ? COMMAND_OK : COMMAND_FAILED;
+    return good && !paths.failed ? COMMAND_OK : COMMAND_FAILED;
 }

@@ -3,8 +3,9 @@
  *
  * All flows send the same stream, each from a place of its own: random bytes that repeat after a
  * prime number of them, so that a segment in the wrong place, or of the wrong flow, does not pass
- * for the right one. The stream is kept twice in a row, less what a piece never reaches, so that
- * any piece of it lies in one stretch and is compared by one memcmp. */
+ * for the right one. The stream is kept twice in a row, so that any piece of it lies in one stretch
+ * and is compared by one memcmp. The bytes are the same on every machine of one byte order; nothing
+ * that is measured depends on them. */
 #include "sim/bench/flow.h"
 
 #include <stdlib.h>
@@ -14,9 +15,10 @@
 #include "base/prng.h"
 
 enum {
-    STREAM_PERIOD = 262139, /* the largest prime below 2^18 */
-    STREAM_PIECE = 65536,   /* longest stretch, at least a page of the largest buffers */
-    STREAM_STEP = 7919,     /* from the place of one flow to that of the next */
+    STREAM_PERIOD = 65521, /* the largest prime below 2^16 */
+    STREAM_PIECE = 65536,  /* longest stretch, at least a page of the largest buffers */
+    STREAM_ROOM = (STREAM_PERIOD + STREAM_PIECE + 7) / 8 * 8,
+    STREAM_STEP = 7919, /* from the place of one flow to that of the next */
 };
 
 static const uint8_t *stream_at(const struct flows *flows, const struct flow *flow,
@@ -31,15 +33,20 @@ static bool make_stream(struct flows *flows, uint64_t seed)
 {
     struct prng prng;
 
-    flows->stream = malloc(STREAM_PERIOD + STREAM_PIECE);
+    flows->stream = malloc(STREAM_ROOM);
     if (flows->stream == NULL) {
         net_fail(&flows->net, "no memory for the stream");
         return false;
     }
     prng_seed(&prng, seed);
-    for (size_t i = 0; i < STREAM_PERIOD; i++)
-        flows->stream[i] = (uint8_t)(prng_next(&prng) >> 56);
-    memcpy(flows->stream + STREAM_PERIOD, flows->stream, STREAM_PIECE);
+    for (size_t i = 0; i < STREAM_PERIOD; i += 8) {
+        const uint64_t eight = prng_next(&prng);
+
+        memcpy(flows->stream + i, &eight, sizeof(eight));
+    }
+    /* In pieces that do not overlap what they are copied from. */
+    memcpy(flows->stream + STREAM_PERIOD, flows->stream, STREAM_PERIOD);
+    memcpy(flows->stream + 2 * (size_t)STREAM_PERIOD, flows->stream, STREAM_PIECE - STREAM_PERIOD);
     return true;
 }
 
