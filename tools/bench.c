@@ -15,6 +15,7 @@ struct benchmark {
 
 static const struct benchmark benchmarks[] = {
     {"paths", "goodput and completion times over bad paths, in virtual time", bench_paths},
+    {"tail", "what the loss of the last segment of a flow costs, in virtual time", bench_tail},
 };
 enum { BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
 

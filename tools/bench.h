@@ -10,6 +10,7 @@
 /* The benchmarks; bench.c holds the table. argv[0] is "duet bench NAME". Exit codes as for commands.
  */
 int bench_paths(int argc, char **argv);
+int bench_tail(int argc, char **argv);
 
 /* ---- work on several processors (bench_jobs.c) ---- */
 
