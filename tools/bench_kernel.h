@@ -11,7 +11,7 @@ enum { KERNEL_ROUNDS = 5, KERNEL_ROUNDS_QUICK = 3, KERNEL_SHORT = 100000 };
 /* One round: each with a seed of its own. */
 struct kernel_round {
     char why[MEASURE_WHY];              /* what went wrong; "": nothing */
-    uint32_t kernel, duet;              /* goodput, in thousandths of the bottleneck */
+    uint32_t kernel, duet;              /* goodput, in millionths of the bottleneck */
     duet_time kernel_short, duet_short; /* completion of a flow of KERNEL_SHORT bytes */
     duet_time late; /* the longest time by which the path delivered a packet too late */
 };

@@ -9,12 +9,12 @@ enum { SHORT_BUFFER = 1 << 20 };
 
 const uint32_t measure_sizes[MEASURE_SIZES] = {10000, 100000, 1000000};
 
-/* In steps that do not overflow for 10^10 bytes and 10^12 bit/s. */
+/* In steps that do not overflow below 10^12 bytes and 10^13 bit/s. */
 uint32_t measure_goodput(uint64_t bytes, duet_time span, uint64_t rate)
 {
     const uint64_t us = (uint64_t)(span / DUET_MICROSECOND);
 
-    return us == 0 ? 0 : (uint32_t)(bytes * 8 * 1000000 / us * 1000 / rate);
+    return us == 0 ? 0 : (uint32_t)(bytes * 8 * 1000000 / us * 1000000 / rate);
 }
 
 static int compare_times(const void *a, const void *b)

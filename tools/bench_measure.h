@@ -12,7 +12,7 @@ extern const uint32_t measure_sizes[MEASURE_SIZES]; /* of short flows, bytes */
 struct measure_result {
     char why[MEASURE_WHY]; /* what went wrong; "": nothing */
     struct duet_bench_bulk_result bulk;
-    uint32_t goodput; /* of the bottleneck, of all flows, in thousandths */
+    uint32_t goodput; /* of the bottleneck, of all flows, in millionths */
     uint32_t resent;  /* of all packets, in hundredths of a percent */
     uint32_t jain;    /* of several flows, in thousandths */
     /* Of a single flow: from connect to the last byte. DUET_NEVER: not within a minute. */
@@ -21,7 +21,7 @@ struct measure_result {
 
 void measure_cell(const struct grid_cell *cell, uint64_t seed, struct measure_result *result);
 
-/* bytes in span, as thousandths of rate. */
+/* bytes in span, as millionths of rate. */
 uint32_t measure_goodput(uint64_t bytes, duet_time span, uint64_t rate);
 
 /* Sorts and returns the given percentile, 1 .. 100. */

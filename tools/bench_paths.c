@@ -215,7 +215,7 @@ static bool choose_cells(struct paths *paths)
 
     while (grid_cell(all, &cell))
         all++;
-    paths->cells = calloc(all, sizeof(*paths->cells));
+    paths->cells = calloc(all + 1, sizeof(*paths->cells)); /* so that it is never nothing */
     if (paths->cells == NULL)
         return false;
     for (size_t i = 0; i < all; i++)

@@ -43,9 +43,21 @@ static void print_ms(duet_time time)
     printf(" %8s", text);
 }
 
-static void print_percent(uint32_t thousandths)
+/* With one digit behind the point, which is cut, not rounded. */
+static void print_percent(uint32_t millionths)
 {
-    printf(" %5u.%u", thousandths / 10, thousandths % 10);
+    printf(" %5u.%u", millionths / 10000, millionths / 1000 % 10);
+}
+
+/* With two: where most is lost the rest is to be compared. */
+static void print_percent_finely(uint32_t millionths)
+{
+    printf(" %4u.%02u", millionths / 10000, millionths / 100 % 100);
+}
+
+static void json_percent(const char *name, uint32_t millionths)
+{
+    printf("\"%s\":%u.%04u,", name, millionths / 10000, millionths % 10000);
 }
 
 static void json_properties(const struct grid_cell *cell)
@@ -99,8 +111,8 @@ void table_json(const struct grid_cell *cell, const struct measure_result *resul
     char name[32];
 
     json_properties(cell);
-    printf("\"goodput\":%u.%u,\"resent\":%u.%02u,\"timeouts\":%llu", result->goodput / 10,
-           result->goodput % 10, result->resent / 100, result->resent % 100,
+    json_percent("goodput", result->goodput);
+    printf("\"resent\":%u.%02u,\"timeouts\":%llu", result->resent / 100, result->resent % 100,
            (unsigned long long)result->bulk.timeouts);
     json_time("stall_ns", result->bulk.stall);
     json_time("span_ns", result->bulk.span);
@@ -130,10 +142,10 @@ void table_kernel_head(void)
 void table_kernel_row(const struct grid_cell *cell, const struct kernel_summary *summary)
 {
     print_properties(cell);
-    print_percent(summary->kernel);
-    print_percent(summary->kernel_least);
-    print_percent(summary->kernel_most);
-    print_percent(summary->duet);
+    print_percent_finely(summary->kernel);
+    print_percent_finely(summary->kernel_least);
+    print_percent_finely(summary->kernel_most);
+    print_percent_finely(summary->duet);
     printf(" %2u.%03u %5s", summary->ratio / 1000, summary->ratio % 1000,
            summary->ratio >= summary->bar ? "good" : "below");
     print_ms(summary->kernel_short);
@@ -145,11 +157,11 @@ void table_kernel_row(const struct grid_cell *cell, const struct kernel_summary 
 void table_kernel_json(const struct grid_cell *cell, const struct kernel_summary *summary)
 {
     json_properties(cell);
-    printf("\"kernel\":%u.%u,\"kernel_least\":%u.%u,\"kernel_most\":%u.%u,\"duet\":%u.%u",
-           summary->kernel / 10, summary->kernel % 10, summary->kernel_least / 10,
-           summary->kernel_least % 10, summary->kernel_most / 10, summary->kernel_most % 10,
-           summary->duet / 10, summary->duet % 10);
-    printf(",\"ratio\":%u.%03u,\"bar\":%u.%03u", summary->ratio / 1000, summary->ratio % 1000,
+    json_percent("kernel", summary->kernel);
+    json_percent("kernel_least", summary->kernel_least);
+    json_percent("kernel_most", summary->kernel_most);
+    json_percent("duet", summary->duet);
+    printf("\"ratio\":%u.%03u,\"bar\":%u.%03u", summary->ratio / 1000, summary->ratio % 1000,
            summary->bar / 1000, summary->bar % 1000);
     json_time("kernel_ns_100k", summary->kernel_short);
     json_time("duet_ns_100k", summary->duet_short);

@@ -103,7 +103,7 @@ int bench_tail(int argc, char **argv)
             timeouts += tail.timeouts;
         }
     }
-    printf("%u of %u lost tails were repaired without a timeout; the bar is %u%%\n",
+    printf("%u of %u lost tails were repaired without a timeout; the bar is %d%%\n",
            flows - timeouts, flows, TAIL_BAR);
     return COMMAND_OK;
 }
