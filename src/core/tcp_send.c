@@ -72,7 +72,6 @@ struct limits {
     uint32_t congestion;
     uint32_t mss;
     bool fin_due; /* nothing but this stands between the FIN and the wire */
-    bool resending;
 };
 
 static struct limits find_limits(const struct duet_stack *s, const struct tcp_conn *c,
@@ -94,7 +93,6 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
         .congestion = c->cwnd + limited > flight ? c->cwnd + limited - flight : 0,
         .mss = mss,
         .fin_due = conn_is(c, TCP_CONN_FIN_WANTED) && seq_le(cursor, end),
-        .resending = resending,
     };
 }
 
@@ -102,9 +100,9 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
  * 9293, A.3): not while another incomplete one is unacknowledged. So many small writes become
  * few segments, and the end of a large write does not wait for the peer's delayed ACK. */
 static bool may_send_tail(const struct tcp_conn *c, const struct tcp_transfer *t,
-                          const struct limits *l)
+                          const struct limits *l, bool again)
 {
-    if (l->resending || l->fin_due)
+    if (again || l->fin_due)
         return true;
     if (conn_is(c, TCP_CONN_MORE))
         return false;
@@ -119,11 +117,13 @@ static uint32_t text_to_send(const struct tcp_conn *c, const struct tcp_transfer
     uint32_t tail = n % l->mss;
     if (tail == 0)
         return n;
+    /* What a link cuts into segments may begin below SND.NXT and end beyond it. */
+    bool again = seq_lt(seq_add(l->cursor, n - tail), c->snd.nxt);
     if (n == l->queued)
-        return may_send_tail(c, t, l) ? n : n - tail;
+        return may_send_tail(c, t, l, again) ? n : n - tail;
     /* The peer's window cuts a segment short: only if that is half of all it ever offered. */
     bool window_cuts = n == l->window;
-    if (window_cuts && (l->resending || tail >= c->snd.wnd_max / 2))
+    if (window_cuts && (again || tail >= c->snd.wnd_max / 2))
         return n;
     return n - tail;
 }
