@@ -124,6 +124,7 @@ static const struct status_field fields[] = {
     FIELD(FIELD_U32, congestion_window),
     FIELD(FIELD_U32, slow_start_threshold),
     FIELD(FIELD_U32, in_flight),
+    FIELD(FIELD_INT, controller),
     FIELD(FIELD_TIME, smoothed_rtt),
     FIELD(FIELD_TIME, rtt_variance),
     FIELD(FIELD_TIME, rto),
