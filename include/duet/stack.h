@@ -101,6 +101,13 @@ enum duet_offload {
     DUET_OFFLOAD_PACE = 1 << 3,         /* link holds a packet until packet->departure */
 };
 
+/* What decides how much may be in flight (docs/CONGESTION.md). */
+enum duet_controller {
+    DUET_CUBIC,   /* RFC 9438 */
+    DUET_NEWRENO, /* RFC 5681 */
+    DUET_CONTROLLERS
+};
+
 /* Start from duet_config_default(), set the secret and at least one interface, change the rest at
  * will. The stack copies it. */
 struct duet_config {
@@ -156,6 +163,8 @@ struct duet_config {
     bool rto_restart;    /* 7765, experimental: the timer counts from the oldest segment; false */
     bool time_wait_rst;  /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
     bool error_reports;  /* 9293 SHLD-20: soft errors become events; true */
+    enum duet_controller controller; /* 9293 MAY-18: any that conforms; DUET_CUBIC */
+    bool hystart;             /* 9406: end the first slow start when the round trip grows; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
     uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
     uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */
@@ -356,7 +365,8 @@ enum duet_option {
     DUET_OPTION_SEND_BUFFER,    /* bytes, 1 .. config.send_buffer */
     DUET_OPTION_ERROR_REPORTS,  /* 0 or 1 (SHLD-20); config.error_reports */
     DUET_OPTION_DELAYED_ACK,    /* 0 or 1; 1 */
-    DUET_OPTION_MSS, /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
+    DUET_OPTION_MSS,        /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
+    DUET_OPTION_CONTROLLER, /* enum duet_controller; config.controller */
 };
 int duet_set(struct duet_stack *stack, duet_time now, struct duet_handle handle,
              enum duet_option option, uint32_t value);
@@ -374,6 +384,7 @@ struct duet_status {
     uint32_t urgent_left;    /* bytes up to the urgent mark still to read (MUST-33) */
     uint32_t send_mss;       /* payload of a full segment now */
     uint32_t congestion_window, slow_start_threshold, in_flight;
+    enum duet_controller controller;           /* listener: of what it accepts */
     duet_time smoothed_rtt, rtt_variance, rto; /* 0: no sample yet */
     duet_time rtt_min;
     uint32_t retransmissions; /* of the oldest unacknowledged segment */

@@ -41,6 +41,8 @@ void duet_config_default(struct duet_config *config)
         .rack = true,
         .pacing = true,
         .error_reports = true,
+        .controller = DUET_CUBIC,
+        .hystart = true,
         .mss_min = 216,
         .port_first = 49152,
         .port_last = 65535,
@@ -130,7 +132,7 @@ bool config_is_valid(const struct duet_config *config)
            times_are_valid(config) && interfaces_are_valid(config) &&
            in_range(config->mss_min, 88, 536) && config->port_first >= 1 &&
            config->port_first <= config->port_last && config->ttl >= 1 &&
-           in_range(config->initial_window, 1, 10) &&
+           in_range(config->initial_window, 1, 10) && config->controller < DUET_CONTROLLERS &&
            in_range(config->syn_ack_retries, 1, TCP_SYN_ACK_RETRIES_MAX) &&
            in_range(config->challenge_limit, 1, 255) &&
            in_range(config->keepalive_probes, 2, 255) &&

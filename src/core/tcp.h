@@ -105,13 +105,16 @@ enum tcp_conn_flag {
     TCP_CONN_CLOSE_DEFERRED = 1 << 29, /* CLOSE in SYN-RECEIVED waits for ESTABLISHED (SR-5) */
     TCP_CONN_SYN_ACKED = 1 << 30,      /* the peer has acknowledged our SYN */
 };
+/* 6928: of a first window above 4 KB something was lost. An enumerator cannot be so large. */
+#define TCP_CONN_LARGE_WINDOW_LOST (UINT32_C(1) << 31)
 
 struct tcp_conn {
     struct tcp_tuple tuple;
     uint32_t generation;
 
     uint8_t state : 4;      /* enum duet_state; written by tcp_set_state alone */
-    uint8_t controller : 4; /* enum tcp_controller */
+    uint8_t controller : 2; /* enum duet_controller */
+    uint8_t plateau : 2;    /* enum tcp_plateau */
     uint8_t send_scale : 4; /* Snd.Wind.Shift */
     uint8_t receive_scale : 4;
     uint8_t owes;   /* enum tcp_debt */
@@ -300,6 +303,7 @@ struct tcp_listener {
     uint16_t events;
     uint16_t mtu;
     uint8_t dscp, ttl;
+    uint8_t controller; /* enum duet_controller */
     bool used;
 };
 

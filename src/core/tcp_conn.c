@@ -44,6 +44,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .receive_mss = RECEIVE_MSS_GUESS,
         .heard = s->now,
         .ttl = s->config.ttl,
+        .controller = s->config.controller & 3u,
         .flags = s->config.error_reports ? TCP_CONN_ERROR_REPORTS : 0,
     };
     if (s->generation == 0)
@@ -102,6 +103,7 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     c->keepalive_idle_ms = listener->keepalive_idle_ms;
     c->dscp = listener->dscp;
     c->ttl = listener->ttl;
+    c->controller = listener->controller & 3u;
     c->mtu = (uint16_t)min_u32(listener->mtu, s->config.mtu);
 
     c->snd.iss = half->iss;
@@ -152,12 +154,15 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
         .deadline = DUET_NEVER,
         .rto_at = DUET_NEVER,
         .progress = s->now,
+        .pace_at = -DUET_NEVER,
+        .last_sent = s->now,
         .last_sent = s->now,
         .rtt_min_since = (uint32_t)(s->now / DUET_MILLISECOND),
         .rack = {.fack = c->snd.una, .widening = 1, .reorder_at = DUET_NEVER},
     };
     buffer_init(&t->send);
     flight_init(&t->flight);
+    tcp_cc_begin(s, c);
     return true;
 }
 

@@ -60,6 +60,7 @@ static void start(struct duet_stack *s, struct tcp_listener *listener,
         .next_in_bucket = s->listener_buckets[bucket],
         .mtu = (uint16_t)s->config.mtu,
         .ttl = s->config.ttl,
+        .controller = (uint8_t)s->config.controller,
         .used = true,
     };
     if (s->generation == 0)

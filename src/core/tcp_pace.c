@@ -24,7 +24,8 @@ static duet_time time_of(uint32_t bytes, uint64_t rate)
 /* How far behind now the next departure may lie: what may leave at once. */
 static duet_time credit(const struct duet_stack *s, const struct tcp_conn *c, uint64_t rate)
 {
-    uint32_t mss = tcp_send_mss(c);
+    enum { HEADERS = 80 };
+    uint32_t mss = tcp_send_mss(c) + HEADERS;
     if (seq_eq(c->snd.una, c->snd.nxt))
         return time_of(s->config.initial_window * mss, rate);
     uint64_t burst = rate / (uint64_t)(DUET_SECOND / BURST_TIME);
@@ -50,8 +51,10 @@ void tcp_pace_sent(struct duet_stack *s, struct tcp_conn *c, struct duet_packet 
     uint64_t rate = s->config.pacing ? tcp_cc_pacing_rate(s, c) : 0;
     if (rate == 0)
         return;
+    /* A pause gives credit, but not while nothing pauses: what one packet leaves is for the next. */
     duet_time earliest = s->now - credit(s, c, rate);
-    duet_time departure = t->pace_at > earliest ? t->pace_at : earliest;
+    bool is_burst = t->last_sent == s->now && !seq_eq(c->snd.una, c->snd.nxt);
+    duet_time departure = t->pace_at > earliest || is_burst ? t->pace_at : earliest;
     if ((s->config.offload & DUET_OFFLOAD_PACE) != 0 && departure > s->now)
         packet->departure = departure;
     t->pace_at = departure + time_of(packet->length, rate);

@@ -27,6 +27,7 @@ static void fill_sending(const struct duet_stack *s, const struct tcp_conn *c,
     status->send_queued = t == NULL ? 0 : t->send.length;
     status->send_room = tcp_send_room(s, c);
     status->in_flight = tcp_flight(c);
+    status->controller = (enum duet_controller)c->controller;
     status->retransmissions = t == NULL ? 0 : t->retransmissions;
     status->retransmitted = c->retransmitted;
     status->send_scale = c->send_scale;
@@ -75,6 +76,7 @@ static struct duet_status status_of_listener(const struct duet_stack *s,
         .state = DUET_LISTEN,
         .local = listener->local,
         .remote = listener->remote,
+        .controller = (enum duet_controller)listener->controller,
         .backlog_used = listener->queue.count,
         .half_open = half_open_count(s, listener),
     };
@@ -235,8 +237,25 @@ static int set(const struct duet_stack *s, const struct settings *to, enum duet_
         return set_flag(to->flags, TCP_CONN_NO_DELAYED_ACK, value <= 1 ? 1 - value : value);
     case DUET_OPTION_MSS:
         return set_mss(s, to, value);
+    case DUET_OPTION_CONTROLLER:
+        break; /* set_controller() */
     }
     return DUET_E_ARG;
+}
+
+/* A connection that is under way changes more than a field. */
+static int set_controller(struct duet_stack *s, struct tcp_listener *l, struct tcp_conn *c,
+                          uint32_t value)
+{
+    if (value >= DUET_CONTROLLERS)
+        return DUET_E_ARG;
+    if (l != NULL) {
+        l->controller = (uint8_t)value;
+        return DUET_OK;
+    }
+    tcp_cc_choose(s, c, (enum duet_controller)value);
+    count_rule(s, TCP_RULE_OPTION_SET);
+    return DUET_OK;
 }
 
 int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
@@ -245,6 +264,8 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
     stack_now(s, now);
     struct tcp_listener *l = listener_of_handle(s, handle);
     struct tcp_conn *c = conn_of_handle(s, handle);
+    if (option == DUET_OPTION_CONTROLLER && (l != NULL || c != NULL))
+        return set_controller(s, l, c, value);
     if (l != NULL) {
         struct settings to = {&l->flags,
                               &l->receive_limit,

@@ -57,6 +57,7 @@ static const struct field fields[] = {
     FIELD(port_last, U16, 49152, 65535), /* at least port_first */
     FIELD(ttl, U8, 1, 255),
     FIELD(initial_window, U8, 1, 10),
+    FIELD(controller, U32, 0, DUET_NEWRENO),
     FIELD(syn_ack_retries, U8, 1, 7),
 };
 

@@ -314,6 +314,7 @@ static void option_ranges(void **state)
         {"error reports", DUET_OPTION_ERROR_REPORTS, 0, 1},
         {"delayed ACK", DUET_OPTION_DELAYED_ACK, 0, 1},
         {"MSS", DUET_OPTION_MSS, 88, 65495},
+        {"controller", DUET_OPTION_CONTROLLER, 0, DUET_NEWRENO},
     };
     struct rig *rig = rig_new();
     const struct rig_conn conn = open_one(rig, 4000);
@@ -339,7 +340,7 @@ static void option_ranges(void **state)
                      DUET_OK);
         EXPECT_EQUAL(
             "no such option",
-            duet_set(rig->stack, 0, handles[h], (enum duet_option)(DUET_OPTION_MSS + 1), 1),
+            duet_set(rig->stack, 0, handles[h], (enum duet_option)(DUET_OPTION_CONTROLLER + 1), 1),
             DUET_E_ARG);
     }
     rig_free(rig);

@@ -82,6 +82,7 @@ enum { /* those that the calls act on */
        S_TCP_LINGER2 = 8,
        S_TCP_INFO = 11,
        S_TCP_QUICKACK = 12,
+       S_TCP_CONGESTION = 13,
        S_TCP_USER_TIMEOUT = 18,
 };
 
