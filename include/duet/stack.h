@@ -138,8 +138,11 @@ struct duet_config {
     duet_time rto_max;     /* 6298 2.5: at least 60 s; 120 s, at most 500 s */
     duet_time
         rttvar_min; /* floor of the term 4*RTTVAR of the RTO; 0: none, 200 ms as Linux has it */
-    duet_time delayed_ack;         /* 9293 3.8.6.3: below 500 ms; 40 ms */
-    duet_time user_timeout;        /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time delayed_ack;  /* 9293 3.8.6.3: below 500 ms; 40 ms */
+    duet_time user_timeout; /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time
+        user_timeout_min; /* 5482 3.1: least that the peer's advice leads to; 100 s (SHOULD) */
+    duet_time user_timeout_max;    /* 5482 3.1: most that it leads to, <= 24 d; 1 h */
     duet_time syn_timeout;         /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
     duet_time keepalive_idle;      /* 9293 MUST-28: >= 2 h; 2 h */
     duet_time keepalive_interval;  /* between unanswered probes; 75 s */
@@ -163,6 +166,7 @@ struct duet_config {
     bool plpmtud;        /* 4821: find the path MTU by probes, and black holes; true */
     bool error_reports;  /* 9293 SHLD-20: soft errors become events; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
+    bool user_timeout_option; /* 5482: send and follow the option; off by default as there; false */
     uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
     uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */
     uint16_t port_last;       /* 65535 */
@@ -355,9 +359,12 @@ enum duet_option {
     DUET_OPTION_NODELAY,        /* 0 or 1: Nagle off (MUST-17); 0 */
     DUET_OPTION_KEEPALIVE,      /* 0 or 1 (MUST-24, MUST-25); 0 */
     DUET_OPTION_KEEPALIVE_IDLE, /* ms, 1 .. 2^31-1 */
-    DUET_OPTION_USER_TIMEOUT,   /* ms, 0: never; R2 for this connection (MUST-21) */
-    DUET_OPTION_DSCP,           /* 0 .. 63 (MUST-48) */
-    DUET_OPTION_TTL,            /* 1 .. 255 (MUST-49) */
+    DUET_OPTION_USER_TIMEOUT,   /* ms, 0: never; R2 for this connection (MUST-21). Once set, the
+                                   peer's advice (RFC 5482) does not change it */
+    DUET_OPTION_USER_TIMEOUT_ADVERTISE, /* 0 or 1: tell the peer our user timeout and follow its
+                                           (RFC 5482); config.user_timeout_option */
+    DUET_OPTION_DSCP,                   /* 0 .. 63 (MUST-48) */
+    DUET_OPTION_TTL,                    /* 1 .. 255 (MUST-49) */
     DUET_OPTION_RECEIVE_BUFFER, /* bytes, 1 .. config.receive_buffer; never shrinks the window */
     DUET_OPTION_SEND_BUFFER,    /* bytes, 1 .. config.send_buffer */
     DUET_OPTION_ERROR_REPORTS,  /* 0 or 1 (SHLD-20); config.error_reports */
@@ -382,6 +389,7 @@ struct duet_status {
     uint32_t congestion_window, slow_start_threshold, in_flight;
     duet_time smoothed_rtt, rtt_variance, rto; /* 0: no sample yet */
     duet_time rtt_min;
+    duet_time user_timeout;   /* in force (RFC 9293 MUST-21, RFC 5482); 0: never */
     uint32_t retransmissions; /* of the oldest unacknowledged segment */
     uint32_t retransmitted;   /* segments, over the life of the connection */
     uint8_t send_scale, receive_scale;

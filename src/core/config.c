@@ -27,6 +27,8 @@ void duet_config_default(struct duet_config *config)
         .rto_max = 120 * DUET_SECOND,
         .delayed_ack = 40 * DUET_MILLISECOND,
         .user_timeout = 300 * DUET_SECOND,
+        .user_timeout_min = 100 * DUET_SECOND,
+        .user_timeout_max = 3600 * DUET_SECOND,
         .syn_timeout = 180 * DUET_SECOND,
         .keepalive_idle = 7200 * DUET_SECOND,
         .keepalive_interval = 75 * DUET_SECOND,
@@ -121,7 +123,9 @@ static bool times_are_valid(const struct duet_config *config)
            config->rto_min <= config->rto_max && config->rto_max <= 500 * DUET_SECOND &&
            config->rto_initial <= 3 * DUET_SECOND && config->delayed_ack < 500 * DUET_MILLISECOND &&
            config->rttvar_min >= 0 && config->rttvar_min <= day && config->user_timeout >= 0 &&
-           config->user_timeout <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
+           config->user_timeout <= 49 * day && config->user_timeout_min >= DUET_SECOND &&
+           config->user_timeout_min <= config->user_timeout_max &&
+           config->user_timeout_max <= 24 * day && config->keepalive_idle >= DUET_MILLISECOND &&
            config->keepalive_idle <= 49 * day && config->invalid_ack_spacing >= 0 &&
            config->invalid_ack_spacing <= day;
 }

@@ -246,6 +246,7 @@ void time_wait_expire(struct duet_stack *s);
 duet_time time_wait_deadline(const struct duet_stack *s);
 
 /* tcp_conn.c: birth and death of a connection */
+uint32_t tcp_conn_default_flags(const struct duet_stack *s);
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple);
 void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
                              const struct tcp_half_open *half, struct tcp_listener *listener);
@@ -301,6 +302,20 @@ void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
                       struct tcp_options *options, uint32_t most);
 uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
+
+/* tcp_user_timeout.c */
+uint16_t tcp_user_timeout_encode(uint32_t ms);
+uint32_t tcp_user_timeout_decode(uint16_t value);
+uint32_t tcp_user_timeout_room(const struct tcp_conn *c);
+bool tcp_user_timeout_is_due(const struct tcp_conn *c);
+void tcp_user_timeout_put(const struct duet_stack *s, const struct tcp_conn *c,
+                          struct tcp_header *header);
+void tcp_user_timeout_put_syn_ack(const struct duet_stack *s, const struct tcp_listener *listener,
+                                  struct tcp_options *options);
+void tcp_user_timeout_changed(struct duet_stack *s, struct tcp_conn *c);
+void tcp_user_timeout_arrives(struct duet_stack *s, struct tcp_conn *c,
+                              const struct tcp_segment *seg);
+uint32_t tcp_user_timeout_before_probe(const struct tcp_conn *c);
 
 /* tcp_rtt.c */
 void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);

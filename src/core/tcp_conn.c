@@ -22,6 +22,13 @@ static uint16_t default_mss(const struct tcp_conn *c)
     return duet_address_is_ipv4(&c->tuple.remote) ? 536 : 1220; /* MUST-15 */
 }
 
+/* What connections and listeners start with until the user says otherwise. */
+uint32_t tcp_conn_default_flags(const struct duet_stack *s)
+{
+    return (s->config.error_reports ? TCP_CONN_ERROR_REPORTS : 0u) |
+           (s->config.user_timeout_option ? TCP_CONN_USER_TIMEOUT_OPTION : 0u);
+}
+
 /* A connection in CLOSED, in the table, with defaults. NULL: none left. */
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
@@ -44,7 +51,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .receive_mss = RECEIVE_MSS_GUESS,
         .heard = s->now,
         .ttl = s->config.ttl,
-        .flags = s->config.error_reports ? TCP_CONN_ERROR_REPORTS : 0,
+        .flags = tcp_conn_default_flags(s),
     };
     if (s->generation == 0)
         s->generation = 1;

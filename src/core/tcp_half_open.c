@@ -179,6 +179,7 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
         options->present |= DUET_TRACE_WINDOW_SCALE;
         options->window_scale = window_scale_for(s->config.receive_buffer);
     }
+    tcp_user_timeout_put_syn_ack(s, listener, options);
 }
 
 /* ---- SEGMENT ARRIVES ---- */

@@ -36,7 +36,7 @@ static void add_syn_options(const struct duet_stack *s, const struct tcp_conn *c
                             struct tcp_options *options)
 {
     bool is_first = c->state == DUET_SYN_SENT;
-    options->present = DUET_TRACE_MSS;
+    options->present |= DUET_TRACE_MSS;
     options->mss = tcp_receive_mss(s, c);
     if (is_first ? s->config.sack : conn_is(c, TCP_CONN_SACK))
         options->present |= DUET_TRACE_SACK_PERMITTED;
@@ -84,6 +84,7 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
 {
     bool is_syn = (draft->header.flags & DUET_SYN) != 0;
     draft->header.text_length = text_length;
+    tcp_user_timeout_put(s, c, &draft->header);
     if (is_syn)
         add_syn_options(s, c, &draft->header.options);
     else
@@ -392,6 +393,8 @@ static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *pa
 {
     if ((c->owes & TCP_OWES_SYN) != 0)
         return pay_syn(s, c, packet);
+    if (tcp_user_timeout_is_due(c))
+        return pay_ack(s, c, packet);
     if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))
         return true;
     if ((c->owes & TCP_OWES_PROBE) != 0 && pay_probe(s, c, packet))

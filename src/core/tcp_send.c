@@ -40,6 +40,7 @@ uint16_t tcp_send_mss(const struct tcp_conn *c)
     uint32_t options = conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0;
     if (conn_is(c, TCP_CONN_SACK) && c->reassembly != POOL_NONE)
         options += 12; /* one block, so that data does not hide the hole (RFC 2018, 4) */
+    options += tcp_user_timeout_room(c);
     return (uint16_t)(min_u32(c->peer_mss, path) - options);
 }
 

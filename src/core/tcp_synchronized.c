@@ -293,6 +293,7 @@ static void eighth_check_fin(struct duet_stack *s, struct tcp_conn *c,
 /* Steps sixth to eighth, also for what rides on the SYN,ACK of an active open. */
 void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
 {
+    tcp_user_timeout_arrives(s, c, seg);
     sixth_check_urg(s, c, seg);
     if (seventh_process_text(s, c, seg) == TCP_DROP)
         return;

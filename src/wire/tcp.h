@@ -15,6 +15,7 @@ enum { /* option kinds */
        TCP_OPTION_SACK_PERMITTED = 4,
        TCP_OPTION_SACK = 5,
        TCP_OPTION_TIMESTAMPS = 8,
+       TCP_OPTION_USER_TIMEOUT = 28,
 };
 
 struct tcp_sack_range {
@@ -29,6 +30,7 @@ struct tcp_options {
     uint8_t window_scale; /* as sent, may exceed 14 */
     uint8_t sack_count;
     uint32_t tsval, tsecr;
+    uint16_t user_timeout; /* RFC 5482, as on the wire: unit in the highest bit, 15 bits of value */
     struct tcp_sack_range sack[TCP_SACK_MAX];
 };
 
@@ -59,7 +61,7 @@ enum tcp_verdict_wire tcp_parse(const uint8_t *bytes, uint32_t length, struct tc
 
 /* Bytes the options in present (with sack_count blocks) take when built, padding included; <= 40.
  * On a SYN: MSS, SACK-permitted + timestamps in one 12-byte group, window scale with a NOP in
- * front; else NOP NOP timestamps, NOP NOP SACK. Blocks that do not fit (a fourth beside timestamps)
+ * front; else NOP NOP timestamps, NOP NOP SACK. The user timeout stands before SACK. Blocks that do not fit (a fourth beside timestamps)
  * are left out. */
 uint32_t tcp_options_size(const struct tcp_options *options);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* TCP options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018). They
- * are read in any order and at any alignment (MUST-5, MUST-64), and written in groups of whole
- * 32-bit words, so that no padding is needed (MUST-69 asks for zeros where it is). */
+/* TCP options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), user
+ * timeout (RFC 5482). They are read in any order and at any alignment (MUST-5, MUST-64), and
+ * written in groups of whole 32-bit words, so that no padding is needed (MUST-69 asks for zeros
+ * where it is). */
 #include "wire/tcp_options.h"
 
 #include "base/bytes.h"
@@ -14,6 +15,7 @@ enum { /* bytes of an option, kind and length included */
        TIMESTAMPS_SIZE = 10,
        SACK_HEAD_SIZE = 2,
        SACK_BLOCK_SIZE = 8,
+       USER_TIMEOUT_SIZE = 4,
 };
 
 enum { /* bytes of a group, NOPs included */
@@ -22,6 +24,7 @@ enum { /* bytes of a group, NOPs included */
        SACK_PERMITTED_GROUP = 4,
        TIMESTAMPS_GROUP = 12, /* with SACK-permitted in place of the NOPs if both are sent */
        SACK_GROUP_HEAD = 4,
+       USER_TIMEOUT_GROUP = 4,
 };
 
 static bool has(const struct tcp_options *options, enum duet_trace_option option)
@@ -86,6 +89,15 @@ static bool read_timestamps(const uint8_t *option, struct tcp_options *options)
     return true;
 }
 
+static bool read_user_timeout(const uint8_t *option, struct tcp_options *options)
+{
+    if (option[1] != USER_TIMEOUT_SIZE)
+        return false;
+    options->user_timeout = bytes_get16(option + 2);
+    options->present |= DUET_TRACE_USER_TIMEOUT;
+    return true;
+}
+
 static bool read_option(const uint8_t *option, struct tcp_options *options)
 {
     switch (option[0]) {
@@ -99,6 +111,8 @@ static bool read_option(const uint8_t *option, struct tcp_options *options)
         return read_sack(option, options);
     case TCP_OPTION_TIMESTAMPS:
         return read_timestamps(option, options);
+    case TCP_OPTION_USER_TIMEOUT:
+        return read_user_timeout(option, options);
     default: /* MUST-6: ignored */
         options->present |= DUET_TRACE_OTHER;
         return true;
@@ -136,6 +150,8 @@ static uint32_t size_without_sack(const struct tcp_options *options)
         size += SACK_PERMITTED_GROUP;
     if (has(options, DUET_TRACE_WINDOW_SCALE))
         size += WINDOW_SCALE_GROUP;
+    if (has(options, DUET_TRACE_USER_TIMEOUT))
+        size += USER_TIMEOUT_GROUP;
     return size;
 }
 
@@ -203,6 +219,13 @@ static uint8_t *put_window_scale(uint8_t *at, const struct tcp_options *options)
     return at;
 }
 
+static uint8_t *put_user_timeout(uint8_t *at, const struct tcp_options *options)
+{
+    at = put_head(at, TCP_OPTION_USER_TIMEOUT, USER_TIMEOUT_SIZE);
+    bytes_put16(at, options->user_timeout);
+    return at + 2;
+}
+
 static uint8_t *put_sack(uint8_t *at, const struct tcp_options *options, uint32_t blocks)
 {
     at = put_head(put_nops(at, 2), TCP_OPTION_SACK, SACK_HEAD_SIZE + blocks * SACK_BLOCK_SIZE);
@@ -221,6 +244,8 @@ uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
     at = put_sack_permitted_and_timestamps(at, options);
     if (has(options, DUET_TRACE_WINDOW_SCALE))
         at = put_window_scale(at, options);
+    if (has(options, DUET_TRACE_USER_TIMEOUT))
+        at = put_user_timeout(at, options);
     if (blocks > 0)
         at = put_sack(at, options, blocks);
     return at;

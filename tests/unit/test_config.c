@@ -45,6 +45,8 @@ static const struct field fields[] = {
     FIELD(rto_max, TIME, 200 * DUET_MILLISECOND, 500 * DUET_SECOND),
     FIELD(delayed_ack, TIME, DUET_MILLISECOND, 500 * DUET_MILLISECOND - 1),
     FIELD(user_timeout, TIME, 0, 49 * DAY),
+    FIELD(user_timeout_min, TIME, DUET_SECOND, 3600 * DUET_SECOND), /* at most user_timeout_max */
+    FIELD(user_timeout_max, TIME, 100 * DUET_SECOND, 24 * DAY),
     FIELD(syn_timeout, TIME, DUET_MILLISECOND, DAY),
     FIELD(keepalive_idle, TIME, DUET_MILLISECOND, 49 * DAY),
     FIELD(keepalive_interval, TIME, DUET_MILLISECOND, DAY),

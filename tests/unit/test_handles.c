@@ -307,6 +307,7 @@ static void option_ranges(void **state)
         {"keep-alive", DUET_OPTION_KEEPALIVE, 0, 1},
         {"keep-alive idle", DUET_OPTION_KEEPALIVE_IDLE, 1, INT32_MAX},
         {"user timeout", DUET_OPTION_USER_TIMEOUT, 0, INT32_MAX},
+        {"user timeout option", DUET_OPTION_USER_TIMEOUT_ADVERTISE, 0, 1},
         {"DSCP", DUET_OPTION_DSCP, 0, 63},
         {"TTL", DUET_OPTION_TTL, 1, 255},
         {"receive buffer", DUET_OPTION_RECEIVE_BUFFER, 1, 65536},

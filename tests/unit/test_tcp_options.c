@@ -13,6 +13,7 @@ enum {
     SACK = DUET_TRACE_SACK,
     TS = DUET_TRACE_TIMESTAMPS,
     OTHER = DUET_TRACE_OTHER,
+    UTO = DUET_TRACE_USER_TIMEOUT,
 };
 
 /* Parses a header whose options are these bytes and which ends at the guard page. size: 0 .. 40, a
@@ -73,6 +74,9 @@ static void rules_of_the_walk(void **state)
         {"SACK-permitted of 3 bytes", 4, {4, 3, 1, 1}, 0, true, 0},
         {"timestamps", 12, {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}, TS, false, 0},
         {"timestamps of 9 bytes", 12, {1, 1, 8, 9, 1, 2, 3, 4, 5, 6, 7, 1}, 0, true, 0},
+        {"user timeout", 4, {28, 4, 0x01, 0x2c}, UTO, false, 0}, /* 5482-1 */
+        {"user timeout of 3 bytes", 4, {28, 3, 1, 1}, 0, true, 0},
+        {"user timeout of 6 bytes", 8, {28, 6, 1, 1, 1, 1, 1, 1}, 0, true, 0},
         {"SACK without a block", 4, {5, 2, 1, 1}, 0, true, 0},
         {"SACK of one block", 12, {1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2}, SACK, false, 0},
         {"SACK of half a block", 8, {5, 6, 0, 0, 0, 1, 1, 1}, 0, true, 0},
@@ -152,6 +156,8 @@ static bool is_length_of_kind(unsigned kind, unsigned length)
         return length == 10 || length == 18 || length == 26 || length == 34;
     case TCP_OPTION_TIMESTAMPS:
         return length == 10;
+    case TCP_OPTION_USER_TIMEOUT:
+        return length == 4;
     default:
         return length >= 2;
     }
@@ -246,6 +252,22 @@ static void built_bytes(void **state)
                                                             7, 8,  1, 1,  5, 26, 0, 0,  0, 16,
                                                             0, 0,  0, 17, 0, 0,  0, 32, 0, 0,
                                                             0, 33, 0, 0,  0, 48, 0, 0,  0, 49}},
+        {"user timeout of 120 min", UTO, 0, 4, {28, 4, 0x80, 0x78}}, /* 5482-1 */
+        {"user timeout before a block",
+         UTO | SACK,
+         1,
+         16,
+         {28, 4, 0x80, 0x78, 1, 1, 5, 10, 0, 0, 0, 16, 0, 0, 0, 17}},
+        {"four blocks beside it", UTO | SACK, 4, 40, {28, 4,  0x80, 0x78, 1, 1,  5, 34, 0, 0,
+                                                      0,  16, 0,    0,    0, 17, 0, 0,  0, 32,
+                                                      0,  0,  0,    33,   0, 0,  0, 48, 0, 0,
+                                                      0,  49, 0,    0,    0, 64, 0, 0,  0, 65}},
+        {"timestamps and two blocks beside it",
+         UTO | TS | SACK,
+         4,
+         36,
+         {1, 1,  8, 10, 1, 2,  3, 4, 5, 6,  7, 8, 28, 4,  0x80, 0x78, 1, 1,
+          5, 18, 0, 0,  0, 16, 0, 0, 0, 17, 0, 0, 0,  32, 0,    0,    0, 33}},
         {"an unknown option is not built", OTHER, 0, 0, {0}},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -256,6 +278,7 @@ static void built_bytes(void **state)
                         .sack_count = rows[i].sack_count,
                         .tsval = 0x01020304,
                         .tsecr = 0x05060708,
+                        .user_timeout = 0x8078,
                         .sack = {{16, 17}, {32, 33}, {48, 49}, {64, 65}}}};
         uint8_t bytes[61];
         memset(bytes, 0xaa, sizeof bytes);
@@ -272,7 +295,7 @@ static void built_bytes(void **state)
 static void no_padding_is_ever_needed(void **state)
 {
     (void)state;
-    for (unsigned present = 0; present < 64; present++) {
+    for (unsigned present = 0; present < 256; present++) {
         for (unsigned blocks = 0; blocks <= TCP_SACK_MAX; blocks++) {
             const struct tcp_header header = {.options = {.present = (uint8_t)present,
                                                           .mss = 0xffff,

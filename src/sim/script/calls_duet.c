@@ -240,8 +240,9 @@ static enum call_status call_duet_end(struct player *player, struct call_state *
 /* ---- options ---- */
 
 static const char *const option_names[] = {
-    "NODELAY",        "KEEPALIVE",   "KEEPALIVE_IDLE", "USER_TIMEOUT", "DSCP", "TTL",
-    "RECEIVE_BUFFER", "SEND_BUFFER", "ERROR_REPORTS",  "DELAYED_ACK",  "MSS"};
+    "NODELAY",     "KEEPALIVE", "KEEPALIVE_IDLE", "USER_TIMEOUT", "USER_TIMEOUT_ADVERTISE",
+    "DSCP",        "TTL",       "RECEIVE_BUFFER", "SEND_BUFFER",  "ERROR_REPORTS",
+    "DELAYED_ACK", "MSS"};
 _Static_assert(sizeof(option_names) / sizeof(option_names[0]) == DUET_OPTION_MSS + 1,
                "a name for each enum duet_option");
 

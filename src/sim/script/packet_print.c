@@ -84,6 +84,10 @@ static void put_option(struct printer *printer, const struct packet_option *opti
         put(printer, "FOEXP");
         put_hex(printer, option);
         break;
+    case OPTION_USER_TIMEOUT:
+        put(printer, "uto %u%s", option->values[0] & 0x7fff,
+            option->values[0] & 0x8000 ? " min" : "");
+        break;
     case OPTION_MD5:
         put(printer, "md5");
         put_hex(printer, option);
