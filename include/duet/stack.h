@@ -149,6 +149,10 @@ struct duet_config {
     duet_time fin_wait_2_timeout;  /* of a connection nobody can read any more; 60 s */
     duet_time pmtu_timeout;        /* until a larger path MTU is tried, 1191 6.3: >= 5 min; 10 min;
                                       0: never */
+    duet_time fast_open_key_life;  /* 7413 4.1.2: cookies change so often and are good for one to
+                                      two of these; 12 h */
+    duet_time fast_open_pause;     /* 7413 4.1.3.1: a server where Fast Open failed is opened the
+                                      plain way for so long; 1 h */
     duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
     duet_time invalid_ack_spacing; /* between ACKs that answer segments without data; 500 ms */
     uint32_t challenge_limit;      /* challenge ACKs per challenge_interval; 10 */
@@ -281,6 +285,11 @@ struct duet_listen_options {
     struct duet_socket_address local;
     struct duet_socket_address remote;
     uint32_t backlog;
+    /* Fast Open (RFC 7413): connections that may be accepted and read before their handshake ends,
+     * at a time; 0: none. Only for services to which the same request may come twice: a SYN that
+     * the network duplicated can deliver its text again, in a connection of its own, and nothing in
+     * TCP can tell (6.1). What is accepted may be in SYN-RECEIVED, and may never get further. */
+    uint32_t fast_open;
 };
 int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_listen_options *options,
                 struct duet_handle *handle);
@@ -290,9 +299,17 @@ int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_liste
  * DUET_E_NOREMOTE (no remote address or port), DUET_E_ADDR (broadcast or multicast, MUST-46; local
  * address not ours; no free port), DUET_E_EXISTS (that pair of sockets is in use, TIME-WAIT
  * included unless RFC 6191 lets it be reused), DUET_E_RES. */
+enum duet_connect_flag {
+    /* Fast Open (RFC 7413): what duet_send takes before the SYN leaves, with the next duet_output,
+     * rides on it where the server has given a cookie before; else the SYN asks for one. Text that
+     * the server does not take at once is sent again as ever. Only for requests that may arrive
+     * twice (6.1, see duet_listen_options). */
+    DUET_CONNECT_FAST_OPEN = 1 << 0,
+};
 struct duet_connect_options {
     struct duet_socket_address local;
     struct duet_socket_address remote;
+    unsigned flags; /* enum duet_connect_flag */
 };
 int duet_connect(struct duet_stack *stack, duet_time now,
                  const struct duet_connect_options *options, struct duet_handle *handle);

@@ -34,6 +34,8 @@ void duet_config_default(struct duet_config *config)
         .keepalive_interval = 75 * DUET_SECOND,
         .fin_wait_2_timeout = 60 * DUET_SECOND,
         .pmtu_timeout = 600 * DUET_SECOND,
+        .fast_open_key_life = 12 * 3600 * DUET_SECOND,
+        .fast_open_pause = 3600 * DUET_SECOND,
         .challenge_interval = 5 * DUET_SECOND,
         .invalid_ack_spacing = 500 * DUET_MILLISECOND,
         .challenge_limit = 10,
@@ -115,6 +117,7 @@ static bool times_are_valid(const struct duet_config *config)
         config->keepalive_interval,
         config->challenge_interval,
         config->fin_wait_2_timeout,
+        config->fast_open_pause,
     };
     for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++)
         if (times[i] < DUET_MILLISECOND || times[i] > day)
@@ -125,7 +128,8 @@ static bool times_are_valid(const struct duet_config *config)
            config->rttvar_min >= 0 && config->rttvar_min <= day && config->user_timeout >= 0 &&
            config->user_timeout <= 49 * day && config->user_timeout_min >= DUET_SECOND &&
            config->user_timeout_min <= config->user_timeout_max &&
-           config->user_timeout_max <= 24 * day && config->keepalive_idle >= DUET_MILLISECOND &&
+           config->user_timeout_max <= 24 * day && config->fast_open_key_life >= DUET_SECOND &&
+           config->fast_open_key_life <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
            config->keepalive_idle <= 49 * day && config->invalid_ack_spacing >= 0 &&
            config->invalid_ack_spacing <= day;
 }

@@ -95,6 +95,7 @@ static void derive_keys(struct duet_stack *s, const struct duet_config *config)
     s->port_key = derive(config, 4);
     s->port_index_key = derive(config, 5);
     s->path_key = derive(config, 6);
+    s->cookie_key = derive(config, 7);
     memset(s->config.secret, 0, DUET_SECRET_SIZE); /* not needed again */
 }
 

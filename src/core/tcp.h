@@ -241,6 +241,13 @@ struct tcp_news {
     bool dsacked;   /* it reported a duplicate, [dsack_left, dsack_right) */
 };
 
+enum tcp_fast_open {
+    TCP_FAST_OPEN_NONE,
+    TCP_FAST_OPEN_PENDING, /* RFC 7413: made by a SYN with a cookie, its handshake goes on */
+    TCP_FAST_OPEN_WANTED,  /* the user asked for it, the SYN has not left */
+    TCP_FAST_OPEN_TRIED,   /* the SYN carried the option, maybe text */
+};
+
 /* Borrowed from the first byte queued (or SYN, or FIN) until all is acknowledged. The place where
  * loss recovery and congestion control keep what they need only then. */
 struct tcp_transfer {
@@ -270,9 +277,12 @@ struct tcp_transfer {
     bool urgent;
     bool timing; /* timed and timed_at are running */
     bool r1_told;
-    bool probed;  /* what is in flight was sent into a closed window */
-    bool paced;   /* something waits for pace_at */
-    uint16_t why; /* rule of the latest retransmission that is owed */
+    bool probed;                            /* what is in flight was sent into a closed window */
+    bool paced;                             /* something waits for pace_at */
+    uint16_t why;                           /* rule of the latest retransmission that is owed */
+    uint8_t fast_open;                      /* enum tcp_fast_open */
+    bool fast_open_grants;                  /* PENDING: the SYN,ACK carries a fresh cookie */
+    uint32_t listener, listener_generation; /* PENDING: who counts it */
 };
 
 enum { TCP_REASSEMBLY_MAX = 32 };
@@ -303,6 +313,11 @@ struct tcp_listener {
     uint16_t mtu;
     uint8_t dscp, ttl;
     bool used;
+    /* RFC 7413: attempts that may be, and are, in SYN-RECEIVED at a time; those that a RST ended in
+     * this interval of config.syn_timeout and in the one before it, which count, too. */
+    uint32_t fast_open_max, fast_open_pending;
+    uint32_t fast_open_reset[2];
+    int64_t fast_open_interval;
 };
 
 /* A SYN has been answered. Lives in a ring in order of creation, so that each retransmission, due

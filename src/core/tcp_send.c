@@ -234,7 +234,8 @@ static uint32_t text_to_send(const struct tcp_conn *c, const struct tcp_transfer
 
 static bool can_send_now(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return transfer_of(s, c) != NULL && c->state > DUET_SYN_RECEIVED;
+    bool is_open = c->state > DUET_SYN_RECEIVED || tcp_fast_open_may_send(s, c);
+    return transfer_of(s, c) != NULL && is_open;
 }
 
 /* New text and FIN, as far as `congestion` bytes and the peer's window allow, and there is memory to

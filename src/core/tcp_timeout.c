@@ -214,6 +214,7 @@ static void check_r1(struct duet_stack *s, struct tcp_conn *c, struct tcp_transf
 static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
 {
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
+        tcp_fast_open_syn_timeout(s, c);
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;
         t->timing = false;
         flight_all_lost(s, c, false);

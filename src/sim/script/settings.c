@@ -56,6 +56,8 @@ static const struct field fields[] = {
     FIELD(FIELD_TIME, keepalive_interval),
     FIELD(FIELD_TIME, fin_wait_2_timeout),
     FIELD(FIELD_TIME, pmtu_timeout),
+    FIELD(FIELD_TIME, fast_open_key_life),
+    FIELD(FIELD_TIME, fast_open_pause),
     FIELD(FIELD_TIME, challenge_interval),
     FIELD(FIELD_TIME, invalid_ack_spacing),
     FIELD(FIELD_U32, challenge_limit),
