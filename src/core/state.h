@@ -328,6 +328,7 @@ void tcp_fast_open_grant(struct duet_stack *s, const struct duet_address *remote
 bool tcp_fast_open_is_asked(const struct duet_stack *s, const struct tcp_listener *listener,
                             const struct duet_address *remote, const struct tcp_segment *seg);
 bool tcp_fast_open_is_attempt(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_fast_open_is_counted(const struct duet_stack *s, const struct tcp_conn *c);
 bool tcp_fast_open_listen(struct duet_stack *s, struct tcp_listener *listener,
                           const struct tcp_tuple *tuple, const struct tcp_segment *seg,
                           struct seq iss, enum duet_state from);

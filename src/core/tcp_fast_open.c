@@ -128,6 +128,12 @@ static struct tcp_listener *listener_of(const struct duet_stack *s, const struct
     return is_same ? listener : NULL;
 }
 
+/* For duet_check(): is it one of those that its listener counts? */
+bool tcp_fast_open_is_counted(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    return tcp_fast_open_is_attempt(s, c) && listener_of(s, transfer_of(s, c)) != NULL;
+}
+
 static void leave_place(const struct duet_stack *s, struct tcp_transfer *t, bool by_reset)
 {
     struct tcp_listener *listener = listener_of(s, t);
