@@ -77,7 +77,7 @@ static void put_option(struct printer *printer, const struct packet_option *opti
             option->values[1]);
         break;
     case OPTION_FAST_OPEN:
-        put(printer, "FO");
+        put(printer, option->value_count > 0 ? "FO cookie" : "FO");
         put_hex(printer, option);
         break;
     case OPTION_FAST_OPEN_EXPERIMENTAL:

@@ -102,6 +102,10 @@ static bool parse_long_option(struct parser *parser, struct packet_option *optio
 {
     if (parser_takes_name(parser, "FO")) {
         option->kind = OPTION_FAST_OPEN;
+        if (parser_takes_name(parser, "cookie")) {
+            option->value_count = 1;
+            return true;
+        }
         return parse_option_bytes(parser, option, 16, true);
     }
     if (parser_takes_name(parser, "FOEXP") || parser_takes_name(parser, "exp")) {
