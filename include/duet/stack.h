@@ -117,9 +117,11 @@ struct duet_config {
     bool any_local_address; /* serve packets to every unicast address (a VPN, a sandbox) */
     bool loopback_allowed;  /* 127/8 and ::1 may appear on this link */
 
-    uint32_t mtu;        /* of the link, bytes of IP packet, 576 (1280 with IPv6) .. 65535 */
-    uint32_t offload;    /* enum duet_offload bits */
-    uint32_t packet_max; /* largest packet output may build when DUET_OFFLOAD_SEGMENT, <= 65535 */
+    uint32_t mtu;         /* of the link, bytes of IP packet, 576 (1280 with IPv6) .. 65535 */
+    uint32_t offload;     /* enum duet_offload bits */
+    uint32_t mtu_initial; /* of packets to a new destination, from where probes search upward (RFC
+                             4821, 7.2: 1024 where caution is due); 0: as large as the link takes */
+    uint32_t packet_max;  /* largest packet output may build when DUET_OFFLOAD_SEGMENT, <= 65535 */
 
     /* Capacities. They fix the footprint; nothing grows later. */
     uint32_t connections_max;  /* 1 .. 2^24-1 */
@@ -129,6 +131,7 @@ struct duet_config {
     uint32_t reassemblies_max; /* connections with a hole in what they received, 1 .. 2^24-1 */
     uint32_t listeners_max;    /* 1 .. 2^16 */
     uint32_t replies_max;    /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
+    uint32_t paths_max;      /* destinations with something to remember, 1 .. 2^20 */
     uint32_t pages_max;      /* of buffer memory shared by all connections, 1 .. 2^24-1 */
     uint32_t page_size;      /* power of two, 512 .. 65536 */
     uint32_t send_buffer;    /* most bytes one connection may hold unacknowledged, <= 2^30 */
@@ -142,12 +145,21 @@ struct duet_config {
     duet_time rto_max;     /* 6298 2.5: at least 60 s; 120 s, at most 500 s */
     duet_time
         rttvar_min; /* floor of the term 4*RTTVAR of the RTO; 0: none, 200 ms as Linux has it */
-    duet_time delayed_ack;         /* 9293 3.8.6.3: below 500 ms; 40 ms */
-    duet_time user_timeout;        /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time delayed_ack;  /* 9293 3.8.6.3: below 500 ms; 40 ms */
+    duet_time user_timeout; /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time
+        user_timeout_min; /* 5482 3.1: least that the peer's advice leads to; 100 s (SHOULD) */
+    duet_time user_timeout_max;    /* 5482 3.1: most that it leads to, <= 24 d; 1 h */
     duet_time syn_timeout;         /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
     duet_time keepalive_idle;      /* 9293 MUST-28: >= 2 h; 2 h */
     duet_time keepalive_interval;  /* between unanswered probes; 75 s */
     duet_time fin_wait_2_timeout;  /* of a connection nobody can read any more; 60 s */
+    duet_time pmtu_timeout;        /* until a larger path MTU is tried, 1191 6.3: >= 5 min; 10 min;
+                                      0: never */
+    duet_time fast_open_key_life;  /* 7413 4.1.2: cookies change so often and are good for one to
+                                      two of these; 12 h */
+    duet_time fast_open_pause;     /* 7413 4.1.3.1: a server where Fast Open failed is opened the
+                                      plain way for so long; 1 h */
     duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
     duet_time invalid_ack_spacing; /* between ACKs that answer segments without data; 500 ms */
     uint32_t challenge_limit;      /* challenge ACKs per challenge_interval; 10 */
@@ -162,10 +174,12 @@ struct duet_config {
     bool pacing;         /* segments leave evenly over the round trip; true */
     bool rto_restart;    /* 7765, experimental: the timer counts from the oldest segment; false */
     bool time_wait_rst;  /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool plpmtud;        /* 4821: find the path MTU by probes, and black holes; true */
     bool error_reports;  /* 9293 SHLD-20: soft errors become events; true */
     enum duet_controller controller; /* 9293 MAY-18: any that conforms; DUET_CUBIC */
     bool hystart;             /* 9406: end the first slow start when the round trip grows; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
+    bool user_timeout_option; /* 5482: send and follow the option; off by default as there; false */
     uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
     uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */
     uint16_t port_last;       /* 65535 */
@@ -280,6 +294,11 @@ struct duet_listen_options {
     struct duet_socket_address local;
     struct duet_socket_address remote;
     uint32_t backlog;
+    /* Fast Open (RFC 7413): connections that may be accepted and read before their handshake ends,
+     * at a time; 0: none. Only for services to which the same request may come twice: a SYN that
+     * the network duplicated can deliver its text again, in a connection of its own, and nothing in
+     * TCP can tell (6.1). What is accepted may be in SYN-RECEIVED, and may never get further. */
+    uint32_t fast_open;
 };
 int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_listen_options *options,
                 struct duet_handle *handle);
@@ -289,9 +308,17 @@ int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_liste
  * DUET_E_NOREMOTE (no remote address or port), DUET_E_ADDR (broadcast or multicast, MUST-46; local
  * address not ours; no free port), DUET_E_EXISTS (that pair of sockets is in use, TIME-WAIT
  * included unless RFC 6191 lets it be reused), DUET_E_RES. */
+enum duet_connect_flag {
+    /* Fast Open (RFC 7413): what duet_send takes before the SYN leaves, with the next duet_output,
+     * rides on it where the server has given a cookie before; else the SYN asks for one. Text that
+     * the server does not take at once is sent again as ever. Only for requests that may arrive
+     * twice (6.1, see duet_listen_options). */
+    DUET_CONNECT_FAST_OPEN = 1 << 0,
+};
 struct duet_connect_options {
     struct duet_socket_address local;
     struct duet_socket_address remote;
+    unsigned flags; /* enum duet_connect_flag */
 };
 int duet_connect(struct duet_stack *stack, duet_time now,
                  const struct duet_connect_options *options, struct duet_handle *handle);
@@ -358,9 +385,12 @@ enum duet_option {
     DUET_OPTION_NODELAY,        /* 0 or 1: Nagle off (MUST-17); 0 */
     DUET_OPTION_KEEPALIVE,      /* 0 or 1 (MUST-24, MUST-25); 0 */
     DUET_OPTION_KEEPALIVE_IDLE, /* ms, 1 .. 2^31-1 */
-    DUET_OPTION_USER_TIMEOUT,   /* ms, 0: never; R2 for this connection (MUST-21) */
-    DUET_OPTION_DSCP,           /* 0 .. 63 (MUST-48) */
-    DUET_OPTION_TTL,            /* 1 .. 255 (MUST-49) */
+    DUET_OPTION_USER_TIMEOUT,   /* ms, 0: never; R2 for this connection (MUST-21). Once set, the
+                                   peer's advice (RFC 5482) does not change it */
+    DUET_OPTION_USER_TIMEOUT_ADVERTISE, /* 0 or 1: tell the peer our user timeout and follow its
+                                           (RFC 5482); config.user_timeout_option */
+    DUET_OPTION_DSCP,                   /* 0 .. 63 (MUST-48) */
+    DUET_OPTION_TTL,                    /* 1 .. 255 (MUST-49) */
     DUET_OPTION_RECEIVE_BUFFER, /* bytes, 1 .. config.receive_buffer; never shrinks the window */
     DUET_OPTION_SEND_BUFFER,    /* bytes, 1 .. config.send_buffer */
     DUET_OPTION_ERROR_REPORTS,  /* 0 or 1 (SHLD-20); config.error_reports */
@@ -387,6 +417,7 @@ struct duet_status {
     enum duet_controller controller;           /* listener: of what it accepts */
     duet_time smoothed_rtt, rtt_variance, rto; /* 0: no sample yet */
     duet_time rtt_min;
+    duet_time user_timeout;   /* in force (RFC 9293 MUST-21, RFC 5482); 0: never */
     uint32_t retransmissions; /* of the oldest unacknowledged segment */
     uint32_t retransmitted;   /* segments, over the life of the connection */
     uint8_t send_scale, receive_scale;

@@ -16,6 +16,7 @@ void duet_config_default(struct duet_config *config)
         .reassemblies_max = 256,
         .listeners_max = 64,
         .replies_max = 256,
+        .paths_max = 1024,
         .pages_max = 4096,
         .page_size = 4096,
         .send_buffer = 256 * 1024,
@@ -26,10 +27,15 @@ void duet_config_default(struct duet_config *config)
         .rto_max = 120 * DUET_SECOND,
         .delayed_ack = 40 * DUET_MILLISECOND,
         .user_timeout = 300 * DUET_SECOND,
+        .user_timeout_min = 100 * DUET_SECOND,
+        .user_timeout_max = 3600 * DUET_SECOND,
         .syn_timeout = 180 * DUET_SECOND,
         .keepalive_idle = 7200 * DUET_SECOND,
         .keepalive_interval = 75 * DUET_SECOND,
         .fin_wait_2_timeout = 60 * DUET_SECOND,
+        .pmtu_timeout = 600 * DUET_SECOND,
+        .fast_open_key_life = 12 * 3600 * DUET_SECOND,
+        .fast_open_pause = 3600 * DUET_SECOND,
         .challenge_interval = 5 * DUET_SECOND,
         .invalid_ack_spacing = 500 * DUET_MILLISECOND,
         .challenge_limit = 10,
@@ -43,6 +49,7 @@ void duet_config_default(struct duet_config *config)
         .error_reports = true,
         .controller = DUET_CUBIC,
         .hystart = true,
+        .plpmtud = true,
         .mss_min = 216,
         .port_first = 49152,
         .port_last = 65535,
@@ -93,7 +100,7 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->transfers_max, 1, index_max) &&
            in_range(config->reassemblies_max, 1, index_max) &&
            in_range(config->listeners_max, 1, 1u << 16) &&
-           in_range(config->replies_max, 1, 1u << 16) &&
+           in_range(config->replies_max, 1, 1u << 16) && in_range(config->paths_max, 1, 1u << 20) &&
            in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&
            (config->page_size & (config->page_size - 1)) == 0 &&
            in_range(config->send_buffer, 1, 1u << 30) &&
@@ -112,6 +119,7 @@ static bool times_are_valid(const struct duet_config *config)
         config->keepalive_interval,
         config->challenge_interval,
         config->fin_wait_2_timeout,
+        config->fast_open_pause,
     };
     for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++)
         if (times[i] < DUET_MILLISECOND || times[i] > day)
@@ -120,16 +128,27 @@ static bool times_are_valid(const struct duet_config *config)
            config->rto_min <= config->rto_max && config->rto_max <= 500 * DUET_SECOND &&
            config->rto_initial <= 3 * DUET_SECOND && config->delayed_ack < 500 * DUET_MILLISECOND &&
            config->rttvar_min >= 0 && config->rttvar_min <= day && config->user_timeout >= 0 &&
-           config->user_timeout <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
+           config->user_timeout <= 49 * day && config->user_timeout_min >= DUET_SECOND &&
+           config->user_timeout_min <= config->user_timeout_max &&
+           config->user_timeout_max <= 24 * day && config->fast_open_key_life >= DUET_SECOND &&
+           config->fast_open_key_life <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
            config->keepalive_idle <= 49 * day && config->invalid_ack_spacing >= 0 &&
            config->invalid_ack_spacing <= day;
+}
+
+/* RFC 1191, 6.3, and RFC 8201, 4: nothing larger is tried for 5 minutes; 0 is for ever. */
+static bool path_is_valid(const struct duet_config *config)
+{
+    bool is_time = config->pmtu_timeout >= 300 * DUET_SECOND &&
+                   config->pmtu_timeout <= 49 * 86400 * DUET_SECOND;
+    return (config->pmtu_timeout == 0 || is_time) && in_range(config->mtu_initial, 0, 65535);
 }
 
 bool config_is_valid(const struct duet_config *config)
 {
     return has_secret(config) && in_range(config->mtu, 576, 65535) &&
            in_range(config->packet_max, config->mtu, 65535) && capacities_are_valid(config) &&
-           times_are_valid(config) && interfaces_are_valid(config) &&
+           times_are_valid(config) && interfaces_are_valid(config) && path_is_valid(config) &&
            in_range(config->mss_min, 88, 536) && config->port_first >= 1 &&
            config->port_first <= config->port_last && config->ttl >= 1 &&
            in_range(config->initial_window, 1, 10) && config->controller < DUET_CONTROLLERS &&

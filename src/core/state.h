@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "base/siphash.h"
 #include "core/age_ring.h"
+#include "core/path.h"
 #include "core/tcp.h"
 #include "wire/icmp.h"
 
@@ -54,6 +55,7 @@ struct reply {
     uint16_t rule;
     uint8_t state; /* of the record that answers, for the trace */
     bool timestamps;
+    bool fast_open;        /* SYN_ACK: with a cookie (RFC 7413) */
     uint32_t page, length; /* ECHO: the message */
     uint16_t identifier, sequence;
     uint8_t ttl, dscp;
@@ -74,11 +76,13 @@ struct duet_stack {
     struct duet_config config;
     duet_time now; /* the latest time seen */
 
-    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key;
+    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
+        cookie_key;
 
     struct pool conns, transfers, reassemblies;
     struct buffer_space buffers;
     struct demux demux;
+    struct path_table paths;
     struct tcp_listener *listeners;
     uint32_t listener_buckets[LISTENER_BUCKETS]; /* first listener, through next_in_bucket */
     struct half_open_ring half_open;
@@ -231,6 +235,8 @@ void half_open_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
 void half_open_expire(struct duet_stack *s);
 duet_time half_open_deadline(const struct duet_stack *s);
 void half_open_drop_listener(struct duet_stack *s, const struct tcp_listener *listener);
+struct tcp_half_open half_open_of_syn(const struct duet_stack *s, const struct tcp_tuple *tuple,
+                                      const struct tcp_segment *seg, struct seq iss);
 void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *half,
                        struct tcp_header *header);
 
@@ -244,6 +250,7 @@ void time_wait_expire(struct duet_stack *s);
 duet_time time_wait_deadline(const struct duet_stack *s);
 
 /* tcp_conn.c: birth and death of a connection */
+uint32_t tcp_conn_default_flags(const struct duet_stack *s);
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple);
 void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
                              const struct tcp_half_open *half, struct tcp_listener *listener);
@@ -251,7 +258,8 @@ void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
                       const struct tcp_options *peer);
 bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c);
 void tcp_return_transfer(struct duet_stack *s, struct tcp_conn *c);
-void tcp_conn_syn_acked(struct tcp_conn *c);
+void tcp_conn_queue_for_accept(struct duet_stack *s, struct tcp_conn *c);
+void tcp_conn_syn_acked(const struct duet_stack *s, struct tcp_conn *c);
 void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
 void tcp_conn_end(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error);
 void tcp_conn_enter_time_wait(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
@@ -299,6 +307,45 @@ void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
                       struct tcp_options *options, uint32_t most);
 uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
+
+/* tcp_user_timeout.c */
+uint16_t tcp_user_timeout_encode(uint32_t ms);
+uint32_t tcp_user_timeout_decode(uint16_t value);
+uint32_t tcp_user_timeout_room(const struct tcp_conn *c);
+bool tcp_user_timeout_is_due(const struct tcp_conn *c);
+void tcp_user_timeout_put(const struct duet_stack *s, const struct tcp_conn *c,
+                          struct tcp_header *header);
+void tcp_user_timeout_put_syn_ack(const struct duet_stack *s, const struct tcp_listener *listener,
+                                  struct tcp_options *options);
+void tcp_user_timeout_changed(struct duet_stack *s, struct tcp_conn *c);
+void tcp_user_timeout_arrives(struct duet_stack *s, struct tcp_conn *c,
+                              const struct tcp_segment *seg);
+uint32_t tcp_user_timeout_before_probe(const struct tcp_conn *c);
+
+/* tcp_fast_open.c: cookies, and the end that listens */
+void tcp_fast_open_grant(struct duet_stack *s, const struct duet_address *remote,
+                         struct tcp_options *options);
+bool tcp_fast_open_is_asked(const struct duet_stack *s, const struct tcp_listener *listener,
+                            const struct duet_address *remote, const struct tcp_segment *seg);
+bool tcp_fast_open_is_attempt(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_fast_open_is_counted(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_fast_open_listen(struct duet_stack *s, struct tcp_listener *listener,
+                          const struct tcp_tuple *tuple, const struct tcp_segment *seg,
+                          struct seq iss, enum duet_state from);
+bool tcp_fast_open_syn_repeated(struct duet_stack *s, struct tcp_conn *c,
+                                const struct tcp_segment *seg);
+void tcp_fast_open_syn_acked(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_fast_open_ended(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
+bool tcp_fast_open_may_send(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_fast_open_syn_ack(struct duet_stack *s, const struct tcp_conn *c,
+                           struct tcp_options *options);
+
+/* tcp_fast_open_syn.c: the end that opens */
+void tcp_fast_open_want(const struct duet_stack *s, const struct tcp_conn *c);
+uint32_t tcp_fast_open_syn(struct duet_stack *s, struct tcp_conn *c, struct tcp_header *header);
+void tcp_fast_open_syn_timeout(struct duet_stack *s, struct tcp_conn *c);
+void tcp_fast_open_answered(struct duet_stack *s, struct tcp_conn *c,
+                            const struct tcp_segment *seg);
 
 /* tcp_rtt.c */
 void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
@@ -383,7 +430,8 @@ void reply_ack(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_st
                enum tcp_rule rule);
 void reply_conn_reset(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule);
 void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c);
-void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule rule);
+void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct tcp_segment *seg,
+                   enum tcp_rule rule);
 void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
                 uint32_t length, uint16_t identifier, uint16_t sequence);
 bool reply_output(struct duet_stack *s, struct duet_packet *packet);

@@ -89,16 +89,18 @@ enum tcp_conn_flag {
     TCP_CONN_FIN_ACKED = 1 << 10,
     TCP_CONN_FIN_RECEIVED = 1 << 11, /* the peer's FIN has been passed */
     TCP_CONN_WE_CLOSED_FIRST = 1 << 12,
-    TCP_CONN_USER_GONE = 1 << 13,        /* duet_close or duet_abort: nobody will read */
-    TCP_CONN_UNACCEPTED = 1 << 14,       /* waits in a listener's queue */
-    TCP_CONN_TOLD_CLOSED = 1 << 15,      /* the final event has been taken */
-    TCP_CONN_DETACHED = 1 << 16,         /* TIME-WAIT lives on in its own record */
-    TCP_CONN_URGENT_RECEIVED = 1 << 17,  /* rcv.up is ahead of what the user has read */
-    TCP_CONN_WRITE_BLOCKED = 1 << 18,    /* duet_send found no room: WRITABLE is awaited */
-    TCP_CONN_READ_TOLD = 1 << 19,        /* READABLE was told and not all has been read since */
-    TCP_CONN_ACK_DELAYED = 1 << 20,      /* delayed_ack_us runs */
-    TCP_CONN_MORE = 1 << 21,             /* DUET_SEND_MORE: the last piece may wait */
-    TCP_CONN_ACK_FLOOR_PASSED = 1 << 22, /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
+    TCP_CONN_USER_GONE = 1 << 13,           /* duet_close or duet_abort: nobody will read */
+    TCP_CONN_UNACCEPTED = 1 << 14,          /* waits in a listener's queue */
+    TCP_CONN_TOLD_CLOSED = 1 << 15,         /* the final event has been taken */
+    TCP_CONN_DETACHED = 1 << 16,            /* TIME-WAIT lives on in its own record */
+    TCP_CONN_URGENT_RECEIVED = 1 << 17,     /* rcv.up is ahead of what the user has read */
+    TCP_CONN_WRITE_BLOCKED = 1 << 18,       /* duet_send found no room: WRITABLE is awaited */
+    TCP_CONN_READ_TOLD = 1 << 19,           /* READABLE was told and not all has been read since */
+    TCP_CONN_ACK_DELAYED = 1 << 20,         /* delayed_ack_us runs */
+    TCP_CONN_MORE = 1 << 21,                /* DUET_SEND_MORE: the last piece may wait */
+    TCP_CONN_ACK_FLOOR_PASSED = 1 << 22,    /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
+    TCP_CONN_USER_TIMEOUT_OPTION = 1 << 23, /* 5482: ENABLED */
+    TCP_CONN_USER_TIMEOUT_SET = 1 << 24,    /* 5482: by the user, so not CHANGEABLE */
     TCP_CONN_SYN_RETRANSMITTED = 1 << 25,
     TCP_CONN_MSS_SET = 1 << 27, /* DUET_OPTION_MSS: mtu holds the limit of the user */
     TCP_CONN_IN_TABLE = 1 << 28,
@@ -242,6 +244,13 @@ struct tcp_news {
     bool dsacked;   /* it reported a duplicate, [dsack_left, dsack_right) */
 };
 
+enum tcp_fast_open {
+    TCP_FAST_OPEN_NONE,
+    TCP_FAST_OPEN_PENDING, /* RFC 7413: made by a SYN with a cookie, its handshake goes on */
+    TCP_FAST_OPEN_WANTED,  /* the user asked for it, the SYN has not left */
+    TCP_FAST_OPEN_TRIED,   /* the SYN carried the option, maybe text */
+};
+
 /* Borrowed from the first byte queued (or SYN, or FIN) until all is acknowledged. The place where
  * loss recovery and congestion control keep what they need only then. */
 struct tcp_transfer {
@@ -271,9 +280,12 @@ struct tcp_transfer {
     bool urgent;
     bool timing; /* timed and timed_at are running */
     bool r1_told;
-    bool probed;  /* what is in flight was sent into a closed window */
-    bool paced;   /* something waits for pace_at */
-    uint16_t why; /* rule of the latest retransmission that is owed */
+    bool probed;                            /* what is in flight was sent into a closed window */
+    bool paced;                             /* something waits for pace_at */
+    uint16_t why;                           /* rule of the latest retransmission that is owed */
+    uint8_t fast_open;                      /* enum tcp_fast_open */
+    bool fast_open_grants;                  /* PENDING: the SYN,ACK carries a fresh cookie */
+    uint32_t listener, listener_generation; /* PENDING: who counts it */
 };
 
 enum { TCP_REASSEMBLY_MAX = 32 };
@@ -305,6 +317,11 @@ struct tcp_listener {
     uint8_t dscp, ttl;
     uint8_t controller; /* enum duet_controller */
     bool used;
+    /* RFC 7413: attempts that may be, and are, in SYN-RECEIVED at a time; those that a RST ended in
+     * this interval of config.syn_timeout and in the one before it, which count, too. */
+    uint32_t fast_open_max, fast_open_pending;
+    uint32_t fast_open_reset[2];
+    int64_t fast_open_interval;
 };
 
 /* A SYN has been answered. Lives in a ring in order of creation, so that each retransmission, due

@@ -90,7 +90,7 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
     news->advanced_space = text;
     tcp_rtt_acked(s, c, seg);
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
-        tcp_conn_syn_acked(c);
+        tcp_conn_syn_acked(s, c);
         tcp_cc_init(s, c);
     }
     if (conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(seg->ack, fin_acked_at)) {

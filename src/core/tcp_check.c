@@ -12,7 +12,7 @@
 
 /* What a walk over the stack adds up, to be compared with what the pools and tables say. */
 struct totals {
-    uint32_t conns, transfers, reassemblies, indexes, pages, in_table;
+    uint32_t conns, transfers, reassemblies, indexes, pages, in_table, attempts;
 };
 
 /* ---- one connection ---- */
@@ -80,6 +80,15 @@ static const char *check_congestion(const struct tcp_conn *c)
     if (tcp_send_mss(c) == 0)
         return "I-06: segments of no text";
     return NULL;
+}
+
+/* Whoever opened to us has proved nothing in SYN-RECEIVED, but by a cookie. */
+static const char *check_amplification(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    bool has_sent = seq_lt(seq_add(c->snd.iss, 1), c->snd.nxt);
+    bool is_stranger = c->state == DUET_SYN_RECEIVED && conn_is(c, TCP_CONN_PASSIVE) &&
+                       !tcp_fast_open_is_attempt(s, c);
+    return is_stranger && has_sent ? "I-40: text was sent to a peer that has proved nothing" : NULL;
 }
 
 static bool owes(const struct tcp_conn *c)
@@ -152,6 +161,8 @@ static const char *check_conn(const struct duet_stack *s, const struct tcp_conn 
     if (broken == NULL)
         broken = check_congestion(c);
     if (broken == NULL)
+        broken = check_amplification(s, c);
+    if (broken == NULL)
         broken = check_timers(s, c, t);
     return broken != NULL ? broken : check_liveness(s, c);
 }
@@ -172,6 +183,7 @@ static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struc
     totals->transfers += t != NULL;
     totals->reassemblies += c->reassembly != POOL_NONE;
     totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
+    totals->attempts += tcp_fast_open_is_counted(s, c);
     add_buffer(s, &c->receive, totals);
     if (t == NULL)
         return;
@@ -220,12 +232,21 @@ static const char *check_small_lives(const struct duet_stack *s)
     return NULL;
 }
 
-static const char *check_listeners(const struct duet_stack *s)
+static const char *check_listeners(const struct duet_stack *s, const struct totals *totals)
 {
-    for (uint32_t i = 0; i < s->config.listeners_max; i++)
-        if (s->listeners[i].used && s->listeners[i].queue.count > s->listeners[i].backlog)
+    uint32_t attempts = 0;
+    for (uint32_t i = 0; i < s->config.listeners_max; i++) {
+        const struct tcp_listener *listener = &s->listeners[i];
+        if (!listener->used)
+            continue;
+        if (listener->queue.count > listener->backlog)
             return "I-49: more wait for accept than the backlog allows";
-    return NULL;
+        if (listener->fast_open_pending > listener->fast_open_max)
+            return "I-49: more have begun without a handshake than the listener allows";
+        attempts += listener->fast_open_pending;
+    }
+    return attempts == totals->attempts ? NULL
+                                        : "I-49: attempts without a handshake are miscounted";
 }
 
 static const char *check_totals(const struct duet_stack *s, const struct totals *totals)
@@ -250,6 +271,6 @@ const char *duet_check(const struct duet_stack *s)
     if (broken == NULL)
         broken = check_small_lives(s);
     if (broken == NULL)
-        broken = check_listeners(s);
+        broken = check_listeners(s, &totals);
     return broken != NULL ? broken : check_totals(s, &totals);
 }

@@ -36,7 +36,7 @@ static void add_syn_options(const struct duet_stack *s, const struct tcp_conn *c
                             struct tcp_options *options)
 {
     bool is_first = c->state == DUET_SYN_SENT;
-    options->present = DUET_TRACE_MSS;
+    options->present |= DUET_TRACE_MSS;
     options->mss = tcp_receive_mss(s, c);
     if (is_first ? s->config.sack : conn_is(c, TCP_CONN_SACK))
         options->present |= DUET_TRACE_SACK_PERMITTED;
@@ -84,6 +84,7 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
 {
     bool is_syn = (draft->header.flags & DUET_SYN) != 0;
     draft->header.text_length = text_length;
+    tcp_user_timeout_put(s, c, &draft->header);
     if (is_syn)
         add_syn_options(s, c, &draft->header.options);
     else
@@ -187,25 +188,33 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
     struct tcp_transfer *t = transfer_of(s, c);
     bool is_first = c->state == DUET_SYN_SENT;
     bool again = conn_is(c, TCP_CONN_SYN_RETRANSMITTED);
+    bool is_attempt = tcp_fast_open_is_attempt(s, c);
     struct draft draft = {
         .header = {.seq = c->snd.iss.raw,
                    .flags = (uint16_t)(is_first ? DUET_SYN : DUET_SYN | DUET_ACK)},
-        .rule = again      ? TCP_RULE_SYN_RETRANSMITTED
-                : is_first ? TCP_RULE_SEND_SYN
-                           : TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN,
+        .rule = again        ? TCP_RULE_SYN_RETRANSMITTED
+                : is_first   ? TCP_RULE_SEND_SYN
+                : is_attempt ? TCP_RULE_FAST_OPEN_ACCEPTED
+                             : TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN,
         .retransmission = again,
     };
     c->owes &= (uint8_t)~TCP_OWES_SYN;
     if (draft.rule == TCP_RULE_SEND_SYN)
         count_rule(s, draft.rule);
-    begin(s, c, &draft, packet, 0);
-    finish(s, c, &draft, c->snd.iss, 0);
     struct seq end = seq_add(c->snd.iss, 1);
+    uint32_t length = tcp_fast_open_syn(s, c, &draft.header);
+    tcp_fast_open_syn_ack(s, c, &draft.header.options);
+    begin(s, c, &draft, packet, length);
+    finish(s, c, &draft, end, length);
     if (t->deadline == DUET_NEVER) {
         t->progress = s->now;
         tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     }
-    if (!draft.retransmission && is_first)
+    if (length > 0) {
+        flight_append(s, c, end, seq_add(end, length));
+        c->snd.nxt = seq_add(end, length);
+    }
+    if (!draft.retransmission && (is_first || is_attempt))
         tcp_rtt_start(s, c, end);
     return true;
 }
@@ -392,6 +401,8 @@ static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *pa
 {
     if ((c->owes & TCP_OWES_SYN) != 0)
         return pay_syn(s, c, packet);
+    if (tcp_user_timeout_is_due(c))
+        return pay_ack(s, c, packet);
     if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))
         return true;
     if ((c->owes & TCP_OWES_PROBE) != 0 && pay_probe(s, c, packet))

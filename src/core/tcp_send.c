@@ -40,6 +40,7 @@ uint16_t tcp_send_mss(const struct tcp_conn *c)
     uint32_t options = conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0;
     if (conn_is(c, TCP_CONN_SACK) && c->reassembly != POOL_NONE)
         options += 12; /* one block, so that data does not hide the hole (RFC 2018, 4) */
+    options += tcp_user_timeout_room(c);
     return (uint16_t)(min_u32(c->peer_mss, path) - options);
 }
 
@@ -233,7 +234,8 @@ static uint32_t text_to_send(const struct tcp_conn *c, const struct tcp_transfer
 
 static bool can_send_now(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return transfer_of(s, c) != NULL && c->state > DUET_SYN_RECEIVED;
+    bool is_open = c->state > DUET_SYN_RECEIVED || tcp_fast_open_may_send(s, c);
+    return transfer_of(s, c) != NULL && is_open;
 }
 
 /* New text and FIN, as far as `congestion` bytes and the peer's window allow, and there is memory to

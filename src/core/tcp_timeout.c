@@ -138,7 +138,7 @@ static duet_time keepalive_at(const struct duet_stack *s, const struct tcp_conn 
     bool runs = conn_is(c, TCP_CONN_KEEPALIVE) && is_idle(c) && c->state != DUET_TIME_WAIT;
     if (!runs)
         return DUET_NEVER;
-    return c->heard + c->keepalive_idle_ms * DUET_MILLISECOND +
+    return c->heard + tcp_user_timeout_before_probe(c) * DUET_MILLISECOND +
            c->probes * s->config.keepalive_interval;
 }
 
@@ -214,6 +214,7 @@ static void check_r1(struct duet_stack *s, struct tcp_conn *c, struct tcp_transf
 static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
 {
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
+        tcp_fast_open_syn_timeout(s, c);
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;
         t->timing = false;
         flight_all_lost(s, c, false);

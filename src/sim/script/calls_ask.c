@@ -130,6 +130,7 @@ static const struct status_field fields[] = {
     FIELD(FIELD_TIME, rtt_variance),
     FIELD(FIELD_TIME, rto),
     FIELD(FIELD_TIME, rtt_min),
+    FIELD(FIELD_TIME, user_timeout),
     FIELD(FIELD_U32, retransmissions),
     FIELD(FIELD_U32, retransmitted),
     FIELD(FIELD_U8, send_scale),

@@ -56,6 +56,7 @@ static const struct translated table[] = {
     {"net.ipv4.tcp_low_latency", NOTHING_LEFT, ""},
     {"net.ipv4.tcp_no_metrics_save", NOTHING_LEFT, ""},
     {"net.ipv4.tcp_abc", NOTHING_LEFT, ""},
+    {"net.ipv4.tcp_fastopen", NOTHING_LEFT, ""}, /* the calls say who wants it */
     {"net.inet.tcp.sack.enable", SAME, "sack"},
     {"net.inet.tcp.msl", MILLISECONDS, "msl"},
     {"net.inet.tcp.delacktime", MILLISECONDS, "delayed_ack"},
