@@ -83,10 +83,10 @@ static bool has_recovered(const struct tcp_conn *c, const struct tcp_transfer *t
     return t->phase != TCP_PHASE_OPEN && seq_le(t->recover, c->snd.una);
 }
 
-static void find_losses(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
+static void find_losses(struct duet_stack *s, struct tcp_conn *c)
 {
     if (s->config.rack)
-        tcp_rack_acked(s, c, news);
+        tcp_rack_detect(s, c);
     else
         tcp_6675_acked(s, c);
 }
@@ -115,23 +115,24 @@ static void sack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tc
 {
     struct tcp_transfer *t = transfer_of(s, c);
     uint32_t lost_before = t->flight.lost;
+    enum tcp_phase before = (enum tcp_phase)t->phase;
     note_disorder(s, c, news);
+    tcp_rack_widen(s, c, news);
     if (tcp_undo_arrives(s, c, seg, news))
         return;
     if (has_recovered(c, t) && t->phase == TCP_PHASE_RECOVERY)
         leave_recovery(s, c);
     else if (has_recovered(c, t))
         set_phase(s, c, TCP_PHASE_OPEN);
-    bool was_open = t->phase == TCP_PHASE_OPEN;
-    if (tcp_probe_repaired(s, c, seg, news) && was_open)
+    if (tcp_probe_repaired(s, c, seg, news) && t->phase == TCP_PHASE_OPEN)
         respond_to_probe(s, c, news);
-    find_losses(s, c, news);
+    find_losses(s, c);
     respond(s, c);
     if (t->phase == TCP_PHASE_RECOVERY)
         tcp_prr_acked(s, c, news->delivered, news->advanced && t->flight.lost <= lost_before);
-    else if (t->phase == TCP_PHASE_LOSS && news->delivered > 0)
+    else if (before == TCP_PHASE_LOSS && news->delivered > 0)
         tcp_cc_acked(s, c, news->delivered, news->flight);
-    else if (was_open && news->advanced)
+    else if (before == TCP_PHASE_OPEN && news->advanced)
         tcp_cc_acked(s, c, news->acked, news->flight);
     if (news->sacked)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SACK_RECEIVED);

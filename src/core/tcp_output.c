@@ -175,8 +175,10 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offe
         c->sent_at = (uint32_t)(s->now / DUET_MILLISECOND);
     if (t->deadline == DUET_NEVER)
         t->progress = s->now;
-    if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
-        tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION); /* RFC 6298, 5.1 */
+    /* RFC 6298, 5.1; and the oldest segment has its full time again when it was sent again. */
+    bool is_oldest_again = offer->again && seq_eq(offer->seq, tcp_send_start(c));
+    if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST || is_oldest_again)
+        tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     else
         tcp_timer_choose(s, c);
 }

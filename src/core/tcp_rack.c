@@ -83,7 +83,7 @@ void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct t
 }
 
 /* Step 4, first half: D-SACKs say that the window was too narrow. */
-static void widen(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
+void tcp_rack_widen(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
 {
     struct tcp_rack *rack = &transfer_of(s, c)->rack;
     if (rack->in_dsack_round && seq_le(rack->dsack_round, c->snd.una))
@@ -154,12 +154,6 @@ void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
     detect_among(s, c, true, window_us, &wait_us);
     if (wait_us > 0)
         rack->reorder_at = (s->now / DUET_MICROSECOND + wait_us) * DUET_MICROSECOND;
-}
-
-void tcp_rack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
-{
-    widen(s, c, news);
-    tcp_rack_detect(s, c);
 }
 
 /* 6.3: when the retransmission timer runs out, the oldest segment is lost, and so is what RACK would

@@ -49,6 +49,7 @@ void rig_config(struct duet_config *config)
     config->page_size = 2048;
     config->send_buffer = 65536;
     config->receive_buffer = 65536;
+    config->pacing = false; /* what may leave, leaves at once: time is a number here */
 }
 
 void rig_start(struct rig *rig, const struct duet_config *config)
