@@ -273,22 +273,12 @@ static bool accurate_reports_congestion(struct duet_stack *s, struct tcp_conn *c
     return decode_ace(s, c, t, seg, news, is_first) > 0;
 }
 
-/* RFC 9438, 4.6: a loss leaves two segments, ECN one. The controller has named ssthresh, which does
- * not go below two. */
-static uint32_t reduced_window(const struct tcp_conn *c, uint32_t flight)
-{
-    uint32_t mss = tcp_send_mss(c);
-    uint32_t reduced = c->ssthresh > 2 * mss ? c->ssthresh : max_u32(flight / 2, mss);
-    return min_u32(c->cwnd, reduced);
-}
-
 static void reduce(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t,
                    uint32_t flight)
 {
     t->ecn_answered = t->ecn_reduced = true;
     t->ecn_end = c->snd.nxt;
     tcp_cc_congestion(s, c, TCP_CONGESTION_ECN, flight);
-    c->cwnd = reduced_window(c, flight);
     if (tcp_ecn_mode(c) == TCP_ECN_CLASSIC)
         tcp_ecn_put(c, TCP_ECN_CWR_OWED);
     trace_congestion(s, c, TCP_RULE_ECN_REDUCED);
