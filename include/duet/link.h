@@ -92,6 +92,7 @@ enum duet_fault {
     DUET_FAULT_DELAY,
     DUET_FAULT_REORDER,
     DUET_FAULT_CORRUPT,
+    DUET_FAULT_MARK,
     DUET_FAULTS
 };
 const char *duet_fault_name(enum duet_fault fault); /* "drop" */
@@ -124,6 +125,11 @@ int duet_fault_reorder(struct duet_link *inner, const struct duet_fault_choice *
 /* One bit of the packet, drawn from seed, is flipped. */
 int duet_fault_corrupt(struct duet_link *inner, const struct duet_fault_choice *choice,
                        struct duet_link **link);
+
+/* A router whose queue is long: packets that are ECN-capable get CE (RFC 3168, 5), those that are
+ * not are lost, or pass as they are with spare_others. */
+int duet_fault_mark(struct duet_link *inner, const struct duet_fault_choice *choice,
+                    bool spare_others, struct duet_link **link);
 
 /* ---- recorder ---- */
 

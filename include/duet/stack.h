@@ -108,6 +108,16 @@ enum duet_controller {
     DUET_CONTROLLERS
 };
 
+/* Explicit congestion notification (RFC 3168; RFC 9768 for accurate feedback): routers mark packets
+ * instead of dropping them. A SYN that asks for accurate ECN also asks for the classic one. */
+enum duet_ecn {
+    DUET_ECN_OFF,              /* neither asked for nor answered */
+    DUET_ECN_ANSWER,           /* what the peer asks for is agreed to, classic or accurate */
+    DUET_ECN_REQUEST,          /* our SYN asks for classic ECN; else as ANSWER */
+    DUET_ECN_REQUEST_ACCURATE, /* our SYN asks for accurate ECN; else as ANSWER */
+};
+enum duet_ecn_agreed { DUET_ECN_NOT_AGREED, DUET_ECN_CLASSIC, DUET_ECN_ACCURATE };
+
 /* Start from duet_config_default(), set the secret and at least one interface, change the rest at
  * will. The stack copies it. */
 struct duet_config {
@@ -129,6 +139,8 @@ struct duet_config {
     uint32_t time_wait_max;    /* TIME-WAIT records, 1 .. 2^24-1 */
     uint32_t transfers_max;    /* connections with unacknowledged bytes at a time, 1 .. 2^24-1 */
     uint32_t reassemblies_max; /* connections with a hole in what they received, 1 .. 2^24-1 */
+    uint32_t accurate_ecn_max; /* connections that send and read the AccECN option (RFC 9768,
+                                * 3.2.3), 0 .. 2^24-1; the others have accurate ECN without it */
     uint32_t listeners_max;    /* 1 .. 2^16 */
     uint32_t replies_max;    /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
     uint32_t paths_max;      /* destinations with something to remember, 1 .. 2^20 */
@@ -186,6 +198,7 @@ struct duet_config {
     uint8_t ttl;              /* 9293 MUST-49; 64 */
     uint8_t initial_window;   /* segments, 1 .. 10: RFC 6928; 10 */
     uint8_t syn_ack_retries;  /* 1 .. 7; 7, the last 127 s after the first */
+    uint8_t ecn;              /* enum duet_ecn, 9293 SHLD-8; ANSWER */
 };
 
 void duet_config_default(struct duet_config *config);
@@ -397,6 +410,7 @@ enum duet_option {
     DUET_OPTION_DELAYED_ACK,    /* 0 or 1; 1 */
     DUET_OPTION_MSS,        /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
     DUET_OPTION_CONTROLLER, /* enum duet_controller; config.controller */
+    DUET_OPTION_ECN, /* enum duet_ecn; config.ecn. Before the SYN leaves, later DUET_E_PERM */
 };
 int duet_set(struct duet_stack *stack, duet_time now, struct duet_handle handle,
              enum duet_option option, uint32_t value);
@@ -422,6 +436,10 @@ struct duet_status {
     uint32_t retransmitted;   /* segments, over the life of the connection */
     uint8_t send_scale, receive_scale;
     bool timestamps, sack, peer_fin_received, fin_acknowledged;
+    uint8_t ecn;           /* enum duet_ecn_agreed */
+    bool ecn_capable;      /* data of ours may be marked: ECN is agreed and the path keeps it */
+    uint32_t ecn_received; /* packets that arrived with CE; counted where the AccECN option is */
+    uint32_t ecn_reported; /* packets of ours that arrived there with CE; likewise */
     int error;             /* what ended it, or the last soft error */
     uint32_t backlog_used; /* listener: connections waiting for accept */
     uint32_t half_open;    /* listener: in SYN-RECEIVED */

@@ -14,6 +14,7 @@ void duet_config_default(struct duet_config *config)
         .time_wait_max = 4096,
         .transfers_max = 1024,
         .reassemblies_max = 256,
+        .accurate_ecn_max = 256,
         .listeners_max = 64,
         .replies_max = 256,
         .paths_max = 1024,
@@ -56,6 +57,7 @@ void duet_config_default(struct duet_config *config)
         .ttl = 64,
         .initial_window = 10,
         .syn_ack_retries = TCP_SYN_ACK_RETRIES_MAX,
+        .ecn = DUET_ECN_ANSWER,
     };
 }
 
@@ -99,6 +101,7 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->time_wait_max, 1, index_max) &&
            in_range(config->transfers_max, 1, index_max) &&
            in_range(config->reassemblies_max, 1, index_max) &&
+           in_range(config->accurate_ecn_max, 0, index_max) &&
            in_range(config->listeners_max, 1, 1u << 16) &&
            in_range(config->replies_max, 1, 1u << 16) && in_range(config->paths_max, 1, 1u << 20) &&
            in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&
@@ -153,6 +156,7 @@ bool config_is_valid(const struct duet_config *config)
            config->port_first <= config->port_last && config->ttl >= 1 &&
            in_range(config->initial_window, 1, 10) && config->controller < DUET_CONTROLLERS &&
            in_range(config->syn_ack_retries, 1, TCP_SYN_ACK_RETRIES_MAX) &&
+           in_range(config->ecn, DUET_ECN_OFF, DUET_ECN_REQUEST_ACCURATE) &&
            in_range(config->challenge_limit, 1, 255) &&
            in_range(config->keepalive_probes, 2, 255) &&
            in_range(config->r1_retransmissions, 3, 255) &&

@@ -49,9 +49,9 @@ void reply_reset(struct duet_stack *s, const struct tcp_tuple *tuple, const stru
     }
 }
 
-/* tsecr: NULL where timestamps were not agreed. */
+/* tsecr: NULL where timestamps were not agreed. ecn: header bits. */
 void reply_ack(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
-               struct seq seq, struct seq ack, uint16_t window, const uint32_t *tsecr,
+               struct seq seq, struct seq ack, uint16_t window, const uint32_t *tsecr, uint16_t ecn,
                enum tcp_rule rule)
 {
     struct reply *reply = reply_new(s);
@@ -63,7 +63,7 @@ void reply_ack(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_st
     reply->rule = (uint16_t)rule;
     reply->seq = seq.raw;
     reply->ack = ack.raw;
-    reply->flags = DUET_ACK;
+    reply->flags = DUET_ACK | ecn;
     reply->window = window;
     reply->timestamps = tsecr != NULL;
     if (tsecr != NULL) {
@@ -101,22 +101,26 @@ void reply_conn_reset(struct duet_stack *s, const struct tcp_conn *c, enum tcp_r
 
 /* The acknowledgement that a connection owes when its record goes away (the last ACK, for
  * TIME-WAIT). */
-void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c)
+void reply_conn_ack(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct reply *reply = reply_for_conn(s, c, DUET_ACK, (enum tcp_rule)c->why);
+    struct tcp_header header = {.flags = DUET_ACK};
+    header.flags |= tcp_ecn_flags(s, c, &header, false);
+    struct reply *reply = reply_for_conn(s, c, header.flags, (enum tcp_rule)c->why);
     if (reply != NULL)
         reply->window = tcp_window_field(c);
 }
 
 /* The SYN,ACK has the IP fields that the listener hands on to the connection. seg: the SYN that it
- * answers, NULL when it is sent again without having been asked. */
+ * answers, NULL when it is sent again without having been asked. ecn:
+ * header bits. */
 void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct tcp_segment *seg,
-                   enum tcp_rule rule)
+                   enum tcp_rule rule, uint16_t ecn)
 {
     struct reply *reply = reply_new(s);
     if (reply == NULL)
         return;
     reply->kind = REPLY_SYN_ACK;
+    reply->flags = ecn;
     reply->tuple = s->half_open.records[half_open_index].tuple;
     reply->state = DUET_SYN_RECEIVED;
     reply->rule = (uint16_t)rule;
@@ -251,6 +255,7 @@ static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
     half_open_syn_ack(s, half, &header);
     if (reply->fast_open)
         tcp_fast_open_grant(s, &half->tuple.remote, &header.options);
+    header.flags |= reply->flags;
     struct ip_packet ip = reply_ip(s, reply);
     trace_segment(s, DUET_TRACE_SEGMENT_OUT, &half->tuple, DUET_SYN_RECEIVED,
                   (enum tcp_rule)reply->rule, &header, 0,

@@ -9,6 +9,7 @@
 #include "core/age_ring.h"
 #include "core/path.h"
 #include "core/tcp.h"
+#include "core/tcp_ecn.h"
 #include "wire/icmp.h"
 
 /* ---- demultiplexing (demux.c) ---- */
@@ -79,7 +80,7 @@ struct duet_stack {
     struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
         cookie_key;
 
-    struct pool conns, transfers, reassemblies;
+    struct pool conns, transfers, reassemblies, accurate_ecn;
     struct buffer_space buffers;
     struct demux demux;
     struct path_table paths;
@@ -426,12 +427,12 @@ void reply_init(struct reply_ring *ring, struct reply *records, uint32_t capacit
 void reply_reset(struct duet_stack *s, const struct tcp_tuple *tuple, const struct tcp_segment *seg,
                  enum duet_state state, enum tcp_rule rule);
 void reply_ack(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
-               struct seq seq, struct seq ack, uint16_t window, const uint32_t *tsecr,
+               struct seq seq, struct seq ack, uint16_t window, const uint32_t *tsecr, uint16_t ecn,
                enum tcp_rule rule);
 void reply_conn_reset(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule);
-void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c);
+void reply_conn_ack(struct duet_stack *s, struct tcp_conn *c);
 void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct tcp_segment *seg,
-                   enum tcp_rule rule);
+                   enum tcp_rule rule, uint16_t ecn);
 void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
                 uint32_t length, uint16_t identifier, uint16_t sequence);
 bool reply_output(struct duet_stack *s, struct duet_packet *packet);

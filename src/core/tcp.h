@@ -60,8 +60,11 @@ struct tcp_segment {
     struct seq arrived_seq;
     uint32_t arrived_len;
     bool arrived_syn;
-    bool is_outside;       /* not acceptable: only its ACK, RST and URG count */
+    bool is_outside; /* not acceptable: only its ACK, RST and URG count */
+    uint32_t arrived_text;
     uint16_t link_segment; /* text in each segment that a link has put together; 0: it has not */
+    uint8_t ace;           /* the bits AE, CWR and ECE */
+    uint8_t ip_ecn;        /* enum tcp_ip_ecn */
 };
 
 /* What a connection owes the network. Steps record debts, tcp_output.c pays them. */
@@ -170,7 +173,10 @@ struct tcp_conn {
     uint32_t keepalive_idle_ms;
     duet_time heard; /* the peer last gave a sign of life; in TIME-WAIT: since when it counts */
     uint32_t delayed_ack_us; /* when the pending ACK must leave, with ACK_DELAYED: low bits */
-    uint32_t challenge_from; /* ms: start of the interval in which challenges are counted */
+    union {
+        uint32_t challenge_from; /* ms: start of the interval in which challenges are counted */
+        uint32_t accurate_ecn;   /* with TCP_ECN_RECORD: record, where challenge_from lies then */
+    };
     uint32_t invalid_ack_at; /* ms: last ACK that answered a bare invalid segment */
     uint8_t challenges;
     uint8_t probes; /* keep-alive probes without an answer */
@@ -233,6 +239,7 @@ struct tcp_undo {
 struct tcp_news {
     uint32_t flight;         /* in the network before it came */
     uint32_t sacked_before;  /* bytes that were SACKed */
+    uint32_t records;        /* segments not SACKed, before it came */
     uint32_t acked;          /* text by which SND.UNA advanced */
     uint32_t advanced_space; /* the same with FIN */
     uint32_t delivered;      /* bytes newly known to have arrived (RFC 9937, DeliveredData) */
@@ -259,6 +266,7 @@ struct tcp_transfer {
     struct seq up;      /* SND.UP, with urgent */
     struct seq small;   /* end of the latest segment that was not full (Minshall's SND.SML) */
     struct seq recover; /* SND.NXT when the latest recovery began: it ends here */
+    struct seq ecn_end; /* SND.NXT when the window was last reduced, with ecn_answered */
     struct seq timed;   /* an acknowledgement of this ends the RTT sample begun at timed_at */
     duet_time timed_at;
     duet_time deadline; /* of the one timer that runs, DUET_NEVER: none does */
@@ -266,6 +274,7 @@ struct tcp_transfer {
     duet_time progress; /* since when nothing new has been acknowledged (R2, user timeout) */
     duet_time last_sent;
     duet_time pace_at;      /* the next segment may leave */
+    duet_time ecn_hold;     /* nothing new leaves before this time */
     uint32_t flight_before; /* in the network when the first sign of disorder came */
     uint32_t rtt_min_us;    /* of the current window of the minimum filter, 0: none yet */
     uint32_t rtt_min_since; /* ms */
@@ -278,7 +287,10 @@ struct tcp_transfer {
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
     uint8_t dupacks;
     bool urgent;
-    bool timing; /* timed and timed_at are running */
+    bool timing;       /* timed and timed_at are running */
+    bool ecn_answered; /* the window was reduced for what is below ecn_end */
+    bool ecn_reduced;  /* because of ECN */
+    bool ecn_marked;   /* the latest acknowledgement reported congestion */
     bool r1_told;
     bool probed;                            /* what is in flight was sent into a closed window */
     bool paced;                             /* something waits for pace_at */
@@ -316,6 +328,7 @@ struct tcp_listener {
     uint16_t mtu;
     uint8_t dscp, ttl;
     uint8_t controller; /* enum duet_controller */
+    uint8_t ecn;        /* enum duet_ecn */
     bool used;
     /* RFC 7413: attempts that may be, and are, in SYN-RECEIVED at a time; those that a RST ended in
      * this interval of config.syn_timeout and in the one before it, which count, too. */
@@ -330,21 +343,21 @@ struct tcp_half_open {
     struct tcp_tuple tuple;
     struct seq iss, irs;
     uint32_t ts_recent;
-    uint32_t created_us; /* low bits of the clock */
-    uint16_t peer_mss;
-    uint8_t peer_scale : 4; /* shift count of the peer, at most 14 */
+    uint32_t created_us;    /* low bits of the clock */
+    uint16_t peer_mss;      /* 0: the SYN did not say */
+    uint8_t peer_scale : 4; /* shift count of the peer, at most 14, or NO_SCALING */
     uint8_t answers : 4;    /* acknowledgements of invalid segments so far */
-    uint8_t flags;          /* enum tcp_half_open_flag */
+    uint8_t flags;          /* enum tcp_half_open_flag; upper bits: enum tcp_half_open_ecn */
 };
 enum tcp_half_open_flag {
     TCP_HALF_OPEN_ALIVE = 1 << 0,
     TCP_HALF_OPEN_TIMESTAMPS = 1 << 1,
     TCP_HALF_OPEN_SACK = 1 << 2,
-    TCP_HALF_OPEN_SCALING = 1 << 3,
-    TCP_HALF_OPEN_RETRANSMITTED = 1 << 4,
-    TCP_HALF_OPEN_MSS_GIVEN = 1 << 5,
-    TCP_HALF_OPEN_ANSWERED = 1 << 6, /* a repeated SYN was answered since the last timed repeat */
+    TCP_HALF_OPEN_RETRANSMITTED = 1 << 3,
+    TCP_HALF_OPEN_ANSWERED = 1 << 4, /* a repeated SYN was answered since the last timed repeat */
+    TCP_HALF_OPEN_ECN_SHIFT = 5,
 };
+enum { TCP_HALF_OPEN_NO_SCALING = 15 }; /* peer_scale of a SYN without the option */
 
 /* What is left of a connection in TIME-WAIT. Lives in a ring in order of expiry; a repeated FIN
  * moves it to the end (RFC 9293, 3.10.7.4 eighth). */

@@ -89,10 +89,10 @@ static enum tcp_verdict syn_sent_second_check_rst(struct duet_stack *s, struct t
 {
     if (!seg->has_rst)
         return TCP_CONTINUE;
-    if (seg->has_ack)
-        tcp_conn_end(s, c, TCP_RULE_SYN_SENT_REFUSED, DUET_E_REFUSED);
-    else
+    if (!seg->has_ack)
         tcp_rule(s, c, TCP_RULE_SYN_SENT_RST_NO_ACK, seg);
+    else if (!tcp_ecn_retries_plain(s, c))
+        tcp_conn_end(s, c, TCP_RULE_SYN_SENT_REFUSED, DUET_E_REFUSED);
     return TCP_DROP;
 }
 
@@ -109,6 +109,10 @@ static void syn_sent_take_syn(struct duet_stack *s, struct tcp_conn *c,
     c->snd.wl2 = seg->has_ack ? seg->ack : c->snd.iss;
     c->heard = s->now;
     tcp_conn_options(s, c, seg->options);
+    if (seg->has_ack)
+        tcp_ecn_take_syn_ack(s, c, seg);
+    else
+        tcp_ecn_take_syn(s, c, seg);
 }
 
 /* The text, URG and FIN behind the SYN are judged as in ESTABLISHED (steps sixth to eighth). */
@@ -137,6 +141,7 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
     tcp_fast_open_answered(s, c, seg);
     c->snd.una = seg->ack;
     tcp_conn_establish(s, c, TCP_RULE_SYN_SENT_ESTABLISHED);
+    tcp_ecn_acked(s, c, seg, NULL);
     tcp_owe(s, c, TCP_OWES_ACK | TCP_OWES_DATA, TCP_RULE_SYN_SENT_ESTABLISHED);
     trim_syn(seg);
     (void)tcp_trim_right(c, seg); /* the SYN is acknowledged at once anyway */

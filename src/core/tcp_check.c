@@ -12,7 +12,7 @@
 
 /* What a walk over the stack adds up, to be compared with what the pools and tables say. */
 struct totals {
-    uint32_t conns, transfers, reassemblies, indexes, pages, in_table, attempts;
+    uint32_t conns, transfers, reassemblies, accurate_ecn, indexes, pages, in_table, attempts;
 };
 
 /* ---- one connection ---- */
@@ -182,6 +182,7 @@ static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struc
     totals->conns++;
     totals->transfers += t != NULL;
     totals->reassemblies += c->reassembly != POOL_NONE;
+    totals->accurate_ecn += tcp_accecn_of(s, c) != NULL;
     totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
     totals->attempts += tcp_fast_open_is_counted(s, c);
     add_buffer(s, &c->receive, totals);
@@ -253,7 +254,8 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
 {
     if (totals->conns != s->conns.used || totals->conns != s->counters.connections)
         return "I-52: connection records are miscounted";
-    if (totals->transfers != s->transfers.used || totals->reassemblies != s->reassemblies.used)
+    if (totals->transfers != s->transfers.used || totals->reassemblies != s->reassemblies.used ||
+        totals->accurate_ecn != s->accurate_ecn.used)
         return "I-52: borrowed records are miscounted";
     if (totals->indexes != s->buffers.indexes.used)
         return "I-52: buffer indexes are miscounted";

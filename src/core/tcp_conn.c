@@ -52,6 +52,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .heard = s->now,
         .ttl = s->config.ttl,
         .controller = s->config.controller & 3u,
+        .ecn = s->config.ecn & TCP_ECN_MODE,
         .flags = tcp_conn_default_flags(s),
     };
     if (s->generation == 0)
@@ -126,15 +127,16 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
 
     struct tcp_options offered = {
         .mss = half->peer_mss, .window_scale = half->peer_scale, .tsval = half->ts_recent};
-    if ((half->flags & TCP_HALF_OPEN_MSS_GIVEN) != 0)
+    if (half->peer_mss != 0)
         offered.present |= DUET_TRACE_MSS;
-    if ((half->flags & TCP_HALF_OPEN_SCALING) != 0)
+    if (half->peer_scale != TCP_HALF_OPEN_NO_SCALING)
         offered.present |= DUET_TRACE_WINDOW_SCALE;
     if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0)
         offered.present |= DUET_TRACE_TIMESTAMPS;
     if ((half->flags & TCP_HALF_OPEN_SACK) != 0)
         offered.present |= DUET_TRACE_SACK_PERMITTED;
     tcp_conn_options(s, c, &offered);
+    tcp_ecn_from_half_open(s, c, half);
 }
 
 /* ---- borrowing ---- */
@@ -152,6 +154,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
     *t = (struct tcp_transfer){
         .recover = c->snd.una,
         .small = c->snd.una,
+        .ecn_end = c->snd.una,
         .deadline = DUET_NEVER,
         .rto_at = DUET_NEVER,
         .progress = s->now,
@@ -253,6 +256,7 @@ static void release(struct duet_stack *s, struct tcp_conn *c)
     c->left.unread = c->receive.length;
     tcp_return_transfer(s, c);
     tcp_return_reassembly(s, c);
+    tcp_accecn_return(s, c);
     if (conn_is(c, TCP_CONN_USER_GONE) || c->receive.length == 0)
         buffer_clear(&s->buffers, &c->receive);
     tcp_delayed_ack_stop(c);

@@ -26,7 +26,8 @@ static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     tcp_undo_begin(s, c);
-    tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_before);
+    if (tcp_ecn_loss(s, c))
+        tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_before);
     c->cwnd = c->ssthresh + DUPLICATE_ACK_THRESHOLD * tcp_send_mss(c);
     t->phase = TCP_PHASE_RECOVERY;
     t->recover = c->snd.nxt;
@@ -81,7 +82,7 @@ static void advanced(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     }
     if (t->phase == TCP_PHASE_RECOVERY)
         leave_recovery(s, c);
-    else
+    else if (!t->ecn_marked) /* RFC 3168, 6.1.2: no growth */
         tcp_cc_acked(s, c, news->acked, news->flight);
     if (is_complete)
         t->phase = TCP_PHASE_OPEN;

@@ -118,17 +118,16 @@ struct tcp_half_open half_open_of_syn(const struct duet_stack *s, const struct t
         .iss = iss,
         .irs = seg->seq,
         .ts_recent = options->tsval,
-        .peer_mss = options->mss,
-        .peer_scale = (uint8_t)(min_u32(options->window_scale, 14) & 15),
+        .peer_scale = TCP_HALF_OPEN_NO_SCALING,
     };
     if ((options->present & DUET_TRACE_MSS) != 0)
-        half.flags |= TCP_HALF_OPEN_MSS_GIVEN;
+        half.peer_mss = (uint16_t)max_u32(options->mss, 1); /* raised to mss_min either way */
     if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && s->config.timestamps)
         half.flags |= TCP_HALF_OPEN_TIMESTAMPS;
     if ((options->present & DUET_TRACE_SACK_PERMITTED) != 0 && s->config.sack)
         half.flags |= TCP_HALF_OPEN_SACK;
     if ((options->present & DUET_TRACE_WINDOW_SCALE) != 0 && s->config.window_scaling)
-        half.flags |= TCP_HALF_OPEN_SCALING;
+        half.peer_scale = (uint8_t)(min_u32(options->window_scale, 14) & 15);
     return half;
 }
 
@@ -155,7 +154,7 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
     s->counters.half_open++;
     demux_add(s, tuple, DEMUX_HALF_OPEN, index);
     tcp_record_edge(s, tuple, from, DUET_SYN_RECEIVED, TCP_RULE_LISTEN_SYN);
-    reply_syn_ack(s, index, seg, TCP_RULE_LISTEN_SYN);
+    reply_syn_ack(s, index, seg, TCP_RULE_LISTEN_SYN, tcp_ecn_half_open_begin(s, half, seg));
 }
 
 /* The SYN,ACK of a record: options only where the SYN had them (RFC 7323 2.3 and 3.2, RFC 2018 2).
@@ -183,11 +182,12 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
         options->tsval = tcp_timestamp(s, tcp_timestamp_offset(s, &half->tuple));
         options->tsecr = half->ts_recent;
     }
-    if ((half->flags & TCP_HALF_OPEN_SCALING) != 0) {
+    if (half->peer_scale != TCP_HALF_OPEN_NO_SCALING) {
         options->present |= DUET_TRACE_WINDOW_SCALE;
         options->window_scale = window_scale_for(s->config.receive_buffer);
     }
     tcp_user_timeout_put_syn_ack(s, listener, options);
+    tcp_ecn_half_open_option(s, half, options);
 }
 
 /* ---- SEGMENT ARRIVES ---- */
@@ -204,7 +204,7 @@ static void answer(struct duet_stack *s, struct tcp_half_open *half, enum tcp_ru
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, rule);
     reply_ack(s, &half->tuple, DUET_SYN_RECEIVED, seq_add(half->iss, 1), rcv_nxt_of(half),
               (uint16_t)first_window(s, listener_of(s, half)), timestamps ? &half->ts_recent : NULL,
-              rule);
+              tcp_ecn_half_open_ace(half), rule);
 }
 
 /* Step 0: timestamps (RFC 7323, 3.2 and 5.3). */
@@ -228,9 +228,15 @@ static enum tcp_verdict check_timestamps(struct duet_stack *s, struct tcp_half_o
 static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half,
                            const struct tcp_segment *seg)
 {
+    uint16_t ecn;
+    if (tcp_ecn_half_open_again(half, seg, &ecn) == TCP_DROP) {
+        reply_reset(s, &half->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_ECN_MIXED);
+        back_to_listen(s, half, TCP_RULE_ECN_MIXED);
+        return;
+    }
     half->flags |= TCP_HALF_OPEN_RETRANSMITTED | TCP_HALF_OPEN_ANSWERED;
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_REPEATED);
-    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), seg, TCP_RULE_SYN_REPEATED);
+    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), seg, TCP_RULE_SYN_REPEATED, ecn);
 }
 
 /* First, check sequence number. The repeated SYN, with or without text, is a cue to repeat the
@@ -375,7 +381,8 @@ duet_time half_open_deadline(const struct duet_stack *s)
     return gone < earliest ? gone : earliest;
 }
 
-static void repeat_if_due(struct duet_stack *s, struct tcp_half_open *half)
+/* The SYN,ACK is due for the repeats-th time. */
+static void repeat_if_due(struct duet_stack *s, struct tcp_half_open *half, unsigned repeats)
 {
     if ((half->flags & TCP_HALF_OPEN_ANSWERED) != 0) {
         half->flags &= (uint8_t)~TCP_HALF_OPEN_ANSWERED;
@@ -383,7 +390,8 @@ static void repeat_if_due(struct duet_stack *s, struct tcp_half_open *half)
     }
     half->flags |= TCP_HALF_OPEN_RETRANSMITTED;
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_ACK_RETRANSMITTED);
-    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), NULL, TCP_RULE_SYN_ACK_RETRANSMITTED);
+    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), NULL, TCP_RULE_SYN_ACK_RETRANSMITTED,
+                  tcp_ecn_half_open_repeat(s, half, repeats));
     s->counters.segments_retransmitted++;
 }
 
@@ -400,7 +408,7 @@ void half_open_expire(struct duet_stack *s)
         skip_dead_cursor(ring, i);
         while (ring->cursor[i] < ring->age.tail &&
                due_at(s, record_at(ring, ring->cursor[i]), i) <= s->now) {
-            repeat_if_due(s, record_at(ring, ring->cursor[i]++));
+            repeat_if_due(s, record_at(ring, ring->cursor[i]++), i + 1);
             skip_dead_cursor(ring, i);
         }
     }

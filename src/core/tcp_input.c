@@ -16,7 +16,8 @@ static bool checksum_is_right(const struct duet_stack *s, const struct duet_pack
     return checksum_finish(&sum) == 0;
 }
 
-static struct tcp_segment segment_of(const struct tcp_header *header, uint16_t link_segment)
+static struct tcp_segment segment_of(const struct tcp_header *header, uint16_t link_segment,
+                                     uint8_t traffic_class)
 {
     bool has_syn = (header->flags & DUET_SYN) != 0;
     bool has_fin = (header->flags & DUET_FIN) != 0;
@@ -29,7 +30,10 @@ static struct tcp_segment segment_of(const struct tcp_header *header, uint16_t l
         .arrived_seq = seq_of(header->seq),
         .arrived_len = header->text_length + has_syn + has_fin,
         .arrived_syn = has_syn,
+        .arrived_text = header->text_length,
         .link_segment = link_segment,
+        .ace = tcp_ecn_bits(header->flags),
+        .ip_ecn = traffic_class & 3,
         .has_syn = has_syn,
         .has_fin = has_fin,
         .has_ack = (header->flags & DUET_ACK) != 0,
@@ -89,7 +93,7 @@ void tcp_input(struct duet_stack *s, const struct duet_packet *packet, const str
         .local_port = header.destination_port,
         .remote_port = header.source_port,
     };
-    struct tcp_segment seg = segment_of(&header, packet->segment_size);
+    struct tcp_segment seg = segment_of(&header, packet->segment_size, ip->traffic_class);
     struct demux_ref ref = demux_find(s, &tuple);
     struct tcp_listener *listener = ref.kind == DEMUX_NONE ? demux_listener(s, &tuple) : NULL;
     enum duet_state state = state_of(s, ref, listener);

@@ -62,6 +62,7 @@ static void start(struct duet_stack *s, struct tcp_listener *listener,
         .mtu = (uint16_t)s->config.mtu,
         .ttl = s->config.ttl,
         .controller = (uint8_t)s->config.controller,
+        .ecn = s->config.ecn,
         .used = true,
     };
     if (s->generation == 0)

@@ -35,7 +35,9 @@ struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn
     if (transfer_of(s, c) == NULL)
         return news;
     news.flight = flight_in_network(s, c);
-    news.sacked_before = transfer_of(s, c)->flight.sacked;
+    const struct tcp_flight *flight = &transfer_of(s, c)->flight;
+    news.sacked_before = flight->sacked;
+    news.records = flight->count - flight->sacked_count;
     return news;
 }
 
@@ -60,7 +62,8 @@ static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     tcp_undo_begin(s, c);
-    tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_before);
+    if (tcp_ecn_loss(s, c))
+        tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_before);
     set_phase(s, c, TCP_PHASE_RECOVERY);
     t->recover = c->snd.nxt;
     t->timing = false; /* Karn */
@@ -104,6 +107,8 @@ static void respond(struct duet_stack *s, struct tcp_conn *c)
 /* RFC 8985, 7.4.2: a probe has repaired what was lost. There is nothing to recover. */
 static void respond_to_probe(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
 {
+    if (!tcp_ecn_loss(s, c))
+        return;
     tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, news->flight);
     c->cwnd = c->ssthresh;
     trace_congestion(s, c, TCP_RULE_PROBE_REPAIRED);
@@ -130,9 +135,10 @@ static void sack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tc
     respond(s, c);
     if (t->phase == TCP_PHASE_RECOVERY)
         tcp_prr_acked(s, c, news->delivered, news->advanced && t->flight.lost <= lost_before);
-    else if (before == TCP_PHASE_LOSS && news->delivered > 0)
+    else if (before == TCP_PHASE_LOSS && news->delivered > 0 && !t->ecn_marked)
         tcp_cc_acked(s, c, news->delivered, news->flight);
-    else if (before == TCP_PHASE_OPEN && news->advanced)
+    else if (before == TCP_PHASE_OPEN && news->advanced &&
+             !t->ecn_marked) /* RFC 3168, 6.1.2: no growth */
         tcp_cc_acked(s, c, news->acked, news->flight);
     if (news->sacked)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SACK_RECEIVED);
@@ -180,6 +186,7 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
     bool reneged = has_oldest && (oldest.flags & FLIGHT_SACKED) != 0;
     if (reneged)
         tcp_rule(s, c, TCP_RULE_SACK_RENEGED, NULL);
+    (void)tcp_ecn_loss(s, c); /* a timeout is news even in a window reduced before */
     if (t->retransmissions == 1) {
         tcp_undo_begin(s, c);
         tcp_cc_congestion(s, c, TCP_CONGESTION_TIMEOUT, tcp_flight(c) - t->flight.sacked);

@@ -100,6 +100,7 @@ int duet_connect_listener(struct duet_stack *s, duet_time now, struct duet_handl
     int error = open_active(s, &listener->local, &target, DUET_LISTEN, &c);
     if (error != DUET_OK)
         return error;
+    tcp_ecn_set_mode(c, (enum tcp_ecn_mode)listener->ecn);
     listener_remove(s, listener, DUET_SYN_SENT);
     *connection = conn_handle(s, c);
     return DUET_OK;

@@ -50,8 +50,8 @@ static void add_syn_options(const struct duet_stack *s, const struct tcp_conn *c
 
 /* Timestamps on every segment once agreed (RFC 7323, 3.2), SACK blocks as far as text_length leaves
  * room. */
-static void add_options(const struct duet_stack *s, const struct tcp_conn *c, uint32_t text_length,
-                        struct tcp_options *options)
+static void add_options(struct duet_stack *s, struct tcp_conn *c, uint32_t text_length,
+                        bool is_retransmission, struct tcp_options *options)
 {
     if (conn_is(c, TCP_CONN_TIMESTAMPS))
         add_timestamps(s, c, options);
@@ -59,8 +59,11 @@ static void add_options(const struct duet_stack *s, const struct tcp_conn *c, ui
     uint32_t packet = ip_header_size(&c->tuple.remote) + TCP_HEADER + used + text_length;
     uint32_t path = c->mtu > packet ? c->mtu - packet : 0;
     uint32_t room = min_u32(path, TCP_OPTIONS_MAX - used);
-    if (room >= 12)
-        tcp_receive_sack(s, c, options, (room - 4) / 8);
+    uint32_t sack_room = tcp_accecn_sack_room(s, c, room);
+    if (sack_room >= 12)
+        tcp_receive_sack(s, c, options, (sack_room - 4) / 8);
+    room -= tcp_options_size(options) - used;
+    tcp_accecn_add(s, c, text_length, is_retransmission, options, room);
 }
 
 /* What every segment of a connection has in common; text_length bytes from seq are copied by the
@@ -88,16 +91,20 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
     if (is_syn)
         add_syn_options(s, c, &draft->header.options);
     else
-        add_options(s, c, text_length, &draft->header.options);
+        add_options(s, c, text_length, draft->retransmission, &draft->header.options);
+    bool is_new = text_length > 0 && !is_syn && !draft->retransmission &&
+                  draft->rule != TCP_RULE_WINDOW_PROBE;
+    draft->header.flags |= tcp_ecn_flags(s, c, &draft->header, is_new);
+    uint8_t ecn = tcp_ecn_codepoint(c, is_new);
     if ((draft->header.flags & DUET_ACK) != 0) {
         draft->header.ack = c->rcv.nxt.raw;
         acknowledgement_leaves(c);
     }
     draft->header.window = tcp_receive_window(s, c, is_syn);
     trace_segment(s, DUET_TRACE_SEGMENT_OUT, &c->tuple, (enum duet_state)c->state, draft->rule,
-                  &draft->header, 0, draft->retransmission);
+                  &draft->header, ecn, draft->retransmission);
     struct ip_packet ip = {.ttl = c->ttl,
-                           .traffic_class = (uint8_t)(c->dscp << 2),
+                           .traffic_class = (uint8_t)(c->dscp << 2 | ecn),
                            .flow_label = flow_label(c->ts_offset)};
     segment_begin(s, &draft->build, packet, &c->tuple, &draft->header, &ip, text_length);
     if (draft->retransmission) {
@@ -321,8 +328,12 @@ static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
     }
     if (!offer_probe(s, c, &offer))
         return false;
-    if (c->snd.wnd > 0)
-        return build_offer(s, c, packet, &offer, TCP_RULE_SWS_OVERRIDE);
+    if (c->snd.wnd > 0) {
+        bool held = t->ecn_hold != 0;
+        t->ecn_hold = 0;
+        return build_offer(s, c, packet, &offer,
+                           held ? TCP_RULE_ECN_WINDOW_OF_ONE : TCP_RULE_SWS_OVERRIDE);
+    }
     count_rule(s, TCP_RULE_WINDOW_PROBE);
     duet_time deadline = t->deadline;
     build_offer(s, c, packet, &offer, TCP_RULE_WINDOW_PROBE);
@@ -353,7 +364,7 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
     uint32_t mss = tcp_send_mss(c);
     /* The link copies the urgent pointer to each segment, where it would point too far. */
     bool is_urgent = t != NULL && t->urgent && seq_lt(c->snd.una, t->up);
-    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_urgent)
+    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_urgent || tcp_ecn_forbids_cutting(c))
         return mss;
     uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);
     uint32_t headers = ip_header_size(&c->tuple.remote) + TCP_HEADER + TCP_OPTIONS_MAX;
@@ -393,7 +404,7 @@ static void start_persist(struct duet_stack *s, struct tcp_conn *c)
     t->progress = s->now;
     tcp_timer_restart(s, c, DUET_TIMER_PERSIST);
     if (c->snd.wnd > 0) /* the override of silly-window avoidance: 0.1 to 1 s */
-        t->deadline = s->now + 200 * DUET_MILLISECOND;
+        t->deadline = tcp_ecn_holds(s, t) ? t->ecn_hold : s->now + 200 * DUET_MILLISECOND;
     count_rule(s, TCP_RULE_WINDOW_CLOSED);
     trace_timer(s, c, DUET_TIMER_PERSIST, DUET_TIMER_STARTED, 0, t->deadline,
                 TCP_RULE_WINDOW_CLOSED);
@@ -403,7 +414,7 @@ static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *pa
 {
     if ((c->owes & TCP_OWES_SYN) != 0)
         return pay_syn(s, c, packet);
-    if (tcp_user_timeout_is_due(c))
+    if (tcp_user_timeout_is_due(c) || tcp_ecn_owes_pure_ack(c))
         return pay_ack(s, c, packet);
     if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))
         return true;

@@ -278,6 +278,8 @@ bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
     uint32_t congestion = congestion_left(s, c, transfer_of(s, c));
     if (transfer_of(s, c)->flight.lost > 0)
         return tcp_send_lost(s, c, most, congestion, offer);
+    if (tcp_ecn_holds(s, transfer_of(s, c)))
+        return false;
     return send_new(s, c, most, congestion, offer);
 }
 

@@ -66,6 +66,11 @@ static struct duet_status status_of_conn(const struct duet_stack *s, const struc
     status.sack = conn_is(c, TCP_CONN_SACK);
     status.peer_fin_received = conn_is(c, TCP_CONN_FIN_RECEIVED);
     status.fin_acknowledged = conn_is(c, TCP_CONN_FIN_ACKED);
+    const struct tcp_accurate_ecn *counters = tcp_accecn_of(s, c);
+    status.ecn = (uint8_t)tcp_ecn_agreed(c);
+    status.ecn_capable = tcp_ecn_is_capable(c);
+    status.ecn_received = counters == NULL ? 0 : counters->marks_received;
+    status.ecn_reported = counters == NULL ? 0 : counters->marks_reported;
     status.error = c->error;
     return status;
 }
@@ -248,7 +253,8 @@ static int set(const struct duet_stack *s, const struct settings *to, enum duet_
     case DUET_OPTION_MSS:
         return set_mss(s, to, value);
     case DUET_OPTION_CONTROLLER:
-        break; /* set_controller() */
+    case DUET_OPTION_ECN:
+        break; /* set_controller(), set_ecn() */
     }
     return DUET_E_ARG;
 }
@@ -268,6 +274,18 @@ static int set_controller(struct duet_stack *s, struct tcp_listener *l, struct t
     return DUET_OK;
 }
 
+/* Of a listener it counts for what it accepts; of a connection, for the SYN that has not left. */
+static int set_ecn(struct duet_stack *s, struct tcp_listener *l, struct tcp_conn *c, uint32_t value)
+{
+    if (value > DUET_ECN_REQUEST_ACCURATE)
+        return DUET_E_ARG;
+    count_rule(s, TCP_RULE_OPTION_SET);
+    if (l == NULL)
+        return tcp_ecn_set(c, (enum duet_ecn)value);
+    l->ecn = (uint8_t)value;
+    return DUET_OK;
+}
+
 int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
              enum duet_option option, uint32_t value)
 {
@@ -276,6 +294,8 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
     struct tcp_conn *c = conn_of_handle(s, handle);
     if (option == DUET_OPTION_CONTROLLER && (l != NULL || c != NULL))
         return set_controller(s, l, c, value);
+    if (option == DUET_OPTION_ECN && (l != NULL || c != NULL))
+        return set_ecn(s, l, c, value);
     if (l != NULL) {
         struct settings to = {&l->flags,
                               &l->receive_limit,

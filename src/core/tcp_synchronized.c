@@ -29,8 +29,9 @@ static uint32_t now_ms(const struct duet_stack *s)
 bool tcp_may_challenge(struct duet_stack *s, struct tcp_conn *c)
 {
     uint32_t interval = (uint32_t)(s->config.challenge_interval / DUET_MILLISECOND);
-    if (c->challenges == 0 || now_ms(s) - c->challenge_from >= interval) {
-        c->challenge_from = now_ms(s);
+    uint32_t *from = tcp_accecn_challenge_from(s, c);
+    if (c->challenges == 0 || now_ms(s) - *from >= interval) {
+        *from = now_ms(s);
         c->challenges = 0;
     }
     if (c->challenges >= s->config.challenge_limit) {
@@ -163,6 +164,8 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_co
         return tcp_drop(s, c, TCP_RULE_RST_OUTSIDE_WINDOW, seg);
     if (seg->has_syn && c->state > DUET_SYN_RECEIVED)
         return TCP_CONTINUE; /* RFC 5961, 4.2: whatever its sequence number, step four decides */
+    if (tcp_ecn_take_syn_again(s, c, seg) == TCP_DROP)
+        return TCP_DROP;
     if (!counts_for_its_ack(c, seg)) {
         owe_ack_for_invalid(s, c, seg, TCP_RULE_SEQ_UNACCEPTABLE);
         return tcp_drop(s, c, TCP_RULE_SEQ_UNACCEPTABLE, seg);
@@ -202,6 +205,7 @@ static enum tcp_verdict fourth_check_syn(struct duet_stack *s, struct tcp_conn *
     if (!seg->has_syn)
         return TCP_CONTINUE;
     tcp_owe_challenge(s, c, TCP_RULE_SYN_CHALLENGED);
+    tcp_ecn_take_syn_ack_again(s, c, seg);
     return tcp_drop(s, c, TCP_RULE_SYN_CHALLENGED, seg);
 }
 
@@ -323,5 +327,6 @@ void tcp_segment_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_se
         return;
     if (tcp_fifth_check_ack(s, c, seg) == TCP_DROP)
         return;
+    tcp_ecn_arrives(s, c, seg);
     tcp_after_ack(s, c, seg);
 }

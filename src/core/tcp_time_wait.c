@@ -241,7 +241,7 @@ static void answer(struct duet_stack *s, const struct tcp_time_wait *record, enu
 {
     bool timestamps = (record->flags & TCP_TIME_WAIT_TIMESTAMPS) != 0;
     reply_ack(s, &record->tuple, DUET_TIME_WAIT, record->snd_nxt, record->rcv_nxt, record->window,
-              timestamps ? &record->ts_recent : NULL, rule);
+              timestamps ? &record->ts_recent : NULL, 0, rule);
 }
 
 /* Whether the SYN of a new incarnation will be taken; only then may the old record go (RFC

@@ -227,6 +227,8 @@ static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, str
 
 static enum tcp_rule transfer_rule(const struct tcp_conn *c, const struct tcp_transfer *t)
 {
+    if (t->timer == DUET_TIMER_PERSIST && t->ecn_hold != 0)
+        return TCP_RULE_ECN_WINDOW_OF_ONE;
     if (t->timer == DUET_TIMER_PERSIST)
         return c->snd.wnd > 0 ? TCP_RULE_SWS_OVERRIDE : TCP_RULE_PERSIST_TIMEOUT;
     return conn_is(c, TCP_CONN_SYN_ACKED) ? TCP_RULE_RETRANSMISSION_TIMEOUT

@@ -132,8 +132,9 @@ static uint64_t get_number(const struct json_line *line, const struct json_field
 
 static void put_options(FILE *to, uint64_t options)
 {
-    static const char *const names[] = {"mss",  "window-scale", "sack-permitted",
-                                        "sack", "timestamps",   "other"};
+    static const char *const names[] = {"mss",       "window-scale", "sack-permitted",
+                                        "sack",      "timestamps",   "other",
+                                        "fast-open", "user-timeout", "accurate-ecn"};
     const char *separator = "";
 
     fputc('[', to);

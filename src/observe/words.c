@@ -101,12 +101,13 @@ static const char *icmp_name(enum icmp_kind kind)
 
 void words_flags(struct words *words, const struct ladder_arrow *arrow)
 {
+    static const char *const ecn_fields[] = {"", " [ECT1]", " [ECT0]", " [CE]"};
     char names[40], bits[7];
 
     if (arrow->is_tcp) {
         print_flags(names, sizeof names, arrow->header.flags);
         print_bits(bits, arrow->header.flags);
-        words_add(words, "%s %s", names, bits);
+        words_add(words, "%s %s%s", names, bits, ecn_fields[arrow->ip.traffic_class & 3]);
     } else if (arrow->ip.protocol == IP_PROTOCOL_ICMP || arrow->ip.protocol == IP_PROTOCOL_ICMPV6) {
         struct icmp_message message;
 
@@ -168,6 +169,17 @@ static void add_option(struct words *words, bool *first, const char *text)
     *first = false;
 }
 
+/* Byte counters by what was in the ECN field, in the order of the wire. */
+static void add_accurate_ecn(struct words *words, bool *first,
+                             const struct tcp_accurate_ecn_option *option)
+{
+    static const char *const names[] = {"e0b", "ceb", "e1b"};
+
+    add_option(words, first, "ECN");
+    for (unsigned i = 0; i < option->fields; i++)
+        words_add(words, " %s %" PRIu32, names[option->order == 0 ? i : 2 - i], option->field[i]);
+}
+
 void words_options(struct words *words, const struct ladder_arrow *arrow, bool all)
 {
     const struct tcp_options *options = &arrow->header.options;
@@ -201,6 +213,8 @@ void words_options(struct words *words, const struct ladder_arrow *arrow, bool a
                  minutes ? "min" : "s");
         add_option(words, &first, text);
     }
+    if ((options->present & DUET_TRACE_ACCURATE_ECN) != 0)
+        add_accurate_ecn(words, &first, &options->accurate_ecn);
     for (unsigned i = 0; i < options->sack_count; i++) {
         add_option(words, &first, "SACK ");
         words_number(words, arrow->sack[i][0]);
@@ -220,8 +234,8 @@ static void add_fault(struct words *words, const char *text)
 
 void words_faults(struct words *words, const struct ladder_arrow *arrow)
 {
-    static const char *const names[DUET_FAULTS] = {NULL, "duplicated", "delayed", "reordered",
-                                                   "corrupted"};
+    static const char *const names[DUET_FAULTS] = {NULL,        "duplicated", "delayed",
+                                                   "reordered", "corrupted",  "marked CE"};
 
     if (arrow->retransmission)
         add_fault(words, "retransmission");

@@ -193,6 +193,8 @@ static int wrap_fault(struct world *world, size_t index, struct duet_link **link
         return duet_fault_duplicate(*link, &choice, link);
     case DUET_FAULT_DELAY:
         return duet_fault_delay(*link, &choice, fault->delay, link);
+    case DUET_FAULT_MARK:
+        return duet_fault_mark(*link, &choice, true, link);
     case DUET_FAULT_REORDER:
     case DUET_FAULT_CORRUPT:
     case DUET_FAULTS:

@@ -18,10 +18,21 @@ enum { /* option kinds */
        TCP_OPTION_TIMESTAMPS = 8,
        TCP_OPTION_USER_TIMEOUT = 28,
        TCP_OPTION_FAST_OPEN = 34,
+       TCP_OPTION_ACCURATE_ECN_0 = 172, /* EE0B, ECEB, EE1B (RFC 9768, 3.2.3) */
+       TCP_OPTION_ACCURATE_ECN_1 = 174, /* EE1B, ECEB, EE0B */
 };
 
 struct tcp_sack_range {
     uint32_t left, right; /* [left, right), as on the wire */
+};
+
+enum { TCP_ACCURATE_ECN_FIELDS = 3 };
+
+/* The AccECN option: byte counters of 24 bits, as many as there was room for (RFC 9768, 3.2.3). */
+struct tcp_accurate_ecn_option {
+    uint8_t order;                           /* 0: EE0B, ECEB, EE1B; 1: EE1B, ECEB, EE0B */
+    uint8_t fields;                          /* of them, from the first on */
+    uint32_t field[TCP_ACCURATE_ECN_FIELDS]; /* as ordered on the wire */
 };
 
 struct tcp_options {
@@ -36,6 +47,7 @@ struct tcp_options {
     uint8_t cookie_length; /* RFC 7413: 0 asks for a cookie */
     uint8_t cookie[TCP_COOKIE_MAX];
     struct tcp_sack_range sack[TCP_SACK_MAX];
+    struct tcp_accurate_ecn_option accurate_ecn;
 };
 
 struct tcp_header {
@@ -67,7 +79,7 @@ enum tcp_verdict_wire tcp_parse(const uint8_t *bytes, uint32_t length, struct tc
  * On a SYN: MSS, SACK-permitted + timestamps in one 12-byte group, window scale with a NOP in
  * front, Fast Open with NOPs behind; else NOP NOP timestamps, NOP NOP SACK. The user timeout stands
  * before SACK. What does not fit is left out: the user timeout beside a long cookie, then blocks (a
- * fourth beside timestamps). */
+ * fourth beside timestamps). AccECN comes last, behind NOPs. */
 uint32_t tcp_options_size(const struct tcp_options *options);
 
 /* Writes header and options (checksum 0, text not written) and returns their length, Data Offset

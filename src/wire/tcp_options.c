@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), user
- * timeout (RFC 5482), Fast Open (RFC 7413). They are read in any order and at any alignment (MUST-5, MUST-64), and
+ * timeout (RFC 5482), Fast Open (RFC 7413), AccECN (RFC 9768, 3.2.3). They are read in any order and at any alignment (MUST-5, MUST-64), and
  * written in groups of whole 32-bit words, so that no padding is needed (MUST-69 asks for zeros
  * where it is). */
 #include "wire/tcp_options.h"
@@ -19,6 +19,8 @@ enum { /* bytes of an option, kind and length included */
        SACK_BLOCK_SIZE = 8,
        USER_TIMEOUT_SIZE = 4,
        FAST_OPEN_HEAD_SIZE = 2,
+       ACCURATE_ECN_HEAD_SIZE = 2,
+       ACCURATE_ECN_FIELD_SIZE = 3,
 };
 
 enum { /* bytes of a group, NOPs included */
@@ -112,6 +114,22 @@ static bool read_fast_open(const uint8_t *option, struct tcp_options *options)
     return true;
 }
 
+/* Of a length that is none of the four, the whole fields that fit are used (RFC 9768, 3.2.3). */
+static bool read_accurate_ecn(const uint8_t *option, struct tcp_options *options)
+{
+    struct tcp_accurate_ecn_option *to = &options->accurate_ecn;
+    const uint32_t room = (option[1] - (uint32_t)ACCURATE_ECN_HEAD_SIZE) / ACCURATE_ECN_FIELD_SIZE;
+    *to = (struct tcp_accurate_ecn_option){
+        .order = option[0] == TCP_OPTION_ACCURATE_ECN_1,
+        .fields = (uint8_t)min_u32(room, TCP_ACCURATE_ECN_FIELDS),
+    };
+    const uint8_t *at = option + ACCURATE_ECN_HEAD_SIZE;
+    for (unsigned i = 0; i < to->fields; i++, at += ACCURATE_ECN_FIELD_SIZE)
+        to->field[i] = (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2];
+    options->present |= DUET_TRACE_ACCURATE_ECN;
+    return true;
+}
+
 static bool read_option(const uint8_t *option, struct tcp_options *options)
 {
     switch (option[0]) {
@@ -129,6 +147,9 @@ static bool read_option(const uint8_t *option, struct tcp_options *options)
         return read_user_timeout(option, options);
     case TCP_OPTION_FAST_OPEN:
         return read_fast_open(option, options);
+    case TCP_OPTION_ACCURATE_ECN_0:
+    case TCP_OPTION_ACCURATE_ECN_1:
+        return read_accurate_ecn(option, options);
     default: /* MUST-6: ignored */
         options->present |= DUET_TRACE_OTHER;
         return true;
@@ -154,6 +175,14 @@ void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options
 }
 
 /* ---- values to bytes ---- */
+
+/* The AccECN option with the NOPs that fill up its words: 4, 8, 8 or 12 bytes. */
+static uint32_t accurate_ecn_group(const struct tcp_options *options)
+{
+    const uint32_t size =
+        ACCURATE_ECN_HEAD_SIZE + options->accurate_ecn.fields * (uint32_t)ACCURATE_ECN_FIELD_SIZE;
+    return (size + 3) / 4 * 4;
+}
 
 static uint32_t fast_open_group(const struct tcp_options *options)
 {
@@ -183,9 +212,21 @@ static bool has_user_timeout(const struct tcp_options *options)
            size_of_the_first(options) + USER_TIMEOUT_GROUP <= TCP_OPTIONS_MAX;
 }
 
-static uint32_t size_without_sack(const struct tcp_options *options)
+static uint32_t size_with_user_timeout(const struct tcp_options *options)
 {
     return size_of_the_first(options) + (has_user_timeout(options) ? USER_TIMEOUT_GROUP : 0u);
+}
+
+static bool has_accurate_ecn(const struct tcp_options *options)
+{
+    return has(options, DUET_TRACE_ACCURATE_ECN) &&
+           size_with_user_timeout(options) + accurate_ecn_group(options) <= TCP_OPTIONS_MAX;
+}
+
+static uint32_t size_without_sack(const struct tcp_options *options)
+{
+    return size_with_user_timeout(options) +
+           (has_accurate_ecn(options) ? accurate_ecn_group(options) : 0u);
 }
 
 /* As many blocks as there is room for: four alone, three beside timestamps (RFC 2018, section 3).
@@ -278,6 +319,21 @@ static uint8_t *put_sack(uint8_t *at, const struct tcp_options *options, uint32_
     return at;
 }
 
+static uint8_t *put_accurate_ecn(uint8_t *at, const struct tcp_options *options)
+{
+    const struct tcp_accurate_ecn_option *from = &options->accurate_ecn;
+    const unsigned size = ACCURATE_ECN_HEAD_SIZE + from->fields * (unsigned)ACCURATE_ECN_FIELD_SIZE;
+    CHECK(from->fields <= TCP_ACCURATE_ECN_FIELDS);
+    at = put_nops(at, accurate_ecn_group(options) - size);
+    at = put_head(at, from->order == 0 ? TCP_OPTION_ACCURATE_ECN_0 : TCP_OPTION_ACCURATE_ECN_1,
+                  size);
+    for (unsigned i = 0; i < from->fields; i++, at += ACCURATE_ECN_FIELD_SIZE) {
+        at[0] = (uint8_t)(from->field[i] >> 16);
+        bytes_put16(at + 1, (uint16_t)(from->field[i] & 0xffff));
+    }
+    return at;
+}
+
 uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
 {
     const uint32_t blocks = sack_blocks(options);
@@ -292,5 +348,7 @@ uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
         at = put_user_timeout(at, options);
     if (blocks > 0)
         at = put_sack(at, options, blocks);
+    if (has_accurate_ecn(options))
+        at = put_accurate_ecn(at, options);
     return at;
 }

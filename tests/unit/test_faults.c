@@ -525,6 +525,7 @@ static void faults_have_names(void **state)
     assert_string_equal(duet_fault_name(DUET_FAULT_DELAY), "delay");
     assert_string_equal(duet_fault_name(DUET_FAULT_REORDER), "reorder");
     assert_string_equal(duet_fault_name(DUET_FAULT_CORRUPT), "corrupt");
+    assert_string_equal(duet_fault_name(DUET_FAULT_MARK), "mark");
 }
 
 int main(void)

@@ -341,7 +341,7 @@ static void option_ranges(void **state)
                      DUET_OK);
         EXPECT_EQUAL(
             "no such option",
-            duet_set(rig->stack, 0, handles[h], (enum duet_option)(DUET_OPTION_CONTROLLER + 1), 1),
+            duet_set(rig->stack, 0, handles[h], (enum duet_option)(DUET_OPTION_ECN + 1), 1),
             DUET_E_ARG);
     }
     rig_free(rig);

@@ -23,6 +23,8 @@ const char *duet_fault_name(enum duet_fault fault)
         return "reorder";
     case DUET_FAULT_CORRUPT:
         return "corrupt";
+    case DUET_FAULT_MARK:
+        return "mark";
     case DUET_FAULTS:
         break;
     }
@@ -124,12 +126,13 @@ static bool fault_send(struct duet_link *link, duet_time now, const struct duet_
 
     fault_release(fault, now);
     if (is_chosen(fault, packet)) {
+        fault->deed = fault->kind;
         if (!fault->strike(fault, now, packet)) {
             fault->turn = before;
             return false;
         }
-        if (fault->choice.told != NULL)
-            fault->choice.told(fault->choice.context, fault->kind, now, packet);
+        if (fault->choice.told != NULL && fault->deed != DUET_FAULTS)
+            fault->choice.told(fault->choice.context, fault->deed, now, packet);
         return true;
     }
     if (!fault_pass(fault, now, packet)) {

@@ -24,11 +24,14 @@ struct fault {
     struct duet_link link; /* first, so that a link is a fault */
     struct duet_link *inner;
     enum duet_fault kind;
+    enum duet_fault
+        deed; /* what strike did: kind, unless it says otherwise; DUET_FAULTS: nothing */
     /* Does the deed. False: the packet could not be sent, nothing has happened. */
     bool (*strike)(struct fault *fault, duet_time now, const struct duet_packet *packet);
     /* A packet that was not chosen has been sent. May be NULL. */
     void (*passed)(struct fault *fault, duet_time now);
-    duet_time time; /* of a delay: how long; of a reordering: at most how long */
+    bool spare_others; /* of a marking: what cannot be marked passes */
+    duet_time time;    /* of a delay: how long; of a reordering: at most how long */
 
     struct duet_fault_choice choice;
     struct fault_turn {

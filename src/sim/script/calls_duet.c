@@ -278,8 +278,8 @@ static enum call_status call_duet_end(struct player *player, struct call_state *
 static const char *const option_names[] = {
     "NODELAY",     "KEEPALIVE", "KEEPALIVE_IDLE", "USER_TIMEOUT", "USER_TIMEOUT_ADVERTISE",
     "DSCP",        "TTL",       "RECEIVE_BUFFER", "SEND_BUFFER",  "ERROR_REPORTS",
-    "DELAYED_ACK", "MSS",       "CONTROLLER"};
-_Static_assert(sizeof(option_names) / sizeof(option_names[0]) == DUET_OPTION_CONTROLLER + 1,
+    "DELAYED_ACK", "MSS",       "CONTROLLER",     "ECN"};
+_Static_assert(sizeof(option_names) / sizeof(option_names[0]) == DUET_OPTION_ECN + 1,
                "a name for each enum duet_option");
 
 static enum call_status call_duet_set(struct player *player, struct call_state *state,
@@ -291,7 +291,7 @@ static enum call_status call_duet_set(struct player *player, struct call_state *
         return CALL_WRONG;
     }
     const struct expression *word = argument(state, 1);
-    for (unsigned i = 0; word->kind == EXPRESSION_NAME && i <= DUET_OPTION_CONTROLLER; i++) {
+    for (unsigned i = 0; word->kind == EXPRESSION_NAME && i <= DUET_OPTION_ECN; i++) {
         if (strcmp(word->text, option_names[i]) == 0) {
             int error = duet_set(player->stack, player->now, sock->handle, (enum duet_option)i,
                                  (uint32_t)value);

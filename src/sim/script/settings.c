@@ -34,6 +34,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U32, time_wait_max),
     FIELD(FIELD_U32, transfers_max),
     FIELD(FIELD_U32, reassemblies_max),
+    FIELD(FIELD_U32, accurate_ecn_max),
     FIELD(FIELD_U32, listeners_max),
     FIELD(FIELD_U32, replies_max),
     FIELD(FIELD_U32, paths_max),
@@ -82,6 +83,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U8, ttl),
     FIELD(FIELD_U8, initial_window),
     FIELD(FIELD_U8, syn_ack_retries),
+    FIELD(FIELD_U8, ecn),
 };
 
 static bool is_one_of(const char *text, const char *a, const char *b)

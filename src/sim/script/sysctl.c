@@ -15,10 +15,13 @@ enum translation {
     MILLISECONDS, /* to a time */
     MICROSECONDS, /* to a time */
     INVERTED,     /* 0 is true */
+    OPTIONAL,     /* 0 is none, everything else duet's default */
     SYN_RETRIES,  /* n more SYNs, the timeout doubling from 1 s: 2^(n+1) - 1 seconds */
     RETRIES,      /* the same from 200 ms on, up to 120 s each */
     MEMORY_READ,  /* "min default max" */
     MEMORY_WRITE,
+    ECN_LINUX,    /* net.ipv4.tcp_ecn */
+    ECN_FREEBSD,  /* net.inet.tcp.ecn.enable */
     PORT_RANGE,   /* "first last" */
     WORD,         /* the word itself */
     NOTHING_LEFT, /* duet always does this, or never: no difference to tell */
@@ -51,6 +54,8 @@ static const struct translated table[] = {
     {"net.ipv4.ip_default_ttl", SAME, "ttl"},
     {"net.ipv4.ip_local_port_range", PORT_RANGE, ""},
     {"net.ipv4.tcp_congestion_control", WORD, "controller"},
+    {"net.ipv4.tcp_ecn", ECN_LINUX, "ecn"},
+    {"net.ipv4.tcp_ecn_option", OPTIONAL, "accurate_ecn_max"},
     {"net.ipv4.tcp_rmem", MEMORY_READ, ""},
     {"net.ipv4.tcp_wmem", MEMORY_WRITE, ""},
     {"net.ipv4.tcp_low_latency", NOTHING_LEFT, ""},
@@ -58,6 +63,7 @@ static const struct translated table[] = {
     {"net.ipv4.tcp_abc", NOTHING_LEFT, ""},
     {"net.ipv4.tcp_fastopen", NOTHING_LEFT, ""}, /* the calls say who wants it */
     {"net.inet.tcp.sack.enable", SAME, "sack"},
+    {"net.inet.tcp.ecn.enable", ECN_FREEBSD, "ecn"},
     {"net.inet.tcp.msl", MILLISECONDS, "msl"},
     {"net.inet.tcp.delacktime", MILLISECONDS, "delayed_ack"},
     {"net.inet.tcp.rexmit_min", MILLISECONDS, "rto_min"},
@@ -108,6 +114,20 @@ static bool set_memory(struct settings *settings, bool reading, const char *valu
     return true;
 }
 
+/* Whether connections ask for ECN. What comes in is answered in all of them but 0. */
+static bool set_ecn(struct settings *settings, unsigned long long value, bool freebsd)
+{
+    static const enum duet_ecn linux_values[] = {DUET_ECN_OFF,     DUET_ECN_REQUEST,
+                                                 DUET_ECN_ANSWER,  DUET_ECN_REQUEST_ACCURATE,
+                                                 DUET_ECN_REQUEST, DUET_ECN_ANSWER};
+    static const enum duet_ecn freebsd_values[] = {DUET_ECN_OFF, DUET_ECN_REQUEST, DUET_ECN_ANSWER,
+                                                   DUET_ECN_REQUEST_ACCURATE, DUET_ECN_ANSWER};
+    size_t count = freebsd ? sizeof(freebsd_values) / sizeof(freebsd_values[0])
+                           : sizeof(linux_values) / sizeof(linux_values[0]);
+    return value < count && set_field(settings, "ecn", "%llu",
+                                      freebsd ? freebsd_values[value] : linux_values[value]);
+}
+
 static unsigned long long retries_to_ms(unsigned long long retries, unsigned long long first)
 {
     unsigned long long sum = 0, timeout = first;
@@ -137,6 +157,12 @@ static bool translate(struct settings *settings, const struct translated *row, c
         return set_field(settings, row->field, "%lluus", number);
     case INVERTED:
         return set_field(settings, row->field, "%llu", number == 0);
+    case OPTIONAL:
+        return number != 0 || set_field(settings, row->field, "%llu", 0);
+    case ECN_LINUX:
+        return set_ecn(settings, number, false);
+    case ECN_FREEBSD:
+        return set_ecn(settings, number, true);
     case SYN_RETRIES:
         return set_field(settings, row->field, "%llums", retries_to_ms(number, 1000));
     case RETRIES:
