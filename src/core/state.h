@@ -288,16 +288,29 @@ uint16_t tcp_send_mss(const struct tcp_conn *c);
 uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c);
 uint32_t tcp_flight(const struct tcp_conn *c);
 
-/* tcp_receive.c: the receive queue, reassembly and the window */
+/* tcp_receive.c: the receive queue and the window */
 void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *c,
                              const struct tcp_segment *seg);
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn);
 uint16_t tcp_window_field(const struct tcp_conn *c);
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
+uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* tcp_reassembly.c: what is held beyond a hole, what arrived twice, and the SACK option */
+bool tcp_can_hold(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_has_hole(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_holds_text(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_hold(struct duet_stack *s, struct tcp_conn *c, struct seq seq, uint32_t kept,
+              bool has_fin);
+void tcp_absorb_held(struct duet_stack *s, struct tcp_conn *c);
+void tcp_forget_held(struct duet_stack *s, struct tcp_conn *c);
+void tcp_note_old(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_note_repeated(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+bool tcp_has_duplicate(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_duplicate_reported(struct duet_stack *s, struct tcp_conn *c);
 void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
                       struct tcp_options *options, uint32_t most);
-uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
 
 /* tcp_rtt.c */

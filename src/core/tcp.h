@@ -279,7 +279,7 @@ struct tcp_transfer {
 enum { TCP_REASSEMBLY_MAX = 32 };
 
 /* What arrived beyond a hole: disjoint, ordered, not adjacent. The bytes stand in the receive
- * buffer. */
+ * buffer. Borrowed, too, for the moment until a duplicate has been reported. */
 struct tcp_reassembly {
     struct {
         struct seq left, right; /* [left, right) */
@@ -288,7 +288,10 @@ struct tcp_reassembly {
     uint32_t count;
     uint32_t stamp;
     struct seq fin; /* sequence number of a FIN that came early, with has_fin */
-    bool has_fin;
+    struct {
+        struct seq left, right;
+    } duplicate; /* what arrived twice, until an acknowledgement has said so (RFC 2883) */
+    bool has_fin, has_duplicate;
 };
 
 struct tcp_listener {

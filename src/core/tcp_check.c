@@ -45,9 +45,14 @@ static const char *check_receive_space(const struct duet_stack *s, const struct 
         return "I-20: more was acknowledged than received";
     if (c->receive.length > s->config.receive_buffer + unit)
         return "I-16: more is held than the receive buffer and one unit of the scale";
-    if (conn_is(c, TCP_CONN_FIN_RECEIVED) && c->reassembly != POOL_NONE)
+    if (conn_is(c, TCP_CONN_FIN_RECEIVED) && tcp_has_hole(s, c))
         return "I-17: something is held behind the FIN";
     return NULL;
+}
+
+static bool owes(const struct tcp_conn *c)
+{
+    return c->owes != 0;
 }
 
 static const char *check_reassembly(const struct duet_stack *s, const struct tcp_conn *c)
@@ -55,8 +60,10 @@ static const char *check_reassembly(const struct duet_stack *s, const struct tcp
     const struct tcp_reassembly *r = reassembly_of(s, c);
     if (r == NULL)
         return NULL;
-    if (r->count > TCP_REASSEMBLY_MAX || (r->count == 0 && !r->has_fin))
+    if (r->count > TCP_REASSEMBLY_MAX || (!tcp_has_hole(s, c) && !r->has_duplicate))
         return "I-15: a reassembly record that holds nothing, or too much";
+    if (r->has_duplicate && (!owes(c) || !seq_lt(r->duplicate.left, r->duplicate.right)))
+        return "I-15: a duplicate of nothing, or that no acknowledgement will report";
     struct seq last = c->rcv.nxt;
     for (uint32_t i = 0; i < r->count; i++) {
         if (!seq_lt(last, r->ranges[i].left) || !seq_lt(r->ranges[i].left, r->ranges[i].right))
@@ -80,11 +87,6 @@ static const char *check_congestion(const struct tcp_conn *c)
     if (tcp_send_mss(c) == 0)
         return "I-06: segments of no text";
     return NULL;
-}
-
-static bool owes(const struct tcp_conn *c)
-{
-    return c->owes != 0;
 }
 
 static const char *check_timers(const struct duet_stack *s, const struct tcp_conn *c,

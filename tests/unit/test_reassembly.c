@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What arrives out of order, through the doors, beside a model: a map that has one flag for each
- * byte of the stream, and the blocks in the order in which they were touched (RFC 2018, 4). */
+/* What arrives out of order or twice, through the doors, beside a model: a map that has one flag
+ * for each byte of the stream, and the blocks in the order in which they were touched (RFC 2018, 4;
+ * RFC 2883, 4). Rows 2018-3 to 2018-6, 2018-10, 2883-1 to 2883-4. */
 #include "rig.h"
 
 #include <stdlib.h>
@@ -126,36 +127,53 @@ static void model_take(struct model *m, uint32_t left, uint32_t right)
     m->count++;
 }
 
+/* The first run of [left, right) that has come before; empty if nothing has. */
+static struct block run_of_old(const struct model *m, uint32_t left, uint32_t right)
+{
+    struct block block = {left, left};
+    while (block.left < right && !m->have[block.left])
+        block.left++;
+    for (block.right = block.left; block.right < right && m->have[block.right];)
+        block.right++;
+    return block;
+}
+
 /* ---- the comparison ---- */
 
-static void expect_acknowledgement(const char *row, struct scene *scene)
+/* duplicate: what must be reported first; empty: nothing. */
+static void expect_acknowledgement(const char *row, struct scene *scene, struct block duplicate)
 {
     const struct model *m = &scene->model;
-    const uint32_t most = scene->conn.timestamps ? 3 : 4;
+    const uint32_t reported = duplicate.left < duplicate.right;
+    const uint32_t most = (scene->conn.timestamps ? 3 : 4) - reported;
     struct rig_segment ack;
     EXPECT(row, rig_output(&scene->rig, NULL, &ack));
     EXPECT_EQUAL(row, ack.flags, DUET_ACK);
     EXPECT_EQUAL(row, ack.ack, scene->base + m->nxt);
-    EXPECT_EQUAL(row, ack.blocks, m->count < most ? m->count : most);
-    for (uint32_t i = 0; i < ack.blocks; i++) {
-        EXPECT_EQUAL(row, ack.block[i].left, scene->base + m->recent[i].left);
-        EXPECT_EQUAL(row, ack.block[i].right, scene->base + m->recent[i].right);
+    EXPECT_EQUAL(row, ack.blocks, reported + (m->count < most ? m->count : most));
+    if (reported == 1) {
+        EXPECT_EQUAL(row, ack.block[0].left, scene->base + duplicate.left);
+        EXPECT_EQUAL(row, ack.block[0].right, scene->base + duplicate.right);
+    }
+    for (uint32_t i = 0; i + reported < ack.blocks; i++) {
+        EXPECT_EQUAL(row, ack.block[i + reported].left, scene->base + m->recent[i].left);
+        EXPECT_EQUAL(row, ack.block[i + reported].right, scene->base + m->recent[i].right);
     }
     rig_silence(row, &scene->rig);
 }
 
 /* Hands in [left, right) and expects what RFC 5681, 4.2 asks for: an acknowledgement at once while
- * there is a hole, or where one was filled; else within the delay. */
+ * there is a hole, where one was filled, and for what was here before; else within the delay. */
 static void deliver(const char *row, struct scene *scene, uint32_t left, uint32_t right)
 {
     struct model *m = &scene->model;
-    const bool at_once = m->count > 0 || left > m->nxt;
-    const bool is_old = right <= m->nxt;
+    const struct block duplicate = run_of_old(m, left, right);
+    const bool at_once = m->count > 0 || left > m->nxt || duplicate.left < duplicate.right;
     rig_say(&scene->rig, &scene->conn, 0, left, scene->stream + left, right - left);
     model_take(m, left, right);
-    if (!at_once && !is_old)
+    if (!at_once)
         rig_pass(&scene->rig, scene->rig.now + scene->rig.config.delayed_ack + 2000);
-    expect_acknowledgement(row, scene);
+    expect_acknowledgement(row, scene, duplicate);
     const struct duet_status status = rig_status(&scene->rig, &scene->conn);
     EXPECT_EQUAL(row, status.receive_queued, m->nxt - m->read);
 }
@@ -362,6 +380,105 @@ static void no_blocks_without_permission(void **state)
     free(rig);
 }
 
+/* ---- duplicates: what the random order does not reach ---- */
+
+/* A link that cuts large packets would copy the block to every piece, and a duplicate is reported
+ * once (2883-2): the packet that names it is a single segment, with room for the block. */
+static void duplicate_rides_on_one_segment(void **state)
+{
+    (void)state;
+    struct rig *rig = malloc(sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    struct rig_segment out;
+    static const uint8_t text[6000];
+    assert_non_null(rig);
+    rig_config(&config);
+    config.offload = DUET_OFFLOAD_SEGMENT;
+    rig_start(rig, &config);
+    rig_accept(rig, &conn,
+               &(struct rig_segment){.seq = 7, .window = 60000, .mss = 1000, .sack = true});
+    rig_say(rig, &conn, 0, 0, text, 100);
+    rig_pass(rig, rig->now + DUET_SECOND);
+    rig_drain(rig);
+    rig_write(rig, &conn, text, sizeof text);
+    rig_say(rig, &conn, 0, 50, text, 20);
+    EXPECT("names it", rig_output(rig, NULL, &out));
+    EXPECT_EQUAL("one block", out.blocks, 1);
+    EXPECT_EQUAL("left", out.block[0].left, conn.seq + 50);
+    EXPECT_EQUAL("right", out.block[0].right, conn.seq + 70);
+    EXPECT_EQUAL("full, less the block", out.length, 1000 - 12);
+    EXPECT_EQUAL("single", rig->packet.segment_size, 0);
+    EXPECT("the rest", rig_output(rig, NULL, &out));
+    EXPECT_EQUAL("no block", out.blocks, 0);
+    EXPECT_EQUAL("large again", rig->packet.segment_size, 1000);
+    EXPECT_EQUAL("record", rig->stack->reassemblies.used, 0);
+    rig_end(rig);
+    free(rig);
+}
+
+/* Two pieces before one acknowledgement leaves: those that touch are one, else the later counts. */
+static void duplicates_before_one_acknowledgement(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct block first, second, reported;
+    } rows[] = {
+        {"one behind the other", {10, 20}, {20, 30}, {10, 30}},
+        {"one before the other", {20, 30}, {10, 20}, {10, 30}},
+        {"the same twice", {10, 20}, {10, 20}, {10, 20}},
+        {"overlapping", {10, 25}, {20, 40}, {10, 40}},
+        {"apart, the later above", {10, 20}, {21, 30}, {21, 30}},
+        {"apart, the later below", {21, 30}, {10, 20}, {10, 20}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_new(false, 0xffffffe7, 0);
+        struct rig *rig = &scene->rig;
+        struct rig_segment ack;
+        deliver(rows[i].name, scene, 0, 100);
+        for (unsigned n = 0; n < 2; n++) {
+            const struct block piece = n == 0 ? rows[i].first : rows[i].second;
+            rig_say(rig, &scene->conn, 0, piece.left, scene->stream, piece.right - piece.left);
+        }
+        EXPECT(rows[i].name, rig_output(rig, NULL, &ack));
+        EXPECT_EQUAL(rows[i].name, ack.blocks, 1);
+        EXPECT_EQUAL(rows[i].name, ack.block[0].left, scene->base + rows[i].reported.left);
+        EXPECT_EQUAL(rows[i].name, ack.block[0].right, scene->base + rows[i].reported.right);
+        rig_silence(rows[i].name, rig);
+        scene_free(scene);
+    }
+}
+
+/* The record is in use by another connection: the duplicate is acknowledged, not reported. Bytes
+ * that were all read do not count as unread because of a duplicate. */
+static void duplicate_without_a_record(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(false, 0xfffffff0, 0);
+    struct rig *rig = &scene->rig;
+    struct rig_conn other = {.tuple = rig_tuple(81, 4000)};
+    struct rig_segment ack;
+    rig_accept(rig, &other, &(struct rig_segment){.seq = 0xffffffff, .window = 1000, .sack = true});
+    deliver("the record is taken", scene, 100, 200);
+    rig_say(rig, &other, 0, 0, scene->stream, 100);
+    rig_pass(rig, rig->now + DUET_SECOND);
+    rig_drain(rig);
+    rig_say(rig, &other, 0, 0, scene->stream, 100);
+    EXPECT("acknowledged", rig_output(rig, NULL, &ack));
+    EXPECT_EQUAL("not reported", ack.blocks, 0);
+    deliver("given back", scene, 0, 100);
+    uint8_t to[100];
+    EXPECT_EQUAL("read", duet_receive(rig->stack, rig->now, other.handle, to, 100), 100);
+    rig_say(rig, &other, 0, 0, scene->stream, 100);
+    EXPECT_EQUAL("noted", rig->stack->reassemblies.used, 1);
+    EXPECT_EQUAL("close", duet_close(rig->stack, rig->now, other.handle), DUET_OK);
+    EXPECT("FIN", rig_output(rig, NULL, &ack));
+    EXPECT_EQUAL("no RST: nothing is unread", ack.flags, DUET_FIN | DUET_ACK);
+    EXPECT_EQUAL("reported", ack.blocks, 1);
+    scene_free(scene);
+}
+
 /* A FIN that comes early waits for what is before it, whether it brought text or not. */
 static void early_fin(void **state)
 {
@@ -406,6 +523,9 @@ int main(void)
         cmocka_unit_test(record_is_full),
         cmocka_unit_test(no_record_left),
         cmocka_unit_test(no_blocks_without_permission),
+        cmocka_unit_test(duplicate_rides_on_one_segment),
+        cmocka_unit_test(duplicates_before_one_acknowledgement),
+        cmocka_unit_test(duplicate_without_a_record),
         cmocka_unit_test(early_fin),
     };
     return cmocka_run_group_tests_name("reassembly", tests, NULL, NULL);
