@@ -127,6 +127,7 @@ struct duet_config {
     uint32_t time_wait_max;    /* TIME-WAIT records, 1 .. 2^24-1 */
     uint32_t transfers_max;    /* connections with unacknowledged bytes at a time, 1 .. 2^24-1 */
     uint32_t reassemblies_max; /* connections with a hole in what they received, 1 .. 2^24-1 */
+    uint32_t ranges_max;       /* of bytes held behind holes, in all of those, 1 .. 2^24-1 */
     uint32_t listeners_max;    /* 1 .. 2^16 */
     uint32_t replies_max;    /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
     uint32_t pages_max;      /* of buffer memory shared by all connections, 1 .. 2^24-1 */

@@ -14,6 +14,7 @@ void duet_config_default(struct duet_config *config)
         .time_wait_max = 4096,
         .transfers_max = 1024,
         .reassemblies_max = 256,
+        .ranges_max = 8192,
         .listeners_max = 64,
         .replies_max = 256,
         .pages_max = 4096,
@@ -92,6 +93,7 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->time_wait_max, 1, index_max) &&
            in_range(config->transfers_max, 1, index_max) &&
            in_range(config->reassemblies_max, 1, index_max) &&
+           in_range(config->ranges_max, 1, index_max) &&
            in_range(config->listeners_max, 1, 1u << 16) &&
            in_range(config->replies_max, 1, 1u << 16) &&
            in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&

@@ -13,8 +13,8 @@
 /* Where each part begins, from the start of the block. In 64 bits: the largest configurations do
  * not fit into the size_t of a small machine, and must not seem to. */
 struct layout {
-    uint64_t conns, transfers, reassemblies, indexes, pages, slots, listeners, half_open, time_wait,
-        replies, trace;
+    uint64_t conns, transfers, reassemblies, ranges, indexes, pages, slots, listeners, half_open,
+        time_wait, replies, trace;
     uint64_t end;
     uint32_t index_count;
     uint32_t index_slots; /* pages that one buffer can name */
@@ -46,6 +46,8 @@ static struct layout lay_out(const struct duet_config *config)
                         alignof(struct tcp_transfer));
     l.reassemblies = place(&l.end, config->reassemblies_max, sizeof(struct tcp_reassembly),
                            alignof(struct tcp_reassembly));
+    l.ranges =
+        place(&l.end, config->ranges_max, sizeof(struct range_node), alignof(struct range_node));
     l.indexes = place(&l.end, l.index_count, l.index_slots * sizeof(uint32_t), alignof(uint32_t));
     l.slots = place(&l.end, l.slot_count, sizeof(uint32_t), alignof(uint32_t));
     l.listeners = place(&l.end, config->listeners_max, sizeof(struct tcp_listener),
@@ -93,6 +95,7 @@ static void derive_keys(struct duet_stack *s, const struct duet_config *config)
     s->table_key = derive(config, 3);
     s->port_key = derive(config, 4);
     s->port_index_key = derive(config, 5);
+    s->ranges.random = derive(config, 6).k0;
     memset(s->config.secret, 0, DUET_SECRET_SIZE); /* not needed again */
 }
 
@@ -117,6 +120,7 @@ static void init_pools(struct duet_stack *s, uint8_t *block, const struct layout
               config->transfers_max);
     pool_init(&s->reassemblies, block + l->reassemblies, sizeof(struct tcp_reassembly),
               config->reassemblies_max);
+    pool_init(&s->ranges.nodes, block + l->ranges, sizeof(struct range_node), config->ranges_max);
     pool_init(&s->buffers.indexes, block + l->indexes, l->index_slots * sizeof(uint32_t),
               l->index_count);
     pool_init(&s->buffers.pages, block + l->pages, config->page_size, config->pages_max);

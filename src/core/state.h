@@ -77,6 +77,7 @@ struct duet_stack {
     struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key;
 
     struct pool conns, transfers, reassemblies;
+    struct range_space ranges;
     struct buffer_space buffers;
     struct demux demux;
     struct tcp_listener *listeners;

@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "core/buffer.h"
+#include "core/ranges.h"
 #include "core/seq.h"
 #include "core/tcp_cc.h"
 #include "core/tcp_flight.h"
@@ -276,22 +277,17 @@ struct tcp_transfer {
     uint16_t why; /* rule of the latest retransmission that is owed */
 };
 
-enum { TCP_REASSEMBLY_MAX = 32 };
+enum { TCP_RECENT_MAX = 2 * TCP_SACK_MAX };
 
-/* What arrived beyond a hole: disjoint, ordered, not adjacent. The bytes stand in the receive
- * buffer. Borrowed, too, for the moment until a duplicate has been reported. */
+/* What arrived beyond a hole. The bytes stand in the receive buffer. Borrowed, too, for the moment
+ * until a duplicate has been reported. */
 struct tcp_reassembly {
-    struct {
-        struct seq left, right; /* [left, right) */
-        uint32_t stamp;         /* grows: the range touched last has the largest (SACK order) */
-    } ranges[TCP_REASSEMBLY_MAX];
-    uint32_t count;
-    uint32_t stamp;
-    struct seq fin; /* sequence number of a FIN that came early, with has_fin */
-    struct {
-        struct seq left, right;
-    } duplicate; /* what arrived twice, until an acknowledgement has said so (RFC 2883) */
+    struct ranges held;
+    struct seq recent[TCP_RECENT_MAX]; /* in the ranges touched last, the latest first (RFC 2018) */
+    struct seq fin;                    /* sequence number of a FIN that came early, with has_fin */
+    struct range duplicate; /* what arrived twice and was not reported yet, with has_duplicate */
     bool has_fin, has_duplicate;
+    uint8_t recent_count;
 };
 
 struct tcp_listener {

@@ -12,7 +12,7 @@
 
 /* What a walk over the stack adds up, to be compared with what the pools and tables say. */
 struct totals {
-    uint32_t conns, transfers, reassemblies, indexes, pages, in_table;
+    uint32_t conns, transfers, reassemblies, ranges, indexes, pages, in_table;
 };
 
 /* ---- one connection ---- */
@@ -60,16 +60,21 @@ static const char *check_reassembly(const struct duet_stack *s, const struct tcp
     const struct tcp_reassembly *r = reassembly_of(s, c);
     if (r == NULL)
         return NULL;
-    if (r->count > TCP_REASSEMBLY_MAX || (!tcp_has_hole(s, c) && !r->has_duplicate))
-        return "I-15: a reassembly record that holds nothing, or too much";
+    if (!tcp_has_hole(s, c) && !r->has_duplicate)
+        return "I-15: a reassembly record that holds nothing";
     if (r->has_duplicate && (!owes(c) || !seq_lt(r->duplicate.left, r->duplicate.right)))
         return "I-15: a duplicate of nothing, or that no acknowledgement will report";
     struct seq last = c->rcv.nxt;
-    for (uint32_t i = 0; i < r->count; i++) {
-        if (!seq_lt(last, r->ranges[i].left) || !seq_lt(r->ranges[i].left, r->ranges[i].right))
-            return "I-15: ranges out of order, touching, empty, or at RCV.NXT";
-        last = r->ranges[i].right;
+    struct range range;
+    bool more = ranges_first(&s->ranges, &r->held, &range);
+    for (uint32_t i = 0; i < r->held.count; i++) {
+        if (!more || !seq_lt(last, range.left) || !seq_lt(range.left, range.right))
+            return "I-15: ranges out of order, touching, empty, at RCV.NXT, or miscounted";
+        last = range.right;
+        more = ranges_find(&s->ranges, &r->held, last, &range);
     }
+    if (more)
+        return "I-15: more ranges than were counted";
     return seq_le(last, c->rcv.adv) ? NULL : "I-15: a range beyond what was advertised";
 }
 
@@ -172,7 +177,9 @@ static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struc
     const struct tcp_transfer *t = transfer_of(s, c);
     totals->conns++;
     totals->transfers += t != NULL;
-    totals->reassemblies += c->reassembly != POOL_NONE;
+    const struct tcp_reassembly *r = reassembly_of(s, c);
+    totals->reassemblies += r != NULL;
+    totals->ranges += r == NULL ? 0 : r->held.count;
     totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
     add_buffer(s, &c->receive, totals);
     if (t == NULL)
@@ -236,6 +243,8 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
         return "I-52: connection records are miscounted";
     if (totals->transfers != s->transfers.used || totals->reassemblies != s->reassemblies.used)
         return "I-52: borrowed records are miscounted";
+    if (totals->ranges != s->ranges.nodes.used)
+        return "I-52: ranges held are miscounted";
     if (totals->indexes != s->buffers.indexes.used)
         return "I-52: buffer indexes are miscounted";
     if (totals->pages + echo_pages(s) != s->buffers.pages.used)

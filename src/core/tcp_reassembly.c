@@ -8,8 +8,13 @@
  *
  * The first block of a SACK option names what arrived twice, if anything did since the last
  * acknowledgement; it is reported once and then forgotten. The next blocks name what is held, the
- * range touched last first. Bytes stand in the receive buffer; here are only their ranges, and the
- * place of a FIN that came early. The record is borrowed while there is something to say.
+ * range touched last first. Bytes stand in the receive buffer; here are only their ranges (ranges.h:
+ * O(log n) a segment), and the place of a FIN that came early. The record is borrowed while there
+ * is something to say.
+ *
+ * Nothing that was reported is given up again (RFC 2018, 8 would allow it): when there is no node
+ * for one more range, the new one is dropped. Text in order needs none, so the left edge always
+ * moves.
  */
 #include "base/bytes.h"
 #include "base/check.h"
@@ -17,8 +22,11 @@
 
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c)
 {
-    if (c->reassembly != POOL_NONE)
-        pool_give(&s->reassemblies, c->reassembly);
+    struct tcp_reassembly *r = reassembly_of(s, c);
+    if (r == NULL)
+        return;
+    ranges_clear(&s->ranges, &r->held);
+    pool_give(&s->reassemblies, c->reassembly);
     c->reassembly = POOL_NONE;
 }
 
@@ -28,7 +36,9 @@ static struct tcp_reassembly *borrow(struct duet_stack *s, struct tcp_conn *c)
         c->reassembly = pool_take(&s->reassemblies) & POOL_NONE;
         if (c->reassembly == POOL_NONE)
             return NULL;
-        *reassembly_of(s, c) = (struct tcp_reassembly){0};
+        struct tcp_reassembly *r = reassembly_of(s, c);
+        *r = (struct tcp_reassembly){0};
+        ranges_init(&r->held);
     }
     return reassembly_of(s, c);
 }
@@ -37,7 +47,7 @@ static struct tcp_reassembly *borrow(struct duet_stack *s, struct tcp_conn *c)
 static void settle(struct duet_stack *s, struct tcp_conn *c)
 {
     const struct tcp_reassembly *r = reassembly_of(s, c);
-    if (r != NULL && r->count == 0 && !r->has_fin && !r->has_duplicate)
+    if (r != NULL && r->held.count == 0 && !r->has_fin && !r->has_duplicate)
         tcp_return_reassembly(s, c);
 }
 
@@ -50,54 +60,35 @@ bool tcp_can_hold(const struct duet_stack *s, const struct tcp_conn *c)
 bool tcp_has_hole(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_reassembly *r = reassembly_of(s, c);
-    return r != NULL && (r->count > 0 || r->has_fin);
+    return r != NULL && (r->held.count > 0 || r->has_fin);
 }
 
 /* Does the buffer hold bytes beyond RCV.NXT? */
 bool tcp_holds_text(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_reassembly *r = reassembly_of(s, c);
-    return r != NULL && r->count > 0;
+    return r != NULL && r->held.count > 0;
 }
 
-/* ---- ranges ---- */
+/* ---- which was touched last ---- */
 
-/* Adds [left, right) to the ranges, merging what touches. False: no room for one more. The loops
- * are bounded by TCP_REASSEMBLY_MAX. */
-static bool add_range(struct tcp_reassembly *r, struct seq left, struct seq right)
+/* The range that holds at has been touched: it is the most recent one, named by its sequence number
+ * at. Others that it holds now are it. */
+static void touch(const struct duet_stack *s, struct tcp_reassembly *r, struct seq at)
 {
-    uint32_t first = 0;
-    while (first < r->count && seq_lt(r->ranges[first].right, left))
-        first++;
-    uint32_t last = first;
-    while (last < r->count && seq_le(r->ranges[last].left, right)) {
-        left = seq_min(left, r->ranges[last].left);
-        right = seq_max(right, r->ranges[last].right);
-        last++;
+    struct range touched;
+    CHECK(ranges_find(&s->ranges, &r->held, at, &touched));
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < r->recent_count; i++) {
+        struct seq other = r->recent[i];
+        if (seq_lt(other, touched.left) || !seq_lt(other, touched.right))
+            r->recent[kept++] = other;
     }
-    if (first == last && r->count == TCP_REASSEMBLY_MAX)
-        return false;
-    if (first == last) {
-        for (uint32_t i = r->count; i > first; i--)
-            r->ranges[i] = r->ranges[i - 1];
-        r->count++;
-    } else {
-        uint32_t gone = last - first - 1;
-        for (uint32_t i = last; i < r->count; i++)
-            r->ranges[i - gone] = r->ranges[i];
-        r->count -= gone;
-    }
-    r->ranges[first].left = left;
-    r->ranges[first].right = right;
-    r->ranges[first].stamp = ++r->stamp;
-    return true;
-}
-
-static void remove_first_range(struct tcp_reassembly *r)
-{
-    r->count--;
-    for (uint32_t i = 0; i < r->count; i++)
-        r->ranges[i] = r->ranges[i + 1];
+    kept = min_u32(kept, TCP_RECENT_MAX - 1);
+    for (uint32_t i = kept; i > 0; i--)
+        r->recent[i] = r->recent[i - 1];
+    r->recent[0] = at;
+    r->recent_count = (uint8_t)(kept + 1);
 }
 
 /* ---- what is held ---- */
@@ -108,7 +99,9 @@ bool tcp_hold(struct duet_stack *s, struct tcp_conn *c, struct seq seq, uint32_t
 {
     struct tcp_reassembly *r = borrow(s, c);
     CHECK(r != NULL);
-    bool added = kept == 0 || add_range(r, seq, seq_add(seq, kept));
+    bool added = kept == 0 || ranges_add(&s->ranges, &r->held, seq, seq_add(seq, kept));
+    if (added && kept > 0)
+        touch(s, r, seq);
     if (added && has_fin) {
         r->has_fin = true;
         r->fin = seq_add(seq, kept);
@@ -123,12 +116,13 @@ void tcp_absorb_held(struct duet_stack *s, struct tcp_conn *c)
     struct tcp_reassembly *r = reassembly_of(s, c);
     if (r == NULL)
         return;
-    while (r->count > 0 && seq_le(r->ranges[0].left, c->rcv.nxt)) {
-        if (seq_lt(c->rcv.nxt, r->ranges[0].right)) {
-            buffer_extend(&c->receive, seq_distance(c->rcv.nxt, r->ranges[0].right));
-            c->rcv.nxt = r->ranges[0].right;
+    struct range first;
+    while (ranges_first(&s->ranges, &r->held, &first) && seq_le(first.left, c->rcv.nxt)) {
+        if (seq_lt(c->rcv.nxt, first.right)) {
+            buffer_extend(&c->receive, seq_distance(c->rcv.nxt, first.right));
+            c->rcv.nxt = first.right;
         }
-        remove_first_range(r);
+        ranges_drop_first(&s->ranges, &r->held);
     }
     settle(s, c);
 }
@@ -139,7 +133,7 @@ void tcp_forget_held(struct duet_stack *s, struct tcp_conn *c)
     struct tcp_reassembly *r = reassembly_of(s, c);
     if (r == NULL)
         return;
-    r->count = 0;
+    ranges_clear(&s->ranges, &r->held);
     r->has_fin = false;
     settle(s, c);
 }
@@ -184,12 +178,9 @@ void tcp_note_repeated(struct duet_stack *s, struct tcp_conn *c, const struct tc
         return;
     }
     const struct tcp_reassembly *r = reassembly_of(s, c);
-    uint32_t i = 0;
-    while (r != NULL && i < r->count && seq_le(r->ranges[i].right, seg->seq))
-        i++;
-    if (r == NULL || i == r->count || !seq_lt(r->ranges[i].left, end))
-        return;
-    note_duplicate(s, c, seq_max(seg->seq, r->ranges[i].left), seq_min(end, r->ranges[i].right));
+    struct range held;
+    if (r != NULL && ranges_find(&s->ranges, &r->held, seg->seq, &held))
+        note_duplicate(s, c, seq_max(seg->seq, held.left), seq_min(end, held.right));
 }
 
 bool tcp_has_duplicate(const struct duet_stack *s, const struct tcp_conn *c)
@@ -210,13 +201,24 @@ void tcp_duplicate_reported(struct duet_stack *s, struct tcp_conn *c)
 
 /* ---- the option ---- */
 
-static void add_block(struct tcp_options *options, struct seq left, struct seq right)
+static void add_block(struct tcp_options *options, const struct range *range)
 {
-    options->sack[options->sack_count++] = (struct tcp_sack_range){left.raw, right.raw};
+    options->sack[options->sack_count++] =
+        (struct tcp_sack_range){range->left.raw, range->right.raw};
+}
+
+static bool has_block(const struct tcp_options *options, uint32_t from, const struct range *range)
+{
+    for (uint32_t i = from; i < options->sack_count; i++)
+        if (options->sack[i].left == range->left.raw)
+            return true;
+    return false;
 }
 
 /* SACK blocks, at most `most`: the duplicate (RFC 2883, 4), then the range touched last, which
- * holds the duplicate if any does, then others by age (RFC 2018, 4). */
+ * holds the duplicate if any does, then others by age (RFC 2018, 4). Of so many that their age has
+ * been forgotten, the leftmost. The loops are bounded by TCP_RECENT_MAX and by twice TCP_SACK_MAX.
+ */
 void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
                       struct tcp_options *options, uint32_t most)
 {
@@ -225,18 +227,19 @@ void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
         return;
     most = min_u32(most, TCP_SACK_MAX);
     if (r->has_duplicate && most > 0)
-        add_block(options, r->duplicate.left, r->duplicate.right);
-    uint32_t below = UINT32_MAX;
-    while (options->sack_count < most) {
-        uint32_t best = UINT32_MAX;
-        for (uint32_t i = 0; i < r->count; i++)
-            if (r->ranges[i].stamp < below &&
-                (best == UINT32_MAX || r->ranges[i].stamp > r->ranges[best].stamp))
-                best = i;
-        if (best == UINT32_MAX)
-            break;
-        below = r->ranges[best].stamp;
-        add_block(options, r->ranges[best].left, r->ranges[best].right);
+        add_block(options, &r->duplicate);
+    uint32_t first = options->sack_count;
+    struct range range;
+    for (uint32_t i = 0; i < r->recent_count && options->sack_count < most; i++)
+        if (ranges_find(&s->ranges, &r->held, r->recent[i], &range) &&
+            seq_le(range.left, r->recent[i]))
+            add_block(options, &range);
+    struct seq at = c->rcv.nxt;
+    while (options->sack_count < min_u32(most, first + r->held.count) &&
+           ranges_find(&s->ranges, &r->held, at, &range)) {
+        if (!has_block(options, first, &range))
+            add_block(options, &range);
+        at = range.right;
     }
     if (options->sack_count > 0)
         options->present |= DUET_TRACE_SACK;

@@ -78,6 +78,8 @@ static void hold_out_of_order(struct duet_stack *s, struct tcp_conn *c,
                                  seg->text_length);
     bool is_whole = kept == seg->text_length;
     bool is_held = tcp_hold(s, c, seg->seq, kept, seg->has_fin && is_whole);
+    if (!is_held)
+        buffer_settle(&s->buffers, &c->receive, tcp_holds_text(s, c));
     tcp_rule(s, c, is_held && is_whole ? TCP_RULE_TEXT_OUT_OF_ORDER : TCP_RULE_TEXT_NO_MEMORY, seg);
 }
 

@@ -129,6 +129,7 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     config->time_wait_max = WORLD_CONNECTIONS;
     config->transfers_max = WORLD_CONNECTIONS;
     config->reassemblies_max = WORLD_CONNECTIONS;
+    config->ranges_max = 64 * WORLD_CONNECTIONS;
     config->listeners_max = WORLD_CONNECTIONS;
     config->replies_max = WORLD_CONNECTIONS;
     config->pages_max = WORLD_PAGES;

@@ -42,6 +42,7 @@ void rig_config(struct duet_config *config)
     config->time_wait_max = 16;
     config->transfers_max = 16;
     config->reassemblies_max = 16;
+    config->ranges_max = 256;
     config->listeners_max = 16;
     config->replies_max = 64;
     config->pages_max = 256;

@@ -97,11 +97,13 @@ static void acked_beyond_rcv_nxt(struct subject *x)
 }
 static void range_at_rcv_nxt(struct subject *x)
 {
-    x->r->ranges[0].left = x->c->rcv.nxt;
+    struct range_node *node = pool_at(&x->rig.stack->ranges.nodes, x->r->held.root);
+    node->range.left = x->c->rcv.nxt;
 }
 static void range_beyond_edge(struct subject *x)
 {
-    x->r->ranges[0].right = seq_add(x->c->rcv.adv, 1);
+    struct range_node *node = pool_at(&x->rig.stack->ranges.nodes, x->r->held.root);
+    node->range.right = seq_add(x->c->rcv.adv, 1);
 }
 static void duplicate_nobody_reports(struct subject *x)
 {

@@ -31,6 +31,7 @@ static const struct field fields[] = {
     FIELD(time_wait_max, U32, 1, 0xffffff),
     FIELD(transfers_max, U32, 1, 0xffffff),
     FIELD(reassemblies_max, U32, 1, 0xffffff),
+    FIELD(ranges_max, U32, 1, 0xffffff),
     FIELD(listeners_max, U32, 1, 0x10000),
     FIELD(replies_max, U32, 1, 0x10000),
     FIELD(pages_max, U32, 1, 0xffffff),
@@ -312,7 +313,7 @@ static void parts_fill_the_block(void **state)
         base_config(&config);
         config.connections_max = config.half_open_max = config.time_wait_max = rows[i].n;
         config.transfers_max = config.reassemblies_max = config.listeners_max = rows[i].n;
-        config.replies_max = config.pages_max = rows[i].n;
+        config.replies_max = config.pages_max = config.ranges_max = rows[i].n;
         config.page_size = rows[i].page_size;
         config.trace_events = rows[i].trace;
         const size_t size = duet_stack_footprint(&config);
@@ -326,6 +327,7 @@ static void parts_fill_the_block(void **state)
             part_of_pool("connections", &s->conns),
             part_of_pool("transfers", &s->transfers),
             part_of_pool("reassemblies", &s->reassemblies),
+            part_of_pool("ranges", &s->ranges.nodes),
             part_of_pool("indexes", &s->buffers.indexes),
             part_of_pool("pages", &s->buffers.pages),
             {"table", (uint8_t *)s->demux.slots, s->demux.capacity * sizeof *s->demux.slots},

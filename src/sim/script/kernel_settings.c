@@ -83,6 +83,7 @@ static const char *foreign_field(const struct duet_config *config, const struct 
     CHANGED(time_wait_max)
     CHANGED(transfers_max)
     CHANGED(reassemblies_max)
+    CHANGED(ranges_max)
     CHANGED(listeners_max)
     CHANGED(replies_max)
     CHANGED(pages_max)

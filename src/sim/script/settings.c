@@ -33,6 +33,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U32, time_wait_max),
     FIELD(FIELD_U32, transfers_max),
     FIELD(FIELD_U32, reassemblies_max),
+    FIELD(FIELD_U32, ranges_max),
     FIELD(FIELD_U32, listeners_max),
     FIELD(FIELD_U32, replies_max),
     FIELD(FIELD_U32, pages_max),
