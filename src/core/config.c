@@ -19,8 +19,10 @@ void duet_config_default(struct duet_config *config)
         .replies_max = 256,
         .pages_max = 4096,
         .page_size = 4096,
-        .send_buffer = 256 * 1024,
-        .receive_buffer = 256 * 1024,
+        .send_buffer = 4 * 1024 * 1024,
+        .receive_buffer = 4 * 1024 * 1024,
+        .send_buffer_initial = 64 * 1024,
+        .receive_buffer_initial = 64 * 1024,
         .msl = 120 * DUET_SECOND,
         .rto_initial = DUET_SECOND,
         .rto_min = 200 * DUET_MILLISECOND,
@@ -39,6 +41,7 @@ void duet_config_default(struct duet_config *config)
         .timestamps = true,
         .window_scaling = true,
         .sack = true,
+        .autotune = true,
         .rack = true,
         .pacing = true,
         .error_reports = true,
@@ -49,6 +52,7 @@ void duet_config_default(struct duet_config *config)
         .port_last = 65535,
         .ttl = 64,
         .initial_window = 10,
+        .quick_acks = 16,
         .syn_ack_retries = TCP_SYN_ACK_RETRIES_MAX,
     };
 }
@@ -99,7 +103,9 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&
            (config->page_size & (config->page_size - 1)) == 0 &&
            in_range(config->send_buffer, 1, 1u << 30) &&
-           in_range(config->receive_buffer, 1, 1u << 30);
+           in_range(config->receive_buffer, 1, 1u << 30) &&
+           in_range(config->send_buffer_initial, 1, 1u << 30) &&
+           in_range(config->receive_buffer_initial, 1, 1u << 30);
 }
 
 static bool times_are_valid(const struct duet_config *config)

@@ -133,6 +133,16 @@ static inline uint32_t rcv_wnd(const struct tcp_conn *c)
     return seq_distance(c->rcv.nxt, c->rcv.adv);
 }
 
+static inline uint32_t receive_limit(const struct tcp_conn *c)
+{
+    return c->receive_limit & ~TCP_LIMIT_FIXED;
+}
+
+static inline uint32_t send_limit(const struct tcp_conn *c)
+{
+    return c->send_limit & ~TCP_LIMIT_FIXED;
+}
+
 /* A rule was applied whose only trace is the segment that it sends. */
 static inline void count_rule(struct duet_stack *s, enum tcp_rule rule)
 {
@@ -297,6 +307,14 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
 uint16_t tcp_window_field(const struct tcp_conn *c);
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
 uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* tcp_tuning.c: how many bytes may pile up */
+uint32_t tcp_first_receive_limit(const struct duet_stack *s);
+uint32_t tcp_first_send_limit(const struct duet_stack *s);
+void tcp_tuning_start(const struct duet_stack *s, struct tcp_conn *c);
+void tcp_tune_receive(struct duet_stack *s, struct tcp_conn *c);
+void tcp_tune_send(struct duet_stack *s, struct tcp_conn *c);
+bool tcp_send_is_worth_telling(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_reassembly.c: what is held beyond a hole, what arrived twice, and the SACK option */
 bool tcp_can_hold(const struct duet_stack *s, const struct tcp_conn *c);

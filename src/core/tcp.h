@@ -109,6 +109,9 @@ enum tcp_conn_flag {
 /* 6928: of a first window above 4 KB something was lost. An enumerator cannot be so large. */
 #define TCP_CONN_LARGE_WINDOW_LOST (UINT32_C(1) << 31)
 
+/* Beside a limit: the user has set it, so it is not tuned. */
+#define TCP_LIMIT_FIXED (UINT32_C(1) << 31)
+
 struct tcp_conn {
     struct tcp_tuple tuple;
     uint32_t generation;
@@ -164,7 +167,7 @@ struct tcp_conn {
         } left;
     };
 
-    uint32_t receive_limit, send_limit; /* bytes a user lets pile up */
+    uint32_t receive_limit, send_limit; /* bytes that may pile up; TCP_LIMIT_FIXED: not tuned */
     uint32_t user_timeout_ms;           /* 0: never */
     uint32_t keepalive_idle_ms;
     duet_time heard; /* the peer last gave a sign of life; in TIME-WAIT: since when it counts */

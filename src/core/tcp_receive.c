@@ -15,6 +15,8 @@
 #include "base/check.h"
 #include "core/state.h"
 
+enum { DEFAULT_MSS = 536 };
+
 /* The largest text we would be sent: what our MSS option says (MUST-67). */
 uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c)
 {
@@ -29,18 +31,32 @@ static void tell_readable(struct duet_stack *s, struct tcp_conn *c)
     c->flags |= TCP_CONN_READ_TOLD;
 }
 
+/* The peer is in slow start, and its window grows with each acknowledgement: the first segments of
+ * a connection are not made to wait for a second one. Only those of bulk transfers, which are at
+ * least of the smallest default size (MUST-15); in a dialogue the answer carries the acknowledgement.
+ * The count begins again after 4 GiB, which does no harm. */
+static bool is_quick(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    uint32_t received = seq_distance(c->rcv.irs, c->rcv.nxt) - 1;
+    return seq_distance(c->rcv.acked, c->rcv.nxt) >= DEFAULT_MSS &&
+           received <= (uint32_t)s->config.quick_acks * c->receive_mss;
+}
+
 /* Delayed acknowledgement (RFC 9293, 3.8.6.3; RFC 5681, 4.2): at once for the second full-sized
  * segment and for all that concerns a hole, else within config.delayed_ack. */
 static void owe_ack(struct duet_stack *s, struct tcp_conn *c, bool at_once)
 {
     uint32_t unacknowledged = seq_distance(c->rcv.acked, c->rcv.nxt);
-    if (at_once || conn_is(c, TCP_CONN_NO_DELAYED_ACK) || unacknowledged >= 2u * c->receive_mss) {
-        if ((c->owes & TCP_OWES_ACK) == 0)
-            count_rule(s, TCP_RULE_TEXT_ACKNOWLEDGED);
-        tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_TEXT_ACKNOWLEDGED);
-    } else {
+    bool is_due =
+        at_once || conn_is(c, TCP_CONN_NO_DELAYED_ACK) || unacknowledged >= 2u * c->receive_mss;
+    if (!is_due && !is_quick(s, c)) {
         tcp_delayed_ack_start(s, c);
+        return;
     }
+    enum tcp_rule rule = is_due ? TCP_RULE_TEXT_ACKNOWLEDGED : TCP_RULE_QUICK_ACK;
+    if ((c->owes & TCP_OWES_ACK) == 0)
+        count_rule(s, rule);
+    tcp_owe(s, c, TCP_OWES_ACK, rule);
 }
 
 static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
@@ -112,13 +128,13 @@ bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *
 
 static uint32_t space(const struct tcp_conn *c)
 {
-    return c->receive.length < c->receive_limit ? c->receive_limit - c->receive.length : 0;
+    return c->receive.length < receive_limit(c) ? receive_limit(c) - c->receive.length : 0;
 }
 
 /* MUST-39: the smallest step in which the right edge may move. */
 static uint32_t useful_step(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return min_u32(c->receive_limit / 2, tcp_receive_mss(s, c));
+    return min_u32(receive_limit(c) / 2, tcp_receive_mss(s, c));
 }
 
 static bool may_move(const struct tcp_conn *c, uint32_t step)
@@ -140,7 +156,7 @@ uint16_t tcp_window_field(const struct tcp_conn *c)
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn)
 {
     if (is_syn)
-        return (uint16_t)min_u32(c->receive_limit, UINT16_MAX);
+        return (uint16_t)min_u32(receive_limit(c), UINT16_MAX);
     uint32_t unit = (uint32_t)1 << c->receive_scale;
     uint32_t field = tcp_window_field(c);
     if (may_move(c, useful_step(s, c)))
@@ -157,9 +173,9 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c)
 {
     uint32_t step = useful_step(s, c);
-    if (may_move(c, c->receive_limit / 2))
+    if (may_move(c, receive_limit(c) / 2))
         return true;
     if (rcv_wnd(c) < step)
         return may_move(c, step);
-    return rcv_wnd(c) <= c->receive_limit / 4 && may_move(c, 2 * step);
+    return rcv_wnd(c) <= receive_limit(c) / 4 && may_move(c, 2 * step);
 }

@@ -182,6 +182,7 @@ static void consumed(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
     if (conn_is(c, TCP_CONN_URGENT_RECEIVED) && seq_le(c->rcv.up, read))
         c->flags &= ~(uint32_t)TCP_CONN_URGENT_RECEIVED;
     trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_RECEIVE, bytes, bytes);
+    tcp_tune_receive(s, c);
     bool peer_may_send =
         c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 || c->state == DUET_FIN_WAIT_2;
     if (peer_may_send && tcp_receive_window_moved(s, c)) {

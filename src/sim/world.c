@@ -135,6 +135,7 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     config->pages_max = WORLD_PAGES;
     config->send_buffer = WORLD_BUFFER;
     config->receive_buffer = WORLD_BUFFER;
+    config->autotune = false;
     if (world->options.receive_buffer[host] != 0)
         config->receive_buffer = world->options.receive_buffer[host];
     config->timestamps = !world->options.no_timestamps;

@@ -49,6 +49,8 @@ void rig_config(struct duet_config *config)
     config->page_size = 2048;
     config->send_buffer = 65536;
     config->receive_buffer = 65536;
+    config->autotune = false;
+    config->quick_acks = 0;
 }
 
 void rig_start(struct rig *rig, const struct duet_config *config)

@@ -37,6 +37,8 @@ static const struct field fields[] = {
     FIELD(pages_max, U32, 1, 0xffffff),
     FIELD(send_buffer, U32, 1, 1 << 30),
     FIELD(receive_buffer, U32, 1, 1 << 30),
+    FIELD(send_buffer_initial, U32, 1, 1 << 30),
+    FIELD(receive_buffer_initial, U32, 1, 1 << 30),
     FIELD(trace_events, U32, 0, 1 << 24),
     FIELD(msl, TIME, DUET_MILLISECOND, 900 * DUET_SECOND),
     FIELD(rto_initial, TIME, DUET_MILLISECOND, 3 * DUET_SECOND),

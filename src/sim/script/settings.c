@@ -40,6 +40,8 @@ static const struct field fields[] = {
     FIELD(FIELD_U32, page_size),
     FIELD(FIELD_U32, send_buffer),
     FIELD(FIELD_U32, receive_buffer),
+    FIELD(FIELD_U32, send_buffer_initial),
+    FIELD(FIELD_U32, receive_buffer_initial),
     FIELD(FIELD_U32, trace_events),
     FIELD(FIELD_TIME, msl),
     FIELD(FIELD_TIME, rto_initial),
@@ -59,6 +61,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U32, r1_retransmissions),
     FIELD(FIELD_BOOL, timestamps),
     FIELD(FIELD_BOOL, window_scaling),
+    FIELD(FIELD_BOOL, autotune),
     FIELD(FIELD_BOOL, sack),
     FIELD(FIELD_BOOL, rack),
     FIELD(FIELD_BOOL, pacing),
@@ -73,6 +76,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U16, port_last),
     FIELD(FIELD_U8, ttl),
     FIELD(FIELD_U8, initial_window),
+    FIELD(FIELD_U8, quick_acks),
     FIELD(FIELD_U8, syn_ack_retries),
 };
 
@@ -345,6 +349,8 @@ void settings_default(struct settings *settings)
      */
     config->receive_buffer = 6291456;
     settings->receive_buffer = 65536;
+    config->autotune = false;
+    config->quick_acks = 0;
 }
 
 static void make_secret(struct duet_config *config, uint64_t seed)
