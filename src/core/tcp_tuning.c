@@ -5,12 +5,12 @@
  * memory; a connection that does not need more keeps the 64 KiB that it began with. A path holds
  * rate x round trip: 64 KiB are 5 Mbit/s at 100 ms, 4 MiB are 335 Mbit/s.
  *
- * Receiver (dynamic right-sizing, Fisk and Feng 2001): what the user reads in one round trip is what
- * the peer could send in one, and a peer in slow start sends twice that in the next. So the limit
- * becomes twice what was read, if that is more. A peer held by the window is seen to use it up, and
- * the limit doubles each round trip; a user who reads slowly, or a peer with little to say, leaves it
- * as it is. Since a round is as long as SRTT, queues in the path stop the growth at twice the
- * window that the empty path takes.
+ * Receiver (after dynamic right-sizing, Fisk and Feng 2001): what the user reads in one round trip is
+ * what the peer sent in one. A peer in slow start has sent twice as much when that is seen, and sends
+ * twice as much again when it hears of the answer. So when more than half of the limit was read in a
+ * round trip, the limit becomes four times what was read: it stays ahead of slow start, and comes to
+ * rest at two to four times what the path holds. A user who reads slowly, or a peer with little to
+ * say, leaves it as it is.
  *
  * Sender: what is unacknowledged stays in the queue. To keep the congestion window full, the user
  * must be able to queue one window while one is in flight: the limit becomes twice the smaller of
@@ -58,7 +58,7 @@ static uint16_t now_units(const struct duet_stack *s)
 static uint32_t round_units(const struct tcp_conn *c)
 {
     uint32_t us = c->srtt_us != 0 ? c->srtt_us >> 3 : c->rto_us;
-    return min_u32(us / UNIT_US + 1, ROUND_MAX);
+    return min_u32(max_u32(1, us / UNIT_US), ROUND_MAX);
 }
 
 /* RCV.NXT has been set for the first time. */
@@ -81,8 +81,9 @@ void tcp_tune_receive(struct duet_stack *s, struct tcp_conn *c)
     c->tuned_at = now_units(s);
     c->tuned_to = read;
     uint32_t most = min_u32(s->config.receive_buffer, (uint32_t)UINT16_MAX << c->receive_scale);
-    uint32_t wanted = 2 * bytes < most ? (uint32_t)(2 * bytes) : most;
-    if (wanted <= receive_limit(c) || !may_grow(s, c->receive_limit))
+    uint32_t wanted = 4 * bytes < most ? (uint32_t)(4 * bytes) : most;
+    bool is_used = 2 * bytes > receive_limit(c);
+    if (!is_used || wanted <= receive_limit(c) || !may_grow(s, c->receive_limit))
         return;
     c->receive_limit = wanted;
     tcp_rule(s, c, TCP_RULE_RECEIVE_BUFFER_GROWS, NULL);

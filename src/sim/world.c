@@ -136,6 +136,7 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     config->send_buffer = WORLD_BUFFER;
     config->receive_buffer = WORLD_BUFFER;
     config->autotune = false;
+    config->quick_acks = 0; /* the shortest pictures show what holds for the rest of a life, too */
     if (world->options.receive_buffer[host] != 0)
         config->receive_buffer = world->options.receive_buffer[host];
     config->timestamps = !world->options.no_timestamps;
