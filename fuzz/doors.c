@@ -203,6 +203,7 @@ static struct duet_config small_config(struct fuzz *f)
     config.time_wait_max = 2;
     config.transfers_max = 2;
     config.reassemblies_max = 1;
+    config.ranges_max = 5;
     config.replies_max = 4;
     config.pages_max = 6;
     config.page_size = 512;

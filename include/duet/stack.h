@@ -141,14 +141,18 @@ struct duet_config {
     uint32_t reassemblies_max; /* connections with a hole in what they received, 1 .. 2^24-1 */
     uint32_t accurate_ecn_max; /* connections that send and read the AccECN option (RFC 9768,
                                 * 3.2.3), 0 .. 2^24-1; the others have accurate ECN without it */
+    uint32_t ranges_max;       /* of bytes held behind holes, in all of those, 1 .. 2^24-1 */
     uint32_t listeners_max;    /* 1 .. 2^16 */
     uint32_t replies_max;    /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
     uint32_t paths_max;      /* destinations with something to remember, 1 .. 2^20 */
     uint32_t pages_max;      /* of buffer memory shared by all connections, 1 .. 2^24-1 */
     uint32_t page_size;      /* power of two, 512 .. 65536 */
-    uint32_t send_buffer;    /* most bytes one connection may hold unacknowledged, <= 2^30 */
-    uint32_t receive_buffer; /* most bytes one connection may hold unread, <= 2^30 */
-    uint32_t trace_events;   /* events kept until duet_next_trace takes them; 0: no trace */
+    uint32_t send_buffer;    /* most bytes one connection may hold unacknowledged, <= 2^30; 4 MiB */
+    uint32_t receive_buffer; /* most bytes one connection may hold unread, <= 2^30; 4 MiB */
+    /* What a connection begins with when autotune is on, 1 .. 2^30, at most the above; 64 KiB, which
+     * is what the unscaled window of a SYN can say, and four initial windows. */
+    uint32_t send_buffer_initial, receive_buffer_initial;
+    uint32_t trace_events; /* events kept until duet_next_trace takes them; 0: no trace */
 
     /* Times. Each says what the RFC allows and what is chosen. */
     duet_time msl;         /* 9293 3.4.2: 2 min, at most 15 min; TIME-WAIT lasts twice this */
@@ -182,6 +186,7 @@ struct duet_config {
     bool timestamps;     /* 7323: offer and accept the option; true */
     bool window_scaling; /* 7323: offer and accept the option; true */
     bool sack;           /* 2018: offer and accept the option; true */
+    bool autotune;       /* buffers grow with the path; false: they have their full size; true */
     bool rack;           /* 8985: losses are found by time, tails are probed; false: 6675; true */
     bool pacing;         /* segments leave evenly over the round trip; true */
     bool rto_restart;    /* 7765, experimental: the timer counts from the oldest segment; false */
@@ -197,6 +202,7 @@ struct duet_config {
     uint16_t port_last;       /* 65535 */
     uint8_t ttl;              /* 9293 MUST-49; 64 */
     uint8_t initial_window;   /* segments, 1 .. 10: RFC 6928; 10 */
+    uint8_t quick_acks;       /* full segments acknowledged one by one at first; 0 .. 255; 16 */
     uint8_t syn_ack_retries;  /* 1 .. 7; 7, the last 127 s after the first */
     uint8_t ecn;              /* enum duet_ecn, 9293 SHLD-8; ANSWER */
 };
@@ -404,10 +410,12 @@ enum duet_option {
                                            (RFC 5482); config.user_timeout_option */
     DUET_OPTION_DSCP,                   /* 0 .. 63 (MUST-48) */
     DUET_OPTION_TTL,                    /* 1 .. 255 (MUST-49) */
-    DUET_OPTION_RECEIVE_BUFFER, /* bytes, 1 .. config.receive_buffer; never shrinks the window */
-    DUET_OPTION_SEND_BUFFER,    /* bytes, 1 .. config.send_buffer */
-    DUET_OPTION_ERROR_REPORTS,  /* 0 or 1 (SHLD-20); config.error_reports */
-    DUET_OPTION_DELAYED_ACK,    /* 0 or 1; 1 */
+    /* Bytes, 1 .. config.receive_buffer and config.send_buffer; from then on they are not tuned.
+     * The window never shrinks. */
+    DUET_OPTION_RECEIVE_BUFFER,
+    DUET_OPTION_SEND_BUFFER,
+    DUET_OPTION_ERROR_REPORTS, /* 0 or 1 (SHLD-20); config.error_reports */
+    DUET_OPTION_DELAYED_ACK,   /* 0 or 1; 1 */
     DUET_OPTION_MSS,        /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
     DUET_OPTION_CONTROLLER, /* enum duet_controller; config.controller */
     DUET_OPTION_ECN, /* enum duet_ecn; config.ecn. Before the SYN leaves, later DUET_E_PERM */

@@ -7,50 +7,52 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
-static uint32_t *pages_of(const struct buffer_space *space, const struct buffer *buffer)
-{
-    return pool_at(&space->indexes, buffer->index);
-}
-
-static uint32_t ring_size(const struct buffer_space *space)
-{
-    return space->slots * space->page_size;
-}
-
 void buffer_init(struct buffer *buffer)
 {
     *buffer = (struct buffer){.index = POOL_NONE};
 }
 
-static bool has_index(struct buffer_space *space, struct buffer *buffer)
+/* ---- the tree of pages ----
+ * An entry is the number of a page, or POOL_NONE. The page that an entry of level 0 names holds
+ * bytes, that of a higher level entries of the level below. The record holds entries of the level
+ * that is the buffer's height. */
+
+static uint32_t page_size(const struct buffer_space *space)
 {
-    if (buffer->index != POOL_NONE)
-        return true;
-    buffer->index = pool_take(&space->indexes);
-    if (buffer->index == POOL_NONE)
-        return false;
-    buffer->start = 0;
-    for (uint32_t i = 0; i < space->slots; i++)
-        pages_of(space, buffer)[i] = POOL_NONE;
-    return true;
+    return UINT32_C(1) << space->page_log;
 }
 
-/* The piece of one page that holds offset: where it is and how far it goes. */
-struct place {
-    uint32_t slot;
-    uint32_t within;
-    uint32_t left;
-};
-
-static struct place place_of(const struct buffer_space *space, const struct buffer *buffer,
-                             uint32_t offset)
+static uint32_t entries_in_page(const struct buffer_space *space)
 {
-    CHECK(offset < ring_size(space));
-    uint32_t position = buffer->start + offset;
-    if (position >= ring_size(space))
-        position -= ring_size(space);
-    uint32_t within = position & (space->page_size - 1);
-    return (struct place){position / space->page_size, within, space->page_size - within};
+    return page_size(space) / sizeof(uint32_t);
+}
+
+/* Of the bytes under an entry of this level. */
+static uint32_t log2_under(const struct buffer_space *space, uint32_t level)
+{
+    return space->page_log + level * (space->page_log - 2);
+}
+
+/* Is this position the first one under an entry of this level? */
+static bool is_first_under(const struct buffer_space *space, uint32_t position, uint32_t level)
+{
+    return (position & ((UINT64_C(1) << log2_under(space, level)) - 1)) == 0;
+}
+
+static uint32_t *record_of(const struct buffer_space *space, const struct buffer *buffer)
+{
+    return pool_at(&space->indexes, buffer->index);
+}
+
+static uint32_t *entries_of(const struct buffer_space *space, uint32_t page)
+{
+    return pool_at(&space->pages, page);
+}
+
+static void clear_entries(uint32_t *entries, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        entries[i] = POOL_NONE;
 }
 
 static uint32_t pages_left(const struct buffer_space *space)
@@ -63,7 +65,7 @@ static bool may_take(const struct buffer_space *space, enum buffer_claim claim)
     uint32_t free = pages_left(space);
     switch (claim) {
     case BUFFER_IN_ORDER:
-        return true;
+        return free > 0;
     case BUFFER_OUT_OF_ORDER:
         return free > space->pages.count / 8;
     case BUFFER_TO_SEND:
@@ -72,61 +74,154 @@ static bool may_take(const struct buffer_space *space, enum buffer_claim claim)
     unreachable("three claims");
 }
 
-/* The page at a place, borrowed if need be; NULL when there is none for this claim. */
-static uint8_t *page_for(struct buffer_space *space, struct buffer *buffer, uint32_t slot,
-                         enum buffer_claim claim)
+/* Gives an entry its page, if it has none and there is one for this claim. */
+static bool fill(struct buffer_space *space, uint32_t *entry, uint32_t level,
+                 enum buffer_claim claim)
 {
-    uint32_t *page = &pages_of(space, buffer)[slot];
-    if (*page == POOL_NONE && may_take(space, claim))
-        *page = pool_take(&space->pages);
-    return *page == POOL_NONE ? NULL : pool_at(&space->pages, *page);
+    if (*entry != POOL_NONE)
+        return true;
+    if (!may_take(space, claim))
+        return false;
+    *entry = pool_take(&space->pages);
+    CHECK(*entry != POOL_NONE);
+    if (level > 0)
+        clear_entries(entries_of(space, *entry), entries_in_page(space));
+    return true;
 }
 
-static bool can_hold(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim)
+/* The entry of this level above a position; the pages of numbers on the way must be there. */
+static uint32_t *entry_at(const struct buffer_space *space, const struct buffer *buffer,
+                          uint32_t position, uint32_t level)
 {
-    bool hopeless =
-        buffer->index == POOL_NONE && !(may_take(space, claim) && pages_left(space) > 0);
-    return !hopeless && has_index(space, buffer);
+    uint64_t at = position;
+    uint32_t *entries = record_of(space, buffer);
+    uint32_t count = BUFFER_SLOTS;
+    for (uint32_t i = buffer->height; i > level; i--) {
+        uint32_t page = entries[(at >> log2_under(space, i)) & (count - 1)];
+        CHECK(page != POOL_NONE);
+        entries = entries_of(space, page);
+        count = entries_in_page(space);
+    }
+    return &entries[(at >> log2_under(space, level)) & (count - 1)];
+}
+
+/* The page of bytes at a position, borrowed if need be with all that leads to it. */
+static uint8_t *page_for(struct buffer_space *space, const struct buffer *buffer, uint32_t position,
+                         enum buffer_claim claim)
+{
+    uint32_t *entry = NULL;
+    for (uint32_t above = buffer->height + 1u; above > 0; above--) {
+        entry = entry_at(space, buffer, position, above - 1);
+        if (!fill(space, entry, above - 1, claim))
+            return NULL;
+    }
+    return pool_at(&space->pages, *entry);
+}
+
+/* ---- its height ---- */
+
+/* Bytes from offset 0 on that have their own places in the tree. */
+static uint64_t reach(const struct buffer_space *space, const struct buffer *buffer)
+{
+    uint32_t log = log2_under(space, buffer->height);
+    uint64_t passed = buffer->start & ((UINT64_C(1) << log) - 1);
+    return ((uint64_t)BUFFER_SLOTS << log) - passed;
+}
+
+/* The record's entries move into a page of numbers, the front one first, which becomes the first
+ * entry of the record: positions are counted anew. */
+static bool grow(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim)
+{
+    uint32_t *record = record_of(space, buffer);
+    uint32_t log = log2_under(space, buffer->height);
+    uint32_t front = (uint32_t)((uint64_t)buffer->start >> log);
+    uint32_t page = POOL_NONE;
+    if (!fill(space, &page, buffer->height + 1u, claim))
+        return false;
+    for (uint32_t i = 0; i < BUFFER_SLOTS; i++)
+        entries_of(space, page)[i] = record[(front + i) & (BUFFER_SLOTS - 1)];
+    clear_entries(record, BUFFER_SLOTS);
+    record[0] = page;
+    buffer->start &= (uint32_t)((UINT64_C(1) << log) - 1);
+    buffer->height++;
+    return true;
+}
+
+/* How many of the bytes [offset, offset + size) have a place, after growing if need be. */
+static uint32_t make_reach(struct buffer_space *space, struct buffer *buffer,
+                           enum buffer_claim claim, uint32_t offset, uint32_t size)
+{
+    CHECK(size <= BUFFER_REACH);
+    CHECK(offset <= BUFFER_REACH - size);
+    bool hopeless = buffer->index == POOL_NONE && !may_take(space, claim);
+    if (size == 0 || hopeless)
+        return 0;
+    if (buffer->index == POOL_NONE) {
+        buffer->index = pool_take(&space->indexes) & POOL_NONE;
+        if (buffer->index == POOL_NONE)
+            return 0;
+        buffer->height = 0;
+        buffer->start = 0;
+        clear_entries(record_of(space, buffer), BUFFER_SLOTS);
+    }
+    while (reach(space, buffer) < (uint64_t)offset + size)
+        if (!grow(space, buffer, claim))
+            break;
+    uint64_t reached = reach(space, buffer);
+    return reached <= offset ? 0 : reached - offset < size ? (uint32_t)(reached - offset) : size;
+}
+
+/* ---- bytes ---- */
+
+static uint32_t left_in_page(const struct buffer_space *space, uint32_t position)
+{
+    return page_size(space) - (position & (page_size(space) - 1));
+}
+
+/* Where the byte at offset stands, and in left how many stand in the same page from there on. */
+static uint8_t *place_of(const struct buffer_space *space, const struct buffer *buffer,
+                         uint32_t offset, uint32_t *left)
+{
+    uint32_t position = buffer->start + offset;
+    uint32_t page = *entry_at(space, buffer, position, 0);
+    CHECK(page != POOL_NONE);
+    *left = left_in_page(space, position);
+    return (uint8_t *)pool_at(&space->pages, page) + (page_size(space) - *left);
+}
+
+/* The same; the page is borrowed if need be. NULL: there is none for this claim. */
+static uint8_t *room_for(struct buffer_space *space, const struct buffer *buffer,
+                         enum buffer_claim claim, uint32_t offset, uint32_t *left)
+{
+    uint32_t position = buffer->start + offset;
+    uint8_t *page = page_for(space, buffer, position, claim);
+    *left = left_in_page(space, position);
+    return page == NULL ? NULL : page + (page_size(space) - *left);
 }
 
 uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
                           enum buffer_claim claim, uint32_t offset, uint32_t size)
 {
-    if (size == 0 || !can_hold(space, buffer, claim))
-        return 0;
-    size = min_u32(size, (space->slots - 1) * space->page_size - offset);
+    size = make_reach(space, buffer, claim, offset, size);
     uint32_t done = 0;
-    while (done < size) {
-        struct place place = place_of(space, buffer, offset + done);
-        if (page_for(space, buffer, place.slot, claim) == NULL)
-            break;
-        done += min_u32(place.left, size - done);
-    }
+    uint32_t left;
+    while (done < size && room_for(space, buffer, claim, offset + done, &left) != NULL)
+        done += min_u32(left, size - done);
     return done;
-}
-
-void *buffer_at(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset)
-{
-    struct place place = place_of(space, buffer, offset);
-    uint32_t page = pages_of(space, buffer)[place.slot];
-    CHECK(page != POOL_NONE);
-    return (uint8_t *)pool_at(&space->pages, page) + place.within;
 }
 
 uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
                       uint32_t offset, const uint8_t *from, uint32_t size)
 {
-    CHECK(offset + size <= (space->slots - 1) * space->page_size);
-    if (size == 0 || !can_hold(space, buffer, claim))
-        return 0;
+    size = make_reach(space, buffer, claim, offset, size);
     uint32_t done = 0;
     while (done < size) {
-        struct place place = place_of(space, buffer, offset + done);
-        uint32_t n = min_u32(place.left, size - done);
-        uint8_t *page = page_for(space, buffer, place.slot, claim);
-        if (page == NULL)
+        uint32_t left;
+        uint8_t *to = room_for(space, buffer, claim, offset + done, &left);
+        if (to == NULL)
             break;
-        memcpy(page + place.within, from + done, n);
+        uint32_t n = min_u32(left, size - done);
+        memcpy(to, from + done, n);
         done += n;
     }
     return done;
@@ -144,16 +239,20 @@ void buffer_shorten(struct buffer *buffer, uint32_t size)
     buffer->length -= size;
 }
 
+void *buffer_at(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset)
+{
+    uint32_t left;
+    return place_of(space, buffer, offset, &left);
+}
+
 void buffer_read(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset,
                  uint8_t *to, uint32_t size, struct checksum *sum)
 {
     CHECK(offset + size <= buffer->length);
     for (uint32_t done = 0; done < size;) {
-        struct place place = place_of(space, buffer, offset + done);
-        uint32_t n = min_u32(place.left, size - done);
-        uint32_t page = pages_of(space, buffer)[place.slot];
-        CHECK(page != POOL_NONE);
-        const uint8_t *from = (const uint8_t *)pool_at(&space->pages, page) + place.within;
+        uint32_t left;
+        const uint8_t *from = place_of(space, buffer, offset + done, &left);
+        uint32_t n = min_u32(left, size - done);
         if (sum != NULL)
             checksum_copy(sum, to + done, from, n);
         else
@@ -164,12 +263,9 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
 
 uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint32_t *size)
 {
-    if (!has_index(space, buffer))
+    if (make_reach(space, buffer, BUFFER_TO_SEND, buffer->length, 1) == 0)
         return NULL;
-    struct place place = place_of(space, buffer, buffer->length);
-    uint8_t *page = page_for(space, buffer, place.slot, BUFFER_TO_SEND);
-    *size = place.left;
-    return page == NULL ? NULL : page + place.within;
+    return room_for(space, buffer, BUFFER_TO_SEND, buffer->length, size);
 }
 
 const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer *buffer,
@@ -177,50 +273,74 @@ const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer
 {
     if (buffer->length == 0)
         return NULL;
-    struct place place = place_of(space, buffer, 0);
-    uint32_t page = pages_of(space, buffer)[place.slot];
-    CHECK(page != POOL_NONE);
-    *size = min_u32(place.left, buffer->length);
-    return (const uint8_t *)pool_at(&space->pages, page) + place.within;
+    uint32_t left;
+    const uint8_t *first = place_of(space, buffer, 0, &left);
+    *size = min_u32(left, buffer->length);
+    return first;
 }
 
-static void return_page(struct buffer_space *space, uint32_t *page)
+/* ---- giving back ---- */
+
+static void give(struct buffer_space *space, uint32_t *entry)
 {
-    if (*page != POOL_NONE)
-        pool_give(&space->pages, *page);
-    *page = POOL_NONE;
+    pool_give(&space->pages, *entry);
+    *entry = POOL_NONE;
+}
+
+/* The front has reached this position, the first of a page: the page before it goes, and each page
+ * of numbers that it was the last one under. */
+static void leave_page(struct buffer_space *space, const struct buffer *buffer, uint32_t position)
+{
+    for (uint32_t level = 0; level <= buffer->height && is_first_under(space, position, level);
+         level++)
+        give(space, entry_at(space, buffer, position - 1, level));
 }
 
 void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t size)
 {
     CHECK(size <= buffer->length);
     while (size > 0) {
-        struct place place = place_of(space, buffer, 0);
-        uint32_t n = min_u32(place.left, size);
-        if (n == place.left)
-            return_page(space, &pages_of(space, buffer)[place.slot]);
+        uint32_t left = left_in_page(space, buffer->start);
+        uint32_t n = min_u32(left, size);
         buffer->start += n;
-        if (buffer->start == ring_size(space))
-            buffer->start = 0;
         buffer->length -= n;
         size -= n;
+        if (n == left)
+            leave_page(space, buffer, buffer->start);
     }
+}
+
+/* Pages under count entries of a level; given back if asked. As deep as the tree is high. */
+static uint32_t walk(struct buffer_space *space, uint32_t *entries, uint32_t count, uint32_t level,
+                     bool giving)
+{
+    uint32_t pages = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (entries[i] == POOL_NONE)
+            continue;
+        pages++;
+        if (level > 0)
+            pages += walk(space, entries_of(space, entries[i]), entries_in_page(space), level - 1,
+                          giving);
+        if (giving)
+            give(space, &entries[i]);
+    }
+    return pages;
 }
 
 uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer)
 {
-    uint32_t pages = 0;
-    for (uint32_t i = 0; buffer->index != POOL_NONE && i < space->slots; i++)
-        pages += pages_of(space, buffer)[i] != POOL_NONE;
-    return pages;
+    struct buffer_space unchanged = *space;
+    if (buffer->index == POOL_NONE)
+        return 0;
+    return walk(&unchanged, record_of(space, buffer), BUFFER_SLOTS, buffer->height, false);
 }
 
 void buffer_clear(struct buffer_space *space, struct buffer *buffer)
 {
     if (buffer->index == POOL_NONE)
         return;
-    for (uint32_t i = 0; i < space->slots; i++)
-        return_page(space, &pages_of(space, buffer)[i]);
+    walk(space, record_of(space, buffer), BUFFER_SLOTS, buffer->height, true);
     pool_give(&space->indexes, buffer->index);
     buffer_init(buffer);
 }

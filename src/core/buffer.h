@@ -2,12 +2,18 @@
 /* A byte queue made of pages borrowed from a pool only while it holds bytes.
  *
  * Offset 0 is the oldest byte. Bytes may be written beyond the length (what arrived out of order)
- * and become part of the queue when buffer_extend moves the length over them. The pages of a buffer
- * are found through one index record, a ring of page numbers, so that any offset is reached in one
- * step.
+ * and become part of the queue when buffer_extend moves the length over them.
  *
- *   index:  [ p7 | p2 | -- | p9 ]      start: offset of byte 0 in the ring of pages
- *               ^start
+ * A buffer finds its pages through an index record, a ring of 16 page numbers:
+ *
+ *   height 0:  [ p7 | p2 | -- | p9 | .. ]      start: position of byte 0 in the ring
+ *                   ^start
+ *
+ * When bytes lie further apart than that, the buffer grows: each slot then names a page full of page
+ * numbers, and so on, as in the page tables of a processor. With pages of 4 KiB, 64 KiB are reached
+ * in one step, 64 MiB in two, 64 GiB in three. Pages of numbers come from the same pool and go back
+ * when the front has passed them, so a connection with a few bytes costs one record of 64 bytes, and
+ * one with megabytes one page in a thousand beside them; nothing is set aside for the largest.
  */
 #ifndef CORE_BUFFER_H
 #define CORE_BUFFER_H
@@ -19,10 +25,14 @@
 #include "base/pool.h"
 #include "wire/checksum.h"
 
+enum { BUFFER_SLOTS = 16 };              /* of an index record; a power of two */
+#define BUFFER_REACH (UINT32_C(1) << 31) /* offsets are below this */
+
 struct buffer {
-    uint32_t index;  /* record of the index pool, POOL_NONE while empty */
-    uint32_t start;  /* position of byte 0 in the ring, < slots * page size */
-    uint32_t length; /* bytes in the queue */
+    uint32_t index : 24; /* record of the index pool, POOL_NONE while empty */
+    uint32_t height : 8; /* pages of numbers between the record and a page of bytes */
+    uint32_t start;      /* position of byte 0; positions are counted modulo 2^32 */
+    uint32_t length;     /* bytes in the queue */
 };
 
 /* Who may take the last pages. Text in order must always find room, or two ends whose send queues
@@ -36,14 +46,13 @@ enum buffer_claim {
 
 struct buffer_space {
     struct pool pages;
-    struct pool indexes;
-    uint32_t page_size;
-    uint32_t slots; /* pages an index can name; a buffer reaches (slots - 1) * page_size bytes */
+    struct pool indexes; /* of BUFFER_SLOTS page numbers */
+    uint32_t page_log;   /* a page has 2^page_log bytes, at least 64 */
 };
 
 void buffer_init(struct buffer *buffer);
-/* Copies up to size bytes to offset; fewer, even 0, when a pool is empty. offset + size must be
- * within reach. */
+/* Copies up to size bytes to offset; fewer, even 0, when a pool is empty. offset + size is at most
+ * BUFFER_REACH. */
 uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
                       uint32_t offset, const uint8_t *from, uint32_t size);
 void buffer_extend(struct buffer *buffer, uint32_t size); /* the next size bytes now belong to it */
@@ -60,12 +69,13 @@ const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer
 void buffer_drop(struct buffer_space *space, struct buffer *buffer,
                  uint32_t size); /* from the front */
 /* Memory for bytes [offset, offset + size), to be written in place: how many of them there is memory
- * for, from offset on. */
+ * for, from the first on. */
 uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
                           enum buffer_claim claim, uint32_t offset, uint32_t size);
-/* The byte at offset, for which there must be memory, and those behind it in its page. */
+/* A byte that is there or has room, in place; as many behind it as up to the end of its page. */
 void *buffer_at(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset);
-uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer); /* held */
+/* Pages borrowed, those of numbers too. Walks all of them. */
+uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer);
 /* Returns every page, those written beyond the length too. */
 void buffer_clear(struct buffer_space *space, struct buffer *buffer);
 /* Returns the pages when nothing is in the queue; beyond: bytes held out of order, if any. */

@@ -15,13 +15,16 @@ void duet_config_default(struct duet_config *config)
         .transfers_max = 1024,
         .reassemblies_max = 256,
         .accurate_ecn_max = 256,
+        .ranges_max = 8192,
         .listeners_max = 64,
         .replies_max = 256,
         .paths_max = 1024,
         .pages_max = 4096,
         .page_size = 4096,
-        .send_buffer = 256 * 1024,
-        .receive_buffer = 256 * 1024,
+        .send_buffer = 4 * 1024 * 1024,
+        .receive_buffer = 4 * 1024 * 1024,
+        .send_buffer_initial = 64 * 1024,
+        .receive_buffer_initial = 64 * 1024,
         .msl = 120 * DUET_SECOND,
         .rto_initial = DUET_SECOND,
         .rto_min = 200 * DUET_MILLISECOND,
@@ -45,6 +48,7 @@ void duet_config_default(struct duet_config *config)
         .timestamps = true,
         .window_scaling = true,
         .sack = true,
+        .autotune = true,
         .rack = true,
         .pacing = true,
         .error_reports = true,
@@ -56,6 +60,7 @@ void duet_config_default(struct duet_config *config)
         .port_last = 65535,
         .ttl = 64,
         .initial_window = 10,
+        .quick_acks = 16,
         .syn_ack_retries = TCP_SYN_ACK_RETRIES_MAX,
         .ecn = DUET_ECN_ANSWER,
     };
@@ -102,12 +107,15 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->transfers_max, 1, index_max) &&
            in_range(config->reassemblies_max, 1, index_max) &&
            in_range(config->accurate_ecn_max, 0, index_max) &&
+           in_range(config->ranges_max, 1, index_max) &&
            in_range(config->listeners_max, 1, 1u << 16) &&
            in_range(config->replies_max, 1, 1u << 16) && in_range(config->paths_max, 1, 1u << 20) &&
            in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&
            (config->page_size & (config->page_size - 1)) == 0 &&
            in_range(config->send_buffer, 1, 1u << 30) &&
-           in_range(config->receive_buffer, 1, 1u << 30);
+           in_range(config->receive_buffer, 1, 1u << 30) &&
+           in_range(config->send_buffer_initial, 1, 1u << 30) &&
+           in_range(config->receive_buffer_initial, 1, 1u << 30);
 }
 
 static bool times_are_valid(const struct duet_config *config)

@@ -13,11 +13,10 @@
 /* Where each part begins, from the start of the block. In 64 bits: the largest configurations do
  * not fit into the size_t of a small machine, and must not seem to. */
 struct layout {
-    uint64_t conns, transfers, reassemblies, accurate_ecn, indexes, pages, slots, listeners,
+    uint64_t conns, transfers, reassemblies, ranges, accurate_ecn, indexes, pages, slots, listeners,
         half_open, time_wait, replies, paths, trace;
     uint64_t end;
     uint32_t index_count;
-    uint32_t index_slots; /* pages that one buffer can name */
     uint32_t slot_count;
 };
 
@@ -31,10 +30,6 @@ static uint64_t place(uint64_t *end, uint64_t count, uint64_t size, uint64_t ali
 static struct layout lay_out(const struct duet_config *config)
 {
     struct layout l = {.end = sizeof(struct duet_stack)};
-    /* One unit of the largest scale beyond the buffer, because the right edge may be rounded up by
-     * that. */
-    uint32_t reach = max_u32(config->send_buffer, config->receive_buffer + (1u << 14));
-    l.index_slots = reach / config->page_size + 3;
     /* To send, received, and what is in flight. */
     uint64_t buffers = 3ull * config->connections_max;
     l.index_count = (uint32_t)(buffers < config->pages_max ? buffers : config->pages_max);
@@ -48,7 +43,9 @@ static struct layout lay_out(const struct duet_config *config)
                            alignof(struct tcp_reassembly));
     l.accurate_ecn = place(&l.end, config->accurate_ecn_max, sizeof(struct tcp_accurate_ecn),
                            alignof(struct tcp_accurate_ecn));
-    l.indexes = place(&l.end, l.index_count, l.index_slots * sizeof(uint32_t), alignof(uint32_t));
+    l.ranges =
+        place(&l.end, config->ranges_max, sizeof(struct range_node), alignof(struct range_node));
+    l.indexes = place(&l.end, l.index_count, BUFFER_SLOTS * sizeof(uint32_t), alignof(uint32_t));
     l.slots = place(&l.end, l.slot_count, sizeof(uint32_t), alignof(uint32_t));
     l.listeners = place(&l.end, config->listeners_max, sizeof(struct tcp_listener),
                         alignof(struct tcp_listener));
@@ -98,6 +95,7 @@ static void derive_keys(struct duet_stack *s, const struct duet_config *config)
     s->port_index_key = derive(config, 5);
     s->path_key = derive(config, 6);
     s->cookie_key = derive(config, 7);
+    s->ranges.random = derive(config, 8).k0;
     memset(s->config.secret, 0, DUET_SECRET_SIZE); /* not needed again */
 }
 
@@ -124,11 +122,12 @@ static void init_pools(struct duet_stack *s, uint8_t *block, const struct layout
               config->reassemblies_max);
     pool_init(&s->accurate_ecn, block + l->accurate_ecn, sizeof(struct tcp_accurate_ecn),
               config->accurate_ecn_max);
-    pool_init(&s->buffers.indexes, block + l->indexes, l->index_slots * sizeof(uint32_t),
+    pool_init(&s->ranges.nodes, block + l->ranges, sizeof(struct range_node), config->ranges_max);
+    pool_init(&s->buffers.indexes, block + l->indexes, BUFFER_SLOTS * sizeof(uint32_t),
               l->index_count);
     pool_init(&s->buffers.pages, block + l->pages, config->page_size, config->pages_max);
-    s->buffers.page_size = config->page_size;
-    s->buffers.slots = l->index_slots;
+    while ((config->page_size >> s->buffers.page_log) > 1)
+        s->buffers.page_log++;
 }
 
 int duet_stack_init(void *memory, size_t size, const struct duet_config *config,

@@ -81,6 +81,7 @@ struct duet_stack {
         cookie_key;
 
     struct pool conns, transfers, reassemblies, accurate_ecn;
+    struct range_space ranges;
     struct buffer_space buffers;
     struct demux demux;
     struct path_table paths;
@@ -135,6 +136,16 @@ static inline bool conn_is(const struct tcp_conn *c, uint32_t flag)
 static inline uint32_t rcv_wnd(const struct tcp_conn *c)
 {
     return seq_distance(c->rcv.nxt, c->rcv.adv);
+}
+
+static inline uint32_t receive_limit(const struct tcp_conn *c)
+{
+    return c->receive_limit & ~TCP_LIMIT_FIXED;
+}
+
+static inline uint32_t send_limit(const struct tcp_conn *c)
+{
+    return c->send_limit & ~TCP_LIMIT_FIXED;
 }
 
 /* A rule was applied whose only trace is the segment that it sends. */
@@ -297,16 +308,37 @@ uint16_t tcp_send_mss(const struct tcp_conn *c);
 uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c);
 uint32_t tcp_flight(const struct tcp_conn *c);
 
-/* tcp_receive.c: the receive queue, reassembly and the window */
+/* tcp_receive.c: the receive queue and the window */
 void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *c,
                              const struct tcp_segment *seg);
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn);
 uint16_t tcp_window_field(const struct tcp_conn *c);
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
+uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* tcp_tuning.c: how many bytes may pile up */
+uint32_t tcp_first_receive_limit(const struct duet_stack *s);
+uint32_t tcp_first_send_limit(const struct duet_stack *s);
+void tcp_tuning_start(const struct duet_stack *s, struct tcp_conn *c);
+void tcp_tune_receive(struct duet_stack *s, struct tcp_conn *c);
+void tcp_tune_send(struct duet_stack *s, struct tcp_conn *c);
+bool tcp_send_is_worth_telling(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* tcp_reassembly.c: what is held beyond a hole, what arrived twice, and the SACK option */
+bool tcp_can_hold(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_has_hole(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_holds_text(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_hold(struct duet_stack *s, struct tcp_conn *c, struct seq seq, uint32_t kept,
+              bool has_fin);
+void tcp_absorb_held(struct duet_stack *s, struct tcp_conn *c);
+void tcp_forget_held(struct duet_stack *s, struct tcp_conn *c);
+void tcp_note_old(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_note_repeated(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+bool tcp_has_duplicate(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_duplicate_reported(struct duet_stack *s, struct tcp_conn *c);
 void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
                       struct tcp_options *options, uint32_t most);
-uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
 
 /* tcp_user_timeout.c */

@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "core/buffer.h"
+#include "core/ranges.h"
 #include "core/seq.h"
 #include "core/tcp_cc.h"
 #include "core/tcp_flight.h"
@@ -113,6 +114,9 @@ enum tcp_conn_flag {
 /* 6928: of a first window above 4 KB something was lost. An enumerator cannot be so large. */
 #define TCP_CONN_LARGE_WINDOW_LOST (UINT32_C(1) << 31)
 
+/* Beside a limit: the user has set it, so it is not tuned. */
+#define TCP_LIMIT_FIXED (UINT32_C(1) << 31)
+
 struct tcp_conn {
     struct tcp_tuple tuple;
     uint32_t generation;
@@ -168,7 +172,7 @@ struct tcp_conn {
         } left;
     };
 
-    uint32_t receive_limit, send_limit; /* bytes a user lets pile up */
+    uint32_t receive_limit, send_limit; /* bytes that may pile up; TCP_LIMIT_FIXED: not tuned */
     uint32_t user_timeout_ms;           /* 0: never */
     uint32_t keepalive_idle_ms;
     duet_time heard; /* the peer last gave a sign of life; in TIME-WAIT: since when it counts */
@@ -300,19 +304,17 @@ struct tcp_transfer {
     uint32_t listener, listener_generation; /* PENDING: who counts it */
 };
 
-enum { TCP_REASSEMBLY_MAX = 32 };
+enum { TCP_RECENT_MAX = 2 * TCP_SACK_MAX };
 
-/* What arrived beyond a hole: disjoint, ordered, not adjacent. The bytes stand in the receive
- * buffer. */
+/* What arrived beyond a hole. The bytes stand in the receive buffer. Borrowed, too, for the moment
+ * until a duplicate has been reported. */
 struct tcp_reassembly {
-    struct {
-        struct seq left, right; /* [left, right) */
-        uint32_t stamp;         /* grows: the range touched last has the largest (SACK order) */
-    } ranges[TCP_REASSEMBLY_MAX];
-    uint32_t count;
-    uint32_t stamp;
-    struct seq fin; /* sequence number of a FIN that came early, with has_fin */
-    bool has_fin;
+    struct ranges held;
+    struct seq recent[TCP_RECENT_MAX]; /* in the ranges touched last, the latest first (RFC 2018) */
+    struct seq fin;                    /* sequence number of a FIN that came early, with has_fin */
+    struct range duplicate; /* what arrived twice and was not reported yet, with has_duplicate */
+    bool has_fin, has_duplicate;
+    uint8_t recent_count;
 };
 
 struct tcp_listener {

@@ -102,7 +102,8 @@ static void syn_sent_take_syn(struct duet_stack *s, struct tcp_conn *c,
     c->rcv.irs = seg->seq;
     c->rcv.nxt = seq_add(seg->seq, 1);
     c->rcv.acked = c->rcv.nxt;
-    c->rcv.adv = seq_add(c->rcv.nxt, min_u32(c->receive_limit, UINT16_MAX));
+    c->rcv.adv = seq_add(c->rcv.nxt, min_u32(receive_limit(c), UINT16_MAX));
+    tcp_tuning_start(s, c);
     c->snd.wnd = seg->window; /* never scaled on a SYN (RFC 7323, 2.2) */
     c->snd.wnd_max = seg->window;
     c->snd.wl1 = seg->seq;

@@ -12,7 +12,8 @@
 
 /* What a walk over the stack adds up, to be compared with what the pools and tables say. */
 struct totals {
-    uint32_t conns, transfers, reassemblies, accurate_ecn, indexes, pages, in_table, attempts;
+    uint32_t conns, transfers, reassemblies, ranges, accurate_ecn, indexes, pages, in_table,
+        attempts;
 };
 
 /* ---- one connection ---- */
@@ -45,9 +46,14 @@ static const char *check_receive_space(const struct duet_stack *s, const struct 
         return "I-20: more was acknowledged than received";
     if (c->receive.length > s->config.receive_buffer + unit)
         return "I-16: more is held than the receive buffer and one unit of the scale";
-    if (conn_is(c, TCP_CONN_FIN_RECEIVED) && c->reassembly != POOL_NONE)
+    if (conn_is(c, TCP_CONN_FIN_RECEIVED) && tcp_has_hole(s, c))
         return "I-17: something is held behind the FIN";
     return NULL;
+}
+
+static bool owes(const struct tcp_conn *c)
+{
+    return c->owes != 0;
 }
 
 static const char *check_reassembly(const struct duet_stack *s, const struct tcp_conn *c)
@@ -55,14 +61,21 @@ static const char *check_reassembly(const struct duet_stack *s, const struct tcp
     const struct tcp_reassembly *r = reassembly_of(s, c);
     if (r == NULL)
         return NULL;
-    if (r->count > TCP_REASSEMBLY_MAX || (r->count == 0 && !r->has_fin))
-        return "I-15: a reassembly record that holds nothing, or too much";
+    if (!tcp_has_hole(s, c) && !r->has_duplicate)
+        return "I-15: a reassembly record that holds nothing";
+    if (r->has_duplicate && (!owes(c) || !seq_lt(r->duplicate.left, r->duplicate.right)))
+        return "I-15: a duplicate of nothing, or that no acknowledgement will report";
     struct seq last = c->rcv.nxt;
-    for (uint32_t i = 0; i < r->count; i++) {
-        if (!seq_lt(last, r->ranges[i].left) || !seq_lt(r->ranges[i].left, r->ranges[i].right))
-            return "I-15: ranges out of order, touching, empty, or at RCV.NXT";
-        last = r->ranges[i].right;
+    struct range range;
+    bool more = ranges_first(&s->ranges, &r->held, &range);
+    for (uint32_t i = 0; i < r->held.count; i++) {
+        if (!more || !seq_lt(last, range.left) || !seq_lt(range.left, range.right))
+            return "I-15: ranges out of order, touching, empty, at RCV.NXT, or miscounted";
+        last = range.right;
+        more = ranges_find(&s->ranges, &r->held, last, &range);
     }
+    if (more)
+        return "I-15: more ranges than were counted";
     return seq_le(last, c->rcv.adv) ? NULL : "I-15: a range beyond what was advertised";
 }
 
@@ -89,11 +102,6 @@ static const char *check_amplification(const struct duet_stack *s, const struct 
     bool is_stranger = c->state == DUET_SYN_RECEIVED && conn_is(c, TCP_CONN_PASSIVE) &&
                        !tcp_fast_open_is_attempt(s, c);
     return is_stranger && has_sent ? "I-40: text was sent to a peer that has proved nothing" : NULL;
-}
-
-static bool owes(const struct tcp_conn *c)
-{
-    return c->owes != 0;
 }
 
 static const char *check_timers(const struct duet_stack *s, const struct tcp_conn *c,
@@ -181,7 +189,9 @@ static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struc
     const struct tcp_transfer *t = transfer_of(s, c);
     totals->conns++;
     totals->transfers += t != NULL;
-    totals->reassemblies += c->reassembly != POOL_NONE;
+    const struct tcp_reassembly *r = reassembly_of(s, c);
+    totals->reassemblies += r != NULL;
+    totals->ranges += r == NULL ? 0 : r->held.count;
     totals->accurate_ecn += tcp_accecn_of(s, c) != NULL;
     totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
     totals->attempts += tcp_fast_open_is_counted(s, c);
@@ -257,6 +267,8 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
     if (totals->transfers != s->transfers.used || totals->reassemblies != s->reassemblies.used ||
         totals->accurate_ecn != s->accurate_ecn.used)
         return "I-52: borrowed records are miscounted";
+    if (totals->ranges != s->ranges.nodes.used)
+        return "I-52: ranges held are miscounted";
     if (totals->indexes != s->buffers.indexes.used)
         return "I-52: buffer indexes are miscounted";
     if (totals->pages + echo_pages(s) != s->buffers.pages.used)

@@ -44,8 +44,8 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .sent_at = (uint32_t)(s->now / DUET_MILLISECOND),
         .mtu = (uint16_t)s->config.mtu,
         .ts_offset = tcp_timestamp_offset(s, tuple),
-        .receive_limit = s->config.receive_buffer,
-        .send_limit = s->config.send_buffer,
+        .receive_limit = tcp_first_receive_limit(s),
+        .send_limit = tcp_first_send_limit(s),
         .user_timeout_ms = (uint32_t)(s->config.user_timeout / DUET_MILLISECOND),
         .keepalive_idle_ms = (uint32_t)(s->config.keepalive_idle / DUET_MILLISECOND),
         .receive_mss = RECEIVE_MSS_GUESS,
@@ -120,7 +120,8 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     c->rcv.irs = half->irs;
     c->rcv.nxt = seq_add(half->irs, 1);
     c->rcv.acked = c->rcv.nxt;
-    c->rcv.adv = seq_add(c->rcv.nxt, min_u32(c->receive_limit, UINT16_MAX));
+    c->rcv.adv = seq_add(c->rcv.nxt, min_u32(receive_limit(c), UINT16_MAX));
+    tcp_tuning_start(s, c);
     c->rcv.up = c->rcv.nxt;
     c->snd.wl1 = half->irs;
     c->snd.wl2 = half->iss;

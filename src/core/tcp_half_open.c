@@ -35,7 +35,8 @@ static struct seq rcv_nxt_of(const struct tcp_half_open *half)
 
 static uint32_t first_window(const struct duet_stack *s, const struct tcp_listener *listener)
 {
-    return min_u32(listener != NULL ? listener->receive_limit : s->config.receive_buffer,
+    return min_u32(listener != NULL ? listener->receive_limit & ~TCP_LIMIT_FIXED
+                                    : tcp_first_receive_limit(s),
                    UINT16_MAX);
 }
 

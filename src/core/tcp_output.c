@@ -364,7 +364,9 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
     uint32_t mss = tcp_send_mss(c);
     /* The link copies the urgent pointer to each segment, where it would point too far. */
     bool is_urgent = t != NULL && t->urgent && seq_lt(c->snd.una, t->up);
-    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_urgent || tcp_ecn_forbids_cutting(c))
+    /* It copies the options, too, and a duplicate is reported once (RFC 2883, 4). */
+    bool is_single = is_urgent || tcp_has_duplicate(s, c) || tcp_ecn_forbids_cutting(c);
+    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_single)
         return mss;
     uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);
     uint32_t headers = ip_header_size(&c->tuple.remote) + TCP_HEADER + TCP_OPTIONS_MAX;
@@ -436,6 +438,8 @@ bool tcp_output(struct duet_stack *s, struct duet_packet *packet)
     while ((index = list_pop(&s->owing)) != LIST_NONE) {
         struct tcp_conn *c = conn_at(s, index);
         bool built = pay(s, c, packet);
+        if (built)
+            tcp_duplicate_reported(s, c);
         if (built && c->owes != 0)
             list_append(&s->owing, index); /* behind the others: one packet each */
         if (c->owes == 0)

@@ -48,7 +48,7 @@ uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     uint32_t held = t == NULL ? 0 : t->send.length;
-    return held < c->send_limit ? c->send_limit - held : 0;
+    return held < send_limit(c) ? send_limit(c) - held : 0;
 }
 
 /* bytes of text have been acknowledged. */
@@ -59,7 +59,10 @@ void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
         CHECK(t != NULL);
         buffer_drop(&s->buffers, &t->send, bytes);
     }
-    if (conn_is(c, TCP_CONN_WRITE_BLOCKED) && tcp_send_room(s, c) > 0) {
+    if (!conn_is(c, TCP_CONN_WRITE_BLOCKED))
+        return;
+    tcp_tune_send(s, c);
+    if (tcp_send_is_worth_telling(s, c)) {
         c->flags &= ~(uint32_t)TCP_CONN_WRITE_BLOCKED;
         tcp_tell(s, c, DUET_EVENT_WRITABLE);
     }

@@ -61,6 +61,7 @@ static void owe_ack_for_invalid(struct duet_stack *s, struct tcp_conn *c,
     }
     if (is_bare)
         c->invalid_ack_at = max_u32(1, now_ms(s));
+    tcp_note_old(s, c, seg);
     tcp_owe(s, c, TCP_OWES_ACK, rule);
 }
 
@@ -256,7 +257,7 @@ static void take_fin(struct duet_stack *s, struct tcp_conn *c)
     c->rcv.nxt = seq_add(c->rcv.nxt, 1);
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
     c->flags |= TCP_CONN_FIN_RECEIVED;
-    tcp_return_reassembly(s, c);
+    tcp_forget_held(s, c);
     tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_FIN_RECEIVED);
     c->flags |= TCP_CONN_READ_TOLD;
     tcp_tell(s, c, DUET_EVENT_PEER_CLOSED | DUET_EVENT_READABLE);

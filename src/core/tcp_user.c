@@ -175,14 +175,14 @@ static int find_receiver(const struct duet_stack *s, struct duet_handle handle, 
 static void consumed(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 {
     buffer_drop(&s->buffers, &c->receive, bytes);
-    const struct tcp_reassembly *r = reassembly_of(s, c);
-    buffer_settle(&s->buffers, &c->receive, r != NULL && r->count > 0);
+    buffer_settle(&s->buffers, &c->receive, tcp_holds_text(s, c));
     if (c->receive.length == 0)
         c->flags &= ~(uint32_t)TCP_CONN_READ_TOLD;
     struct seq read = seq_sub(c->rcv.nxt, c->receive.length);
     if (conn_is(c, TCP_CONN_URGENT_RECEIVED) && seq_le(c->rcv.up, read))
         c->flags &= ~(uint32_t)TCP_CONN_URGENT_RECEIVED;
     trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_RECEIVE, bytes, bytes);
+    tcp_tune_receive(s, c);
     bool peer_may_send =
         c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 || c->state == DUET_FIN_WAIT_2;
     if (peer_may_send && tcp_receive_window_moved(s, c)) {
@@ -299,12 +299,12 @@ int duet_shutdown(struct duet_stack *s, duet_time now, struct duet_handle handle
 }
 
 /* Has the peer sent what nobody will read? (SHLD-3; RFC 2525, 2.17) */
-static bool has_unread(const struct tcp_conn *c)
+static bool has_unread(const struct duet_stack *s, const struct tcp_conn *c)
 {
     bool peer_can_be_told = c->state == DUET_SYN_RECEIVED || c->state == DUET_ESTABLISHED ||
                             c->state == DUET_FIN_WAIT_1 || c->state == DUET_FIN_WAIT_2 ||
                             c->state == DUET_CLOSE_WAIT;
-    return peer_can_be_told && (c->receive.length > 0 || c->reassembly != POOL_NONE);
+    return peer_can_be_told && (c->receive.length > 0 || tcp_has_hole(s, c));
 }
 
 int duet_close(struct duet_stack *s, duet_time now, struct duet_handle handle)
@@ -324,7 +324,7 @@ int duet_close(struct duet_stack *s, duet_time now, struct duet_handle handle)
     c->flags |= TCP_CONN_USER_GONE;
     if (c->state == DUET_FIN_WAIT_2)
         c->heard = s->now; /* the local limit of FIN-WAIT-2 counts from here */
-    if (has_unread(c))
+    if (has_unread(s, c))
         tcp_conn_reset(s, c, TCP_RULE_CLOSE_UNREAD, DUET_E_RESET);
     else if (c->state == DUET_TIME_WAIT)
         tcp_conn_detach_time_wait(s, c);

@@ -129,11 +129,14 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     config->time_wait_max = WORLD_CONNECTIONS;
     config->transfers_max = WORLD_CONNECTIONS;
     config->reassemblies_max = WORLD_CONNECTIONS;
+    config->ranges_max = 64 * WORLD_CONNECTIONS;
     config->listeners_max = WORLD_CONNECTIONS;
     config->replies_max = WORLD_CONNECTIONS;
     config->pages_max = WORLD_PAGES;
     config->send_buffer = WORLD_BUFFER;
     config->receive_buffer = WORLD_BUFFER;
+    config->autotune = false;
+    config->quick_acks = 0; /* the shortest pictures show what holds for the rest of a life, too */
     if (world->options.receive_buffer[host] != 0)
         config->receive_buffer = world->options.receive_buffer[host];
     config->timestamps = !world->options.no_timestamps;

@@ -42,6 +42,7 @@ void rig_config(struct duet_config *config)
     config->time_wait_max = 16;
     config->transfers_max = 16;
     config->reassemblies_max = 16;
+    config->ranges_max = 256;
     config->listeners_max = 16;
     config->replies_max = 64;
     config->paths_max = 16;
@@ -50,6 +51,8 @@ void rig_config(struct duet_config *config)
     config->send_buffer = 65536;
     config->receive_buffer = 65536;
     config->pacing = false; /* what may leave, leaves at once: time is a number here */
+    config->autotune = false;
+    config->quick_acks = 0;
 }
 
 void rig_start(struct rig *rig, const struct duet_config *config)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Buffers beside a model: a plain array of bytes for each, and for each page of its stream whether
- * it has been borrowed. The model knows nothing of rings, slots or indexes; positions only grow. */
+ * it has been borrowed. The model knows nothing of rings, slots or indexes; positions only grow. Of
+ * pages of numbers it knows that a buffer within one record has none. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -8,7 +9,12 @@
 #include "base/prng.h"
 #include "core/buffer.h"
 
-enum { BUFFERS = 5, STREAM = 1 << 16, PAGE_MIN = 64, PAGES_MAX = 64, SLOTS_MAX = 12 };
+enum {
+    BUFFERS = 5,
+    STREAM = 1 << 17,
+    PAGE_MIN = 64,
+    NARROW = BUFFER_SLOTS - 1 /* pages: reached without growing */
+};
 
 struct model {
     uint8_t bytes[STREAM];
@@ -25,24 +31,25 @@ struct world {
     struct prng prng;
     uint8_t *pages;
     uint32_t *indexes;
-    uint32_t page_size, page_count, index_count, slots;
+    uint32_t page_size, page_count, index_count;
+    uint32_t reach; /* in pages, that offsets keep to */
 };
 
 static void world_start(struct world *w, uint32_t page_size, uint32_t page_count,
-                        uint32_t index_count, uint32_t slots, uint64_t seed)
+                        uint32_t index_count, uint32_t reach, uint64_t seed)
 {
     memset(w, 0, sizeof *w);
     w->page_size = page_size;
     w->page_count = page_count;
     w->index_count = index_count;
-    w->slots = slots;
+    w->reach = reach;
     w->pages = malloc((size_t)page_size * page_count);
-    w->indexes = malloc(sizeof(uint32_t) * slots * index_count);
+    w->indexes = malloc(sizeof(uint32_t) * BUFFER_SLOTS * index_count);
     assert_true(w->pages != NULL && w->indexes != NULL);
     pool_init(&w->space.pages, w->pages, page_size, page_count);
-    pool_init(&w->space.indexes, w->indexes, sizeof(uint32_t) * slots, index_count);
-    w->space.page_size = page_size;
-    w->space.slots = slots;
+    pool_init(&w->space.indexes, w->indexes, sizeof(uint32_t) * BUFFER_SLOTS, index_count);
+    while (page_size >> w->space.page_log > 1)
+        w->space.page_log++;
     prng_seed(&w->prng, seed);
     for (unsigned i = 0; i < BUFFERS; i++)
         buffer_init(&w->buffers[i]);
@@ -102,6 +109,25 @@ static bool model_index(const struct world *w, struct model *m)
     return m->indexed;
 }
 
+/* May buffers have pages of numbers? Then what is left for bytes is theirs to say. */
+static bool is_wide(const struct world *w)
+{
+    return w->reach > NARROW;
+}
+
+/* What was written went in: done bytes. */
+static void model_take(const struct world *w, struct model *m, uint32_t offset, const uint8_t *from,
+                       uint32_t done)
+{
+    m->indexed = true;
+    for (uint32_t i = 0; i < done; i++) {
+        const uint32_t position = m->start + offset + i;
+        m->held[position / w->page_size] = true;
+        m->bytes[position] = from[i];
+        m->known[position] = true;
+    }
+}
+
 static uint32_t model_write(const struct world *w, struct model *m, enum buffer_claim claim,
                             uint32_t offset, const uint8_t *from, uint32_t size)
 {
@@ -134,7 +160,7 @@ static void model_clear(struct model *m)
 
 static uint32_t reach(const struct world *w)
 {
-    return (w->slots - 1) * w->page_size;
+    return w->reach * w->page_size;
 }
 
 static void write_some(const char *row, struct world *w, struct buffer *b, struct model *m,
@@ -146,8 +172,17 @@ static void write_some(const char *row, struct world *w, struct buffer *b, struc
     const uint32_t size = below(w, limit + 1);
     for (uint32_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)prng_next(&w->prng);
-    const uint32_t expected = model_write(w, m, claim, offset, bytes, size);
-    EXPECT_EQUAL(row, buffer_write(&w->space, b, claim, offset, bytes, size), expected);
+    uint32_t expected;
+    if (is_wide(w)) {
+        expected = buffer_write(&w->space, b, claim, offset, bytes, size);
+        EXPECT(row, expected <= size);
+        EXPECT(row, expected == size || w->space.pages.used >= w->page_count - w->page_count / 4);
+        if (b->index != POOL_NONE)
+            model_take(w, m, offset, bytes, expected);
+    } else {
+        expected = model_write(w, m, claim, offset, bytes, size);
+        EXPECT_EQUAL(row, buffer_write(&w->space, b, claim, offset, bytes, size), expected);
+    }
     if (offset == m->length) {
         buffer_extend(b, expected);
         m->length += expected;
@@ -196,9 +231,10 @@ static void reserve(const char *row, struct world *w, struct buffer *b, struct m
 {
     uint32_t size = 0;
     const uint32_t position = m->start + m->length;
-    if (m->length >= reach(w))
+    if (m->length >= reach(w) || is_wide(w))
         return;
-    const bool may = model_index(w, m) && model_page(w, m, position, BUFFER_TO_SEND);
+    const bool in_vain = !m->indexed && !model_may_take(w, BUFFER_TO_SEND);
+    const bool may = !in_vain && model_index(w, m) && model_page(w, m, position, BUFFER_TO_SEND);
     uint8_t *at = buffer_reserve(&w->space, b, &size);
     EXPECT_EQUAL(row, at != NULL, may);
     if (at == NULL)
@@ -220,6 +256,21 @@ static void settle(struct world *w, struct buffer *b, struct model *m)
     buffer_settle(&w->space, b, beyond);
     if (m->length == 0 && !beyond)
         model_clear(m);
+}
+
+/* All pages are held by somebody, and those beyond the bytes are as few as the heights need: 16
+ * numbers stand in a page here, so one for each 15 pages at most, one at the front of each level and
+ * one at its end. */
+static void expect_pages_of_numbers(const char *row, const struct world *w)
+{
+    uint32_t pages = 0, heights = 0;
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        pages += buffer_pages(&w->space, &w->buffers[i]);
+        heights += w->buffers[i].index == POOL_NONE ? 0 : w->buffers[i].height;
+    }
+    EXPECT_EQUAL(row, w->space.pages.used, pages);
+    EXPECT(row, pages >= held_pages(w));
+    EXPECT(row, heights > 0 || pages == held_pages(w));
 }
 
 static void operate(const char *row, struct world *w)
@@ -263,7 +314,10 @@ static void operate(const char *row, struct world *w)
     }
     EXPECT_EQUAL(row, b->length, m->length);
     EXPECT_EQUAL(row, b->index != POOL_NONE, m->indexed);
-    EXPECT_EQUAL(row, w->space.pages.used, held_pages(w));
+    if (is_wide(w))
+        expect_pages_of_numbers(row, w);
+    else
+        EXPECT_EQUAL(row, w->space.pages.used, held_pages(w));
     EXPECT_EQUAL(row, w->space.indexes.used, indexes_taken(w));
 }
 
@@ -272,17 +326,18 @@ static void random_operations(void **state)
     (void)state;
     static const struct {
         const char *name;
-        uint32_t page_size, pages, indexes, slots;
+        uint32_t page_size, pages, indexes, reach;
     } rows[] = {
-        {"plenty", 64, 64, 5, 12},      {"few pages", 64, 9, 5, 12},
-        {"one page", 64, 1, 5, 3},      {"seven pages: an eighth is none", 64, 7, 5, 8},
-        {"two indexes", 64, 40, 2, 12}, {"larger pages", 128, 24, 5, 8},
-        {"two slots", 64, 20, 5, 2},    {"slots no power of two", 64, 30, 5, 7},
+        {"plenty", 64, 64, 5, NARROW},      {"few pages", 64, 9, 5, 11},
+        {"one page", 64, 1, 5, 3},          {"seven pages: an eighth is none", 64, 7, 5, 8},
+        {"two indexes", 64, 40, 2, NARROW}, {"larger pages", 128, 24, 5, 8},
+        {"one height", 64, 1500, 5, 200},   {"one height, few pages", 64, 60, 5, 200},
+        {"two heights", 64, 1500, 5, 600},  {"two heights, few pages", 64, 100, 5, 600},
     };
     struct world *w = malloc(sizeof *w);
     assert_non_null(w);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        world_start(w, rows[i].page_size, rows[i].pages, rows[i].indexes, rows[i].slots, i + 1);
+        world_start(w, rows[i].page_size, rows[i].pages, rows[i].indexes, rows[i].reach, i + 1);
         for (unsigned n = 0; n < 6000; n++)
             operate(rows[i].name, w);
         for (unsigned b = 0; b < BUFFERS; b++)
@@ -310,10 +365,10 @@ static void claims(void **state)
         {"in order", BUFFER_IN_ORDER, 2},
         {"in order, once more", BUFFER_IN_ORDER, 0},
     };
-    static const uint8_t bytes[64 * 20];
+    static const uint8_t bytes[64 * NARROW];
     struct world *w = malloc(sizeof *w);
     assert_non_null(w);
-    world_start(w, 64, 16, 5, 41, 0);
+    world_start(w, 64, 16, 5, NARROW, 0);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct buffer *b = &w->buffers[rows[i].claim];
         const uint32_t done =
@@ -328,11 +383,84 @@ static void claims(void **state)
     free(w);
 }
 
+/* A queue that grows byte by byte far beyond its record, and is read while it grows: the pages of
+ * numbers go with the front, and when it is empty a record of the smallest size is what is left. */
+static void grows_and_gives_back(void **state)
+{
+    (void)state;
+    enum { PAGES = 600, TOTAL = PAGES * PAGE_MIN / 2 };
+    struct world *w = malloc(sizeof *w);
+    assert_non_null(w);
+    world_start(w, PAGE_MIN, PAGES, 1, PAGES, 0);
+    struct buffer *b = &w->buffers[0];
+    uint8_t to[TOTAL];
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < TOTAL; i++) {
+            const uint8_t byte = (uint8_t)(i * 7 + i / 256);
+            EXPECT_EQUAL("write", buffer_write(&w->space, b, BUFFER_IN_ORDER, b->length, &byte, 1),
+                         1);
+            buffer_extend(b, 1);
+        }
+        EXPECT_EQUAL("height", b->height, 2);
+        buffer_read(&w->space, b, 0, to, TOTAL, NULL);
+        for (uint32_t i = 0; i < TOTAL; i++)
+            EXPECT_EQUAL("byte", to[i], (uint8_t)(i * 7 + i / 256));
+        EXPECT_EQUAL("in place", *(uint8_t *)buffer_at(&w->space, b, TOTAL - 1), to[TOTAL - 1]);
+        buffer_drop(&w->space, b, TOTAL - 1);
+        EXPECT("hardly anything left", w->space.pages.used <= 1u + b->height);
+        buffer_drop(&w->space, b, 1);
+        buffer_settle(&w->space, b, false);
+        EXPECT_EQUAL("nothing", w->space.pages.used, 0);
+    }
+    /* Positions are counted modulo 2^32: the front may stand anywhere. */
+    EXPECT_EQUAL("room", buffer_make_room(&w->space, b, BUFFER_IN_ORDER, 0, 2000), 2000);
+    buffer_clear(&w->space, b);
+    EXPECT_EQUAL("far ahead", buffer_write(&w->space, b, BUFFER_OUT_OF_ORDER, 1 << 30, to, 100),
+                 100);
+    EXPECT_EQUAL("a page for each height, two of bytes at most", b->height, 6);
+    EXPECT("few", w->space.pages.used <= 2 + 2u * b->height);
+    buffer_clear(&w->space, b);
+    EXPECT_EQUAL("cleared", w->space.pages.used, 0);
+    world_end(w);
+    free(w);
+}
+
+/* The last page is worth a byte in a queue that is empty, and none in one that must grow for it. */
+static void last_page(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[PAGE_MIN * 20];
+    struct world *w = malloc(sizeof *w);
+    assert_non_null(w);
+    world_start(w, PAGE_MIN, BUFFER_SLOTS + 1, 5, NARROW, 0);
+    struct buffer *full = &w->buffers[0];
+    EXPECT_EQUAL("as far as the record goes",
+                 buffer_write(&w->space, full, BUFFER_IN_ORDER, 0, bytes, sizeof bytes),
+                 BUFFER_SLOTS * PAGE_MIN);
+    buffer_extend(full, BUFFER_SLOTS * PAGE_MIN);
+    EXPECT_EQUAL("the last page holds its numbers", w->space.pages.used, BUFFER_SLOTS + 1);
+    EXPECT_EQUAL("none", buffer_write(&w->space, full, BUFFER_IN_ORDER, full->length, bytes, 1), 0);
+    buffer_drop(&w->space, full, 2 * PAGE_MIN);
+    EXPECT_EQUAL("what was read makes room, less a page of numbers",
+                 buffer_write(&w->space, full, BUFFER_IN_ORDER, full->length, bytes, 2 * PAGE_MIN),
+                 PAGE_MIN);
+    buffer_drop(&w->space, full, PAGE_MIN);
+    EXPECT_EQUAL("an empty one",
+                 buffer_write(&w->space, &w->buffers[1], BUFFER_IN_ORDER, 0, bytes, 9), 9);
+    for (unsigned b = 0; b < BUFFERS; b++)
+        buffer_clear(&w->space, &w->buffers[b]);
+    EXPECT_EQUAL("cleared", w->space.pages.used, 0);
+    world_end(w);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_operations),
         cmocka_unit_test(claims),
+        cmocka_unit_test(grows_and_gives_back),
+        cmocka_unit_test(last_page),
     };
     return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);
 }

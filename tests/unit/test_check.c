@@ -97,11 +97,19 @@ static void acked_beyond_rcv_nxt(struct subject *x)
 }
 static void range_at_rcv_nxt(struct subject *x)
 {
-    x->r->ranges[0].left = x->c->rcv.nxt;
+    struct range_node *node = pool_at(&x->rig.stack->ranges.nodes, x->r->held.root);
+    node->range.left = x->c->rcv.nxt;
 }
 static void range_beyond_edge(struct subject *x)
 {
-    x->r->ranges[0].right = seq_add(x->c->rcv.adv, 1);
+    struct range_node *node = pool_at(&x->rig.stack->ranges.nodes, x->r->held.root);
+    node->range.right = seq_add(x->c->rcv.adv, 1);
+}
+static void duplicate_nobody_reports(struct subject *x)
+{
+    x->r->has_duplicate = true;
+    x->r->duplicate.left = seq_sub(x->c->rcv.nxt, 2);
+    x->r->duplicate.right = x->c->rcv.nxt;
 }
 static void held_behind_fin(struct subject *x)
 {
@@ -195,6 +203,7 @@ static void spoilt_state_is_named(void **state)
         {"acked beyond rcv.nxt", "I-20", acked_beyond_rcv_nxt},
         {"range at rcv.nxt", "I-15", range_at_rcv_nxt},
         {"range beyond edge", "I-15", range_beyond_edge},
+        {"duplicate nobody reports", "I-15", duplicate_nobody_reports},
         {"held behind fin", "I-17", held_behind_fin},
         {"more read than allowed", "I-16", more_read_than_allowed},
         {"no congestion window", "I-22", no_congestion_window},

@@ -32,6 +32,7 @@ static const struct field fields[] = {
     FIELD(transfers_max, U32, 1, 0xffffff),
     FIELD(reassemblies_max, U32, 1, 0xffffff),
     FIELD(accurate_ecn_max, U32, 0, 0xffffff),
+    FIELD(ranges_max, U32, 1, 0xffffff),
     FIELD(listeners_max, U32, 1, 0x10000),
     FIELD(replies_max, U32, 1, 0x10000),
     FIELD(paths_max, U32, 1, 1 << 20),
@@ -39,6 +40,8 @@ static const struct field fields[] = {
     FIELD(pages_max, U32, 1, 0xffffff),
     FIELD(send_buffer, U32, 1, 1 << 30),
     FIELD(receive_buffer, U32, 1, 1 << 30),
+    FIELD(send_buffer_initial, U32, 1, 1 << 30),
+    FIELD(receive_buffer_initial, U32, 1, 1 << 30),
     FIELD(trace_events, U32, 0, 1 << 24),
     FIELD(msl, TIME, DUET_MILLISECOND, 900 * DUET_SECOND),
     FIELD(rto_initial, TIME, DUET_MILLISECOND, 3 * DUET_SECOND),
@@ -347,7 +350,7 @@ static void parts_fill_the_block(void **state)
         config.connections_max = config.half_open_max = config.time_wait_max = rows[i].n;
         config.transfers_max = config.reassemblies_max = config.listeners_max = rows[i].n;
         config.accurate_ecn_max = rows[i].n;
-        config.replies_max = config.paths_max = config.pages_max = rows[i].n;
+        config.replies_max = config.paths_max = config.ranges_max = config.pages_max = rows[i].n;
         config.page_size = rows[i].page_size;
         config.trace_events = rows[i].trace;
         const size_t size = duet_stack_footprint(&config);
@@ -362,6 +365,7 @@ static void parts_fill_the_block(void **state)
             part_of_pool("transfers", &s->transfers),
             part_of_pool("reassemblies", &s->reassemblies),
             part_of_pool("accurate ECN", &s->accurate_ecn),
+            part_of_pool("ranges", &s->ranges.nodes),
             part_of_pool("indexes", &s->buffers.indexes),
             part_of_pool("pages", &s->buffers.pages),
             {"table", (uint8_t *)s->demux.slots, s->demux.capacity * sizeof *s->demux.slots},

@@ -50,6 +50,7 @@ static void node_config(struct duet_config *config, unsigned node)
     config->time_wait_max = 3;
     config->transfers_max = 4;
     config->reassemblies_max = 2;
+    config->ranges_max = 8;
     config->listeners_max = 2;
     config->replies_max = 8;
     config->pages_max = 40;

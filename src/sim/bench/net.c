@@ -58,6 +58,7 @@ static void configure(const struct net *net, const struct net_host *host,
     config->half_open_max = config->time_wait_max = config->replies_max = NET_SMALL;
     config->listeners_max = 1;
     config->send_buffer = config->receive_buffer = options->buffer;
+    config->autotune = false; /* the path is measured, not how fast buffers grow */
     config->page_size = options->buffer >= NET_BUFFER_LARGE ? NET_PAGE_LARGE : NET_PAGE_SMALL;
     /* Twice what a connection may hold, because a queue to send leaves a quarter of all pages. */
     config->pages_max = (connections + 1) * 2 * (options->buffer / config->page_size + 4);

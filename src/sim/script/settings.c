@@ -35,6 +35,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U32, transfers_max),
     FIELD(FIELD_U32, reassemblies_max),
     FIELD(FIELD_U32, accurate_ecn_max),
+    FIELD(FIELD_U32, ranges_max),
     FIELD(FIELD_U32, listeners_max),
     FIELD(FIELD_U32, replies_max),
     FIELD(FIELD_U32, paths_max),
@@ -42,6 +43,8 @@ static const struct field fields[] = {
     FIELD(FIELD_U32, page_size),
     FIELD(FIELD_U32, send_buffer),
     FIELD(FIELD_U32, receive_buffer),
+    FIELD(FIELD_U32, send_buffer_initial),
+    FIELD(FIELD_U32, receive_buffer_initial),
     FIELD(FIELD_U32, trace_events),
     FIELD(FIELD_TIME, msl),
     FIELD(FIELD_TIME, rto_initial),
@@ -66,6 +69,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U32, r1_retransmissions),
     FIELD(FIELD_BOOL, timestamps),
     FIELD(FIELD_BOOL, window_scaling),
+    FIELD(FIELD_BOOL, autotune),
     FIELD(FIELD_BOOL, sack),
     FIELD(FIELD_BOOL, rack),
     FIELD(FIELD_BOOL, pacing),
@@ -82,6 +86,7 @@ static const struct field fields[] = {
     FIELD(FIELD_U16, port_last),
     FIELD(FIELD_U8, ttl),
     FIELD(FIELD_U8, initial_window),
+    FIELD(FIELD_U8, quick_acks),
     FIELD(FIELD_U8, syn_ack_retries),
     FIELD(FIELD_U8, ecn),
 };
@@ -355,6 +360,8 @@ void settings_default(struct settings *settings)
      */
     config->receive_buffer = 6291456;
     settings->receive_buffer = 65536;
+    config->autotune = false;
+    config->quick_acks = 0;
 }
 
 static void make_secret(struct duet_config *config, uint64_t seed)
