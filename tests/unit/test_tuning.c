@@ -68,7 +68,7 @@ static struct road *road_new(const struct duet_config *config)
     return p;
 }
 
-static void path_free(struct road *p)
+static void road_free(struct road *p)
 {
     assert_null(duet_check(p->a.stack));
     assert_null(duet_check(p->b.stack));
@@ -203,7 +203,7 @@ static void buffers_reach_the_product_of_rate_and_delay(void **state)
     (void)state;
     struct duet_config config;
     path_config(&config);
-    struct road *p = path_new(&config);
+    struct road *p = road_new(&config);
     path_listen(p);
     path_connect(p);
     path_run(p, DUET_SECOND + 2 * RTT);
@@ -221,7 +221,7 @@ static void buffers_reach_the_product_of_rate_and_delay(void **state)
     EXPECT_EQUAL("the largest window", receive_limit(conn_of(&p->b)), 4 << 20);
     EXPECT_EQUAL("the largest queue", send_limit(conn_of(&p->a)), 4 << 20);
     EXPECT("a window in a round trip", p->received - before >= 3 << 20);
-    path_free(p);
+    road_free(p);
 }
 
 /* A user who reads 6,400 bytes each 100 ms fills the window and needs no larger one. */
@@ -230,7 +230,7 @@ static void slow_reader_keeps_it_small(void **state)
     (void)state;
     struct duet_config config;
     path_config(&config);
-    struct road *p = path_new(&config);
+    struct road *p = road_new(&config);
     p->read_size = 6400;
     p->read_every = RTT;
     path_listen(p);
@@ -242,7 +242,7 @@ static void slow_reader_keeps_it_small(void **state)
     EXPECT("pages", p->b.stack->buffers.pages.used <= 20);
     EXPECT("nor does the queue of a peer that is held by it grow",
            send_limit(conn_of(&p->a)) <= 256 << 10);
-    path_free(p);
+    road_free(p);
 }
 
 /* Whoever sets a limit keeps it, at a listener and on a connection. */
@@ -251,7 +251,7 @@ static void limits_of_the_user_stay(void **state)
     (void)state;
     struct duet_config config;
     path_config(&config);
-    struct road *p = path_new(&config);
+    struct road *p = road_new(&config);
     path_listen(p);
     assert_int_equal(duet_set(p->b.stack, p->now, p->b.handle, DUET_OPTION_RECEIVE_BUFFER, 100000),
                      DUET_OK);
@@ -266,7 +266,7 @@ static void limits_of_the_user_stay(void **state)
     EXPECT_EQUAL("no such size",
                  duet_set(p->a.stack, p->now, p->a.handle, DUET_OPTION_SEND_BUFFER, beyond),
                  DUET_E_ARG);
-    path_free(p);
+    road_free(p);
 }
 
 /* Half of the pages must be free for a buffer to grow. */
@@ -276,13 +276,13 @@ static void no_growth_without_memory(void **state)
     struct duet_config config;
     path_config(&config);
     config.pages_max = 64;
-    struct road *p = path_new(&config);
+    struct road *p = road_new(&config);
     path_listen(p);
     path_connect(p);
     path_run(p, 5 * DUET_SECOND);
     EXPECT("a part of the pages", send_limit(conn_of(&p->a)) < 64 * 4096);
     EXPECT("goes on", p->received > 1 << 20);
-    path_free(p);
+    road_free(p);
 }
 
 static void switched_off(void **state)
@@ -292,13 +292,13 @@ static void switched_off(void **state)
     path_config(&config);
     config.autotune = false;
     config.receive_buffer = 300000;
-    struct road *p = path_new(&config);
+    struct road *p = road_new(&config);
     path_listen(p);
     path_connect(p);
     path_run(p, 2 * DUET_SECOND);
     EXPECT_EQUAL("all of it from the beginning", receive_limit(conn_of(&p->b)), 300000);
     EXPECT_EQUAL("all of it from the beginning", send_limit(conn_of(&p->a)), 4 << 20);
-    path_free(p);
+    road_free(p);
 }
 
 /* B14: the receiver's pages are gone in the middle of a transfer, and come back: it goes on within one
@@ -308,7 +308,7 @@ static void pool_is_exhausted_and_released(void **state)
     (void)state;
     struct duet_config config;
     path_config(&config);
-    struct road *p = path_new(&config);
+    struct road *p = road_new(&config);
     static uint32_t taken[4096];
     uint32_t count = 0;
     path_listen(p);
@@ -328,7 +328,7 @@ static void pool_is_exhausted_and_released(void **state)
     EXPECT("goes on within a persist interval", p->received > stood);
     path_run(p, p->now + 20 * RTT);
     EXPECT("as before", p->received > stood + (4 << 20));
-    path_free(p);
+    road_free(p);
 }
 
 /* ---- one stack by hand ---- */
