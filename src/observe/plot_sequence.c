@@ -41,7 +41,7 @@ void plot_sequence_scale(const struct plot *plot, struct plot_axis *axis)
 
     if (edge > until && edge <= EDGE_TIMES * until)
         until = edge;
-    plot_axis_make(axis, -until / ROOM_BELOW, until + until / ROOM_ABOVE + 1);
+    plot_axis_make(axis, -until / ROOM_BELOW - 1, until + until / ROOM_ABOVE + 1);
 }
 
 /* ---- stairs ---- */

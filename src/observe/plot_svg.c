@@ -19,7 +19,7 @@ enum {
     HEAD = 26, /* of a panel: title and legend */
     GAP = 16,
     FOOT = 44,         /* below the last: the axis of time */
-    LEGEND_LEFT = 160, /* from LEFT on */
+    LEGEND_LEFT = 172, /* from LEFT on */
     LABEL_LEAST = 38,  /* pixels between two labels of time */
 };
 
@@ -41,8 +41,8 @@ static const char style[] =
     ".una{stroke:#007a5a;stroke-width:1.6;fill:none}.ack{fill:#007a5a}"
     ".edge{stroke:#9b4f8a;stroke-width:1.6;stroke-dasharray:6 3;fill:none}"
     ".sack{stroke:#e69f00;stroke-width:8;stroke-opacity:.55;fill:none}"
-    ".flag{fill:#1f2328}.flag text,.name text{font-size:10.5px;"
-    "font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:3px}.name text{font-weight:400}"
+    ".flag{fill:#1f2328}.flag text{font-size:10.5px;font-weight:600;"
+    "paint-order:stroke;stroke:#fff;stroke-width:3px}.name text{font-size:10.5px}"
     ".timer{stroke:#57606a;stroke-width:1.4;stroke-dasharray:2 3;fill:none}"
     ".cwnd{stroke:#0072b2;stroke-width:2;fill:none}.cwnd-point{fill:#0072b2}"
     ".ssthresh{stroke:#d55e00;stroke-width:1.6;stroke-dasharray:7 3;fill:none}"
@@ -57,8 +57,8 @@ static const char style[] =
     ".sent,.cwnd{stroke:#58b4f0}.cwnd-point,.sample{fill:#58b4f0}"
     ".again,.ssthresh,.rto{stroke:#ff8c42}.cross{stroke:#f0f3f6}.cross .halo{stroke:#0d1117}"
     ".una,.srtt{stroke:#35c99a}.ack{fill:#35c99a}.edge{stroke:#d79ac8}.sack{stroke:#f2c14e}"
-    ".flag,.rule{fill:#e6edf3}.flag text,.name "
-    "text{stroke:#0d1117}.timer{stroke:#9aa4af}.pipe{fill:#9aa4af;stroke:#9aa4af}}";
+    ".flag,.rule{fill:#e6edf3}.flag text{"
+    "stroke:#0d1117}.timer{stroke:#9aa4af}.pipe{fill:#9aa4af;stroke:#9aa4af}}";
 
 /* ---- frame ---- */
 
@@ -157,6 +157,7 @@ static void put_cuts(FILE *to, const struct plot_time *time, double top, double 
 
     for (unsigned i = 0; i + 1 < time->count; i++) {
         double left = time->pieces[i].right, right = time->pieces[i + 1].left;
+        duet_time cut = time->pieces[i + 1].from - time->pieces[i].until;
 
         fprintf(to, "<path class=\"cut\" d=\"M%.1f %.1fV%.1fH%.1fV%.1fZ\"/>", left, top - 1,
                 bottom + 1, right, top - 1);
@@ -165,7 +166,9 @@ static void put_cuts(FILE *to, const struct plot_time *time, double top, double 
         if (!is_last)
             continue;
         words_clear(&words);
-        words_duration(&words, time->pieces[i + 1].from - time->pieces[i].until);
+        if (cut > 10 * DUET_SECOND)
+            cut = (cut + DUET_SECOND / 2) / DUET_SECOND * DUET_SECOND;
+        words_duration(&words, cut);
         svg_put_text(to, (int)(left + right) / 2, (int)bottom + 30, "tick", "middle", words.text);
     }
 }
