@@ -15,12 +15,12 @@ static const struct actor_step reader[] = {
     {.act = ACTOR_END},
 };
 
-/* ---- fast-retransmit: ten segments, two of them lost, and four more ---- */
+/* ---- fast-retransmit: ten segments, two of them lost, and two more ---- */
 
 static const struct actor_step bulk[] = {
     {.act = ACTOR_CONNECT},
     {.act = ACTOR_SEND, .amount = 10 * MSS, .pause_ms = 10},
-    {.act = ACTOR_SEND, .amount = 4 * MSS, .pause_ms = 15},
+    {.act = ACTOR_SEND, .amount = 2 * MSS, .pause_ms = 25},
     {.act = ACTOR_SHUTDOWN, .pause_ms = 70},
     {.act = ACTOR_RECEIVE_END},
     {.act = ACTOR_CLOSE},
