@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The plots of `duet show --plot`: well formed, self-contained, as reviewed, and with the numbers that the
-trace has. With --update the reviewed plot is written instead of compared; look at it before you commit it.
+trace has; and the pictures of docs/RECOVERY.md, fresh. With --update the reviewed plots are written instead of
+compared; look at them before you commit them.
 
 timeout: 300
 """
@@ -13,10 +14,12 @@ import sys
 import tempfile
 import xml.etree.ElementTree as etree
 
-from shown import GOLDEN, Tap, duet, scenarios
+from shown import GOLDEN, SOURCE, Tap, duet, scenarios
 
 SMALL = "lost-ack"  # whose plot is compared as a whole
 SPACE = "{http://www.w3.org/2000/svg}"
+PAGE = SOURCE / "docs/RECOVERY.md"
+PICTURES = SOURCE / "docs/pictures"
 UNITS = {"": 1, "B": 1, "kB": 1e3, "MB": 1e6, "µs": 1e3, "ms": 1e6, "s": 1e9}
 NEAR = 1.6  # pixels: bars are set in a little, so that those that touch are told apart
 
@@ -209,6 +212,24 @@ def check_files(test, folder, name):
     return text
 
 
+def pictured():
+    """The scenarios that the page has a picture of."""
+    return re.findall(r"!\[[^\]]*\]\(pictures/([\w-]+)\.svg\)", PAGE.read_text(encoding="utf-8"))
+
+
+def check_page(test, folder):
+    page, names = PAGE.read_text(encoding="utf-8"), pictured()
+    test.check("docs/RECOVERY.md: each picture has its command",
+               names and re.findall(r"^    duet show --scenario ([\w-]+)$", page, re.M) == names, names)
+    test.check("docs/pictures: every picture is on the page",
+               sorted(path.stem for path in PICTURES.glob("*")) == sorted(names))
+    for name in names:
+        file = PICTURES / f"{name}.svg"
+        test.check(f"docs/pictures/{name}.svg: fresh",
+                   file.exists() and plot(folder, name, "svg")[1] == file.read_text(encoding="utf-8"),
+                   "run this test with --update, and look at the difference")
+
+
 def check_options(test, folder):
     shown, text = plot(folder, "lost-data", "svg", "--plot-end", "server")
     test.check("--plot-end chooses the direction",
@@ -241,6 +262,9 @@ def main():
         golden = GOLDEN / f"{SMALL}.svg"
         if sys.argv[1:] == ["--update"]:
             golden.write_text(plot(folder, SMALL, "svg")[1], encoding="utf-8")
+            PICTURES.mkdir(exist_ok=True)
+            for name in pictured():
+                (PICTURES / f"{name}.svg").write_text(plot(folder, name, "svg")[1], encoding="utf-8")
             return 0
         test = Tap()
         for name in scenarios():
@@ -249,8 +273,9 @@ def main():
                 test.check(f"{name}: the plot is the reviewed one",
                            text == golden.read_text(encoding="utf-8"),
                            "run this test with --update, and look at the difference")
-        for name in ("lost-data", "zero-window"):
+        for name in ["lost-data", "zero-window"] + pictured():
             check_numbers(test, name, plot(folder, name, "svg")[1])
+        check_page(test, folder)
         check_options(test, folder)
         return test.finish()
 
