@@ -204,8 +204,8 @@ static void enter_phase(struct plot *plot, duet_time time, enum duet_phase phase
         return;
     if (last != NULL)
         last->until = time;
-    plot->phases[plot->phase_count++] =
-        (struct plot_phase){.from = time, .until = DUET_NEVER, .phase = phase};
+    last = &plot->phases[plot->phase_count++];
+    *last = (struct plot_phase){.from = time, .until = DUET_NEVER, .phase = phase};
 }
 
 static void read_congestion(struct plot_reader *reader, const struct duet_trace_event *event)

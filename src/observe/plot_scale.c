@@ -221,8 +221,10 @@ static double logarithm(double x)
     double sum = 0, power, square;
     int halvings = 0;
 
-    for (; x >= 2; x /= 2)
+    while (x >= 2) {
+        x /= 2;
         halvings++;
+    }
     power = (x - 1) / (x + 1);
     square = power * power;
     for (int i = 1; i < 40; i += 2, power *= square)
