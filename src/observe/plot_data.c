@@ -198,14 +198,14 @@ static void read_packet(struct plot_reader *reader, const struct ladder_moment *
 
 static void enter_phase(struct plot *plot, duet_time time, enum duet_phase phase)
 {
-    struct plot_phase *last = plot->phase_count == 0 ? NULL : &plot->phases[plot->phase_count - 1];
+    size_t count = plot->phase_count;
 
-    if (last != NULL && last->phase == phase)
+    if (count > 0 && plot->phases[count - 1].phase == phase)
         return;
-    if (last != NULL)
-        last->until = time;
-    last = &plot->phases[plot->phase_count++];
-    *last = (struct plot_phase){.from = time, .until = DUET_NEVER, .phase = phase};
+    if (count > 0)
+        plot->phases[count - 1].until = time;
+    plot->phases[count] = (struct plot_phase){.from = time, .until = DUET_NEVER, .phase = phase};
+    plot->phase_count++;
 }
 
 static void read_congestion(struct plot_reader *reader, const struct duet_trace_event *event)

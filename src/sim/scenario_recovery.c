@@ -54,15 +54,18 @@ static const struct actor_step stalled[] = {
     {.act = ACTOR_END},
 };
 
-/* ---- reordering: the same twice, and the second time the sender knows better ---- */
+/* ---- reordering: a harmless one teaches the sender what helps with the next ---- */
 
 static const struct actor_step overtaken[] = {
     {.act = ACTOR_CONNECT},
     {.act = ACTOR_SEND,
-     .amount = 6 * MSS,
+     .amount = 3 * MSS,
      .pause_ms = 10,
-     .say = "The second of six segments takes another way, and is 3 ms slower."},
-    {.act = ACTOR_SEND, .amount = 6 * MSS, .pause_ms = 60, .say = "The same once more."},
+     .say = "The second of three segments is 3 ms slower: one other overtakes it."},
+    {.act = ACTOR_SEND,
+     .amount = 6 * MSS,
+     .pause_ms = 18,
+     .say = "Now four others overtake the second of six."},
     {.act = ACTOR_SHUTDOWN, .pause_ms = 60},
     {.act = ACTOR_RECEIVE_END},
     {.act = ACTOR_CLOSE},
@@ -127,15 +130,15 @@ static const struct scenario recovery_table[] = {
         .fault_count = 3,
     },
     {
-        .face =
-            {"reordering",
-             "A segment is overtaken and sent again for nothing; the sender learns from it, and "
-             "the next time it waits for a quarter of a round trip."},
+        .face = {"reordering",
+                 "One segment overtakes another, and the sender learns that this path reorders: "
+                 "when four overtake one, it waits a quarter of a round trip, and sends nothing "
+                 "again."},
         .client = overtaken,
         .server = reader,
         .faults =
             {{.fault = DUET_FAULT_DELAY, .packet = DATA + 1, .count = OF_CLIENT, .delay_ms = 3},
-             {.fault = DUET_FAULT_DELAY, .packet = DATA + 8, .count = OF_CLIENT, .delay_ms = 3}},
+             {.fault = DUET_FAULT_DELAY, .packet = DATA + 4, .count = OF_CLIENT, .delay_ms = 4}},
         .fault_count = 2,
     },
     {
