@@ -10,6 +10,7 @@
 #include "command.h"
 #include "duet/scenario.h"
 #include "show_peer.h"
+#include "show_plot.h"
 
 enum {
     COLUMNS_LEAST = 80,
@@ -55,11 +56,12 @@ struct show {
     const char *command;
     const struct duet_scenario *scenario;
     bool list;
-    const struct format *format;
+    const struct format *format; /* NULL: none, only a plot is wanted */
     const char *output;
     const char *colour;
     uint64_t columns; /* 0: the terminal's */
     bool absolute;
+    struct show_plot plot;
     const char *peer, *role, *link;
     bool scenario_only; /* an option was given that means nothing with --peer */
     struct duet_scenario_options options;
@@ -79,6 +81,8 @@ enum {
     KEY_ROLE,
     KEY_LINK,
     KEY_LATENCY,
+    KEY_PLOT,
+    KEY_PLOT_END,
 };
 
 static const struct argp_option argp_options[] = {
@@ -94,6 +98,11 @@ static const struct argp_option argp_options[] = {
     {0, 0, 0, 0, "How it is shown:", 2},
     {"format", 'f', "FORMAT", 0, "text, json, svg, html or pcapng (default: text)", 2},
     {"output", 'o', "FILE", 0, "write to FILE, whole or not at all", 2},
+    {"plot", KEY_PLOT, "FILE", 0,
+     "a plot over time, FILE.svg or FILE.html, instead of the ladder (besides it, with -f or -o)",
+     2},
+    {"plot-end", KEY_PLOT_END, "END", 0,
+     "whose sending is plotted, client or server (default: who sent more)", 2},
     {"absolute", KEY_ABSOLUTE, 0, 0, "sequence numbers as on the wire, not from 0", 2},
     {"columns", KEY_COLUMNS, "N", 0, "width of the text, from 80 (default: the terminal's, or 80)",
      2},
@@ -239,6 +248,10 @@ static bool take_option(struct show *show, int key, char *argument)
     case 'o':
         show->output = argument;
         return true;
+    case KEY_PLOT:
+        return show_plot_file(&show->plot, show->command, argument);
+    case KEY_PLOT_END:
+        return show_plot_end(&show->plot, show->command, argument);
     case KEY_ABSOLUTE:
         show->absolute = true;
         return true;
@@ -311,6 +324,7 @@ static int draw(const struct show *show, const struct duet_recorder *recorder,
     return COMMAND_OK;
 }
 
+/* output: NULL if no ladder is wanted. */
 static int play(const struct show *show, const struct duet_ladder_options *ladder,
                 struct command_output *output)
 {
@@ -320,12 +334,16 @@ static int play(const struct show *show, const struct duet_ladder_options *ladde
 
     if (duet_recorder_new(&recorder) != 0) {
         command_complain(show->command, "%s", strerror(errno));
-        command_output_close(output, false);
+        if (output != NULL)
+            command_output_close(output, false);
         return COMMAND_FAILED;
     }
     played = duet_scenario_run(show->scenario, &show->options, recorder, problem, sizeof problem);
     /* What went wrong is best seen on the ladder, so it is drawn in any case. */
-    drawn = draw(show, recorder, ladder, output);
+    drawn = output == NULL ? COMMAND_OK : draw(show, recorder, ladder, output);
+    if (show->plot.file != NULL && drawn == COMMAND_OK)
+        drawn =
+            show_plot_write(&show->plot, show->command, recorder, ladder->title, ladder->lesson);
     if (played != 0)
         command_complain(show->command, "%s", problem);
     duet_recorder_free(recorder);
@@ -343,6 +361,8 @@ static int show_scenario(const struct show *show, unsigned columns, bool colour)
         .absolute = show->absolute,
     };
 
+    if (show->format == NULL)
+        return play(show, &ladder, NULL);
     if (command_output_open(&output, show->output) != 0) {
         command_complain(show->command, "cannot write %s: %s", show->output, strerror(errno));
         return COMMAND_USAGE;
@@ -356,7 +376,8 @@ static int show_kernel(const struct show *show, unsigned columns, bool colour)
         .role = show->role,
         .ipv6 = show->options.ipv6,
         .absolute = show->absolute,
-        .format = show->format->name,
+        .format = show->format == NULL ? NULL : show->format->name,
+        .plot = &show->plot,
         .output = show->output,
         .columns = columns,
         .colour = colour,
@@ -377,7 +398,7 @@ int command_show(int argc, char **argv)
     struct show show = {
         .command = argv[0],
         .scenario = duet_scenario(0),
-        .format = &formats[0],
+        .plot = {.end = DUET_RECORDER_ENDS},
         .colour = "auto",
         .options = {.seed = 1, .latency = LATENCY_DEFAULT_MS * DUET_MILLISECOND},
     };
@@ -395,8 +416,14 @@ int command_show(int argc, char **argv)
         command_complain(show.command, "--role and --link belong to --peer kernel");
         return COMMAND_USAGE;
     }
+    if (show.plot.file == NULL && show.plot.end != DUET_RECORDER_ENDS) {
+        command_complain(show.command, "--plot-end belongs to --plot");
+        return COMMAND_USAGE;
+    }
     if (show.role == NULL)
         show.role = "client";
+    if (show.format == NULL && (show.plot.file == NULL || show.output != NULL))
+        show.format = &formats[0];
     /* A file has no terminal's width and no terminal's colours. */
     columns = show.output == NULL ? command_columns(stdout, COLUMNS_LEAST) : COLUMNS_LEAST;
     if (columns < COLUMNS_LEAST)

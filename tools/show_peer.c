@@ -35,24 +35,14 @@ static const char *link_in_words(const struct duet_kernel *kernel)
     return kernel->kind == DUET_KERNEL_TUN ? "a TUN device" : "AF_PACKET on a veth pair";
 }
 
-static int write_picture(const struct show_peer_options *options,
-                         const struct duet_recorder *recorder, const struct duet_kernel *kernel,
-                         struct command_output *output)
+/* output: NULL if no ladder is wanted. */
+static int write_ladder(const struct show_peer_options *options,
+                        const struct duet_recorder *recorder,
+                        const struct duet_ladder_options *ladder, struct command_output *output)
 {
-    struct utsname system = {0};
-    char title[TEXT_MAX], lesson[TEXT_MAX];
-    const struct duet_ladder_options ladder = {.title = title,
-                                               .lesson = lesson,
-                                               .columns = options->columns,
-                                               .colour = options->colour,
-                                               .absolute = options->absolute};
-
-    (void)uname(&system);
-    (void)snprintf(title, sizeof(title), "duet and %.30s %.40s", system.sysname, system.release);
-    (void)snprintf(lesson, sizeof(lesson),
-                   "Real packets in real time over %s, IPv%c; duet is the %s.",
-                   link_in_words(kernel), options->ipv6 ? '6' : '4', options->role);
-    if (draw(options, recorder, &ladder, output->file) < 0) {
+    if (output == NULL)
+        return COMMAND_OK;
+    if (draw(options, recorder, ladder, output->file) < 0) {
         command_complain(command, "the picture cannot be drawn: %s", strerror(errno));
         (void)command_output_close(output, false);
         return COMMAND_FAILED;
@@ -64,6 +54,30 @@ static int write_picture(const struct show_peer_options *options,
         return COMMAND_FAILED;
     }
     return COMMAND_OK;
+}
+
+static int write_pictures(const struct show_peer_options *options,
+                          const struct duet_recorder *recorder, const struct duet_kernel *kernel,
+                          struct command_output *output)
+{
+    struct utsname system = {0};
+    char title[TEXT_MAX], lesson[TEXT_MAX];
+    const struct duet_ladder_options ladder = {.title = title,
+                                               .lesson = lesson,
+                                               .columns = options->columns,
+                                               .colour = options->colour,
+                                               .absolute = options->absolute};
+    int written;
+
+    (void)uname(&system);
+    (void)snprintf(title, sizeof(title), "duet and %.30s %.40s", system.sysname, system.release);
+    (void)snprintf(lesson, sizeof(lesson),
+                   "Real packets in real time over %s, IPv%c; duet is the %s.",
+                   link_in_words(kernel), options->ipv6 ? '6' : '4', options->role);
+    written = write_ladder(options, recorder, &ladder, output);
+    if (written == COMMAND_OK && options->plot->file != NULL)
+        written = show_plot_write(options->plot, command, recorder, title, lesson);
+    return written;
 }
 
 /* ---- the play ---- */
@@ -96,12 +110,13 @@ static int play_and_draw(const struct show_peer_options *options, struct duet_re
 
     if (duet_kernel_open(&kernel_options, &kernel, why, sizeof(why)) < 0) {
         command_complain(command, "%s", why);
-        (void)command_output_close(output, false);
+        if (output != NULL)
+            (void)command_output_close(output, false);
         return COMMAND_FAILED;
     }
     is_good = play(options, recorder, &kernel, why, sizeof(why));
     /* What went wrong is best seen on the ladder, so it is drawn in any case. */
-    result = write_picture(options, recorder, &kernel, output);
+    result = write_pictures(options, recorder, &kernel, output);
     if (is_good)
         return result;
     command_complain(command, "%s", why);
@@ -114,16 +129,17 @@ int show_peer(const struct show_peer_options *options)
     struct duet_recorder *recorder;
     int result;
 
-    if (command_output_open(&output, options->output) < 0) {
+    if (options->format != NULL && command_output_open(&output, options->output) < 0) {
         command_complain(command, "%s cannot be written: %s", options->output, strerror(errno));
         return COMMAND_USAGE;
     }
     if (duet_recorder_new(&recorder) < 0) {
         command_complain(command, "%s", strerror(errno));
-        (void)command_output_close(&output, false);
+        if (options->format != NULL)
+            (void)command_output_close(&output, false);
         return COMMAND_FAILED;
     }
-    result = play_and_draw(options, recorder, &output);
+    result = play_and_draw(options, recorder, options->format == NULL ? NULL : &output);
     duet_recorder_free(recorder);
     return result;
 }

@@ -5,11 +5,14 @@
 
 #include <stdbool.h>
 
+#include "show_plot.h"
+
 struct show_peer_options {
     const char *role; /* what duet is: "client" or "server" */
     bool ipv6;
     bool absolute;      /* sequence numbers as on the wire */
-    const char *format; /* "text", "json", "svg", "html" or "pcapng" */
+    const char *format; /* "text", "json", "svg", "html" or "pcapng"; NULL: only the plot */
+    const struct show_plot *plot;
     const char *output; /* NULL: standard output */
     unsigned columns;
     bool colour;

@@ -67,6 +67,21 @@ int duet_ladder_svg(const struct duet_recorder *recorder, const struct duet_ladd
                     FILE *to);
 int duet_ladder_html(const struct duet_recorder *recorder,
                      const struct duet_ladder_options *options, FILE *to);
+
+struct duet_plot_options {
+    const char *title;  /* may be NULL */
+    const char *lesson; /* a sentence of what it teaches, may be NULL */
+    unsigned end;       /* whose sending is drawn; DUET_RECORDER_ENDS: of the end that sent more */
+};
+
+/* One direction of a connection over time: sequence numbers, congestion window, round trips and
+ * the peer's window, one panel under the other. Of an end without a trace only what packets tell.
+ */
+int duet_plot_svg(const struct duet_recorder *recorder, const struct duet_plot_options *options,
+                  FILE *to);
+int duet_plot_html(const struct duet_recorder *recorder, const struct duet_plot_options *options,
+                   FILE *to);
+
 /* One JSON object a line, schema in docs/TRACE.md. */
 int duet_trace_json(const struct duet_recorder *recorder, FILE *to);
 /* pcapng, link type raw IP, one interface an end, times in ns, our explanation as each packet's

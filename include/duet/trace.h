@@ -21,7 +21,8 @@ enum duet_trace_kind {
     DUET_TRACE_STATE,       /* a change of state, because of rule: .state */
     DUET_TRACE_TIMER,       /* a timer was started, stopped or ran out: .timer */
     DUET_TRACE_CALL,        /* a user call: .call */
-    DUET_TRACE_CONGESTION,  /* the congestion controller changed its mind: .congestion */
+    DUET_TRACE_CONGESTION,  /* congestion window or estimates, after a rule or an acknowledgement:
+                               .congestion */
     DUET_TRACE_KINDS
 };
 
@@ -61,6 +62,14 @@ enum duet_timer {
     DUET_TIMER_PROBE,      /* RFC 8985, 7 */
     DUET_TIMER_REORDERING, /* RFC 8985, 6.2 */
     DUET_TIMERS
+};
+/* What the congestion window is doing (RFC 5681, 3.1 and 3.2; RFC 6298, 5). */
+enum duet_phase {
+    DUET_PHASE_SLOW_START, /* cwnd below ssthresh: it doubles in a round trip */
+    DUET_PHASE_AVOIDANCE,  /* congestion avoidance: it grows a little in a round trip */
+    DUET_PHASE_RECOVERY,   /* fast recovery: holes that acknowledgements told of are repaired */
+    DUET_PHASE_LOSS,       /* after a timeout: all that was in flight is sent anew */
+    DUET_PHASES
 };
 enum duet_timer_action { DUET_TIMER_STARTED, DUET_TIMER_STOPPED, DUET_TIMER_EXPIRED };
 
@@ -123,6 +132,9 @@ struct duet_trace_event {
         struct {
             uint32_t cwnd, ssthresh, flight, mss;
             int64_t srtt, rto;
+            int64_t rtt;   /* the sample that was just taken, 0: this is about something else */
+            uint32_t pipe; /* of flight, what is thought to be in the network still */
+            uint8_t phase; /* enum duet_phase */
         } congestion;
         uint8_t bytes[48];
     } u;
@@ -154,6 +166,7 @@ uint64_t duet_edge_hits(const struct duet_stack *stack, unsigned index);
 const char *duet_trace_kind_name(unsigned kind); /* "segment-in" */
 const char *duet_timer_name(unsigned timer);     /* "retransmission" */
 const char *duet_call_name(unsigned call);       /* "connect" */
+const char *duet_phase_name(unsigned phase);     /* "slow-start" */
 
 #ifdef __cplusplus
 }

@@ -96,3 +96,9 @@ const char *duet_call_name(unsigned call)
                                                   "receive", "shutdown", "close",  "abort"};
     return name_at(names, DUET_CALLS, call);
 }
+
+const char *duet_phase_name(unsigned phase)
+{
+    static const char *const names[DUET_PHASES] = {"slow-start", "avoidance", "recovery", "loss"};
+    return name_at(names, DUET_PHASES, phase);
+}

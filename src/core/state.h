@@ -170,6 +170,9 @@ void trace_timer(struct duet_stack *s, const struct tcp_conn *c, enum duet_timer
 void trace_call(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
                 enum duet_call call, int64_t result, uint64_t size);
 void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule);
+/* The same without a rule: an acknowledgement has told something (rtt 0), or a round trip was
+ * measured. */
+void trace_progress(struct duet_stack *s, const struct tcp_conn *c, duet_time rtt);
 
 /* config.c */
 uint8_t window_scale_for(uint32_t receive_buffer);
@@ -388,7 +391,7 @@ duet_time tcp_rto(const struct tcp_conn *c);
 void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
 void tcp_rtt_from_echo(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);
-void tcp_rto_back_off(const struct duet_stack *s, struct tcp_conn *c);
+void tcp_rto_back_off(struct duet_stack *s, struct tcp_conn *c);
 void tcp_rto_after_lost_syn(struct tcp_conn *c);
 
 /* tcp_loss.c */

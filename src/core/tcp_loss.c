@@ -163,6 +163,8 @@ void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_s
         sack_acked(s, c, seg, news);
     else
         tcp_dupack_acked(s, c, seg, news);
+    if (news->delivered > 0 || news->duplicate)
+        trace_progress(s, c, 0);
     tcp_timer_choose(s, c);
 }
 

@@ -52,8 +52,10 @@ static bool is_ambiguous(const struct duet_stack *s, const struct tcp_conn *c,
 {
     if ((segment->flags & FLIGHT_AGAIN) == 0)
         return false;
-    bool has_echo =
-        conn_is(c, TCP_CONN_TIMESTAMPS) && (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
+    /* Beyond a hole the peer echoes what came before the hole (RFC 7323, 4.3): that says nothing of
+     * a segment that was SACKed. */
+    bool has_echo = conn_is(c, TCP_CONN_TIMESTAMPS) && seq_le(segment->end, seg->ack) &&
+                    (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
     if (has_echo && seq_lt(seq_of(seg->options->tsecr), seq_of(tsval_at(s, c, segment->sent_us))))
         return true;
     return rtt_us < c->rtt_min_us;

@@ -51,6 +51,7 @@ void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
     else
         tcp_rtt_min(s, c, r);
     set_rto(s, c);
+    trace_progress(s, c, (duet_time)r * DUET_MICROSECOND);
 }
 
 /* The least round trip of the latest one or two windows of MIN_WINDOW_MS (RFC 8985, 6.2 step 1): a
@@ -115,9 +116,10 @@ duet_time tcp_rto(const struct tcp_conn *c)
 
 /* RFC 6298, 5.5: doubled each time the timer runs out, up to rto_max; in force until the next
  * sample. */
-void tcp_rto_back_off(const struct duet_stack *s, struct tcp_conn *c)
+void tcp_rto_back_off(struct duet_stack *s, struct tcp_conn *c)
 {
     c->rto_us = min_u32(2 * c->rto_us, to_us(s->config.rto_max));
+    trace_progress(s, c, 0);
 }
 
 /* RFC 6298, 5.7: a SYN that timed out leaves no estimate; data starts with at least 3 s. */

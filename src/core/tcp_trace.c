@@ -127,9 +127,19 @@ void trace_call(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_s
     event->u.call.size = size;
 }
 
-void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule)
+static enum duet_phase phase_of(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    s->rule_hits[rule]++;
+    const struct tcp_transfer *t = transfer_of(s, c);
+    if (t != NULL && t->phase == TCP_PHASE_RECOVERY)
+        return DUET_PHASE_RECOVERY;
+    if (t != NULL && t->phase == TCP_PHASE_LOSS)
+        return DUET_PHASE_LOSS;
+    return c->cwnd < c->ssthresh ? DUET_PHASE_SLOW_START : DUET_PHASE_AVOIDANCE;
+}
+
+static void put_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,
+                           duet_time rtt)
+{
     struct duet_trace_event *event = put_tuple(s, DUET_TRACE_CONGESTION, &c->tuple, c->state, rule);
     if (event == NULL)
         return;
@@ -139,4 +149,19 @@ void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_r
     event->u.congestion.mss = tcp_send_mss(c);
     event->u.congestion.srtt = (int64_t)(c->srtt_us >> 3) * DUET_MICROSECOND;
     event->u.congestion.rto = tcp_rto(c);
+    event->u.congestion.rtt = rtt;
+    if (transfer_of(s, c) != NULL)
+        event->u.congestion.pipe = flight_in_network(s, c);
+    event->u.congestion.phase = (uint8_t)phase_of(s, c);
+}
+
+void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule)
+{
+    s->rule_hits[rule]++;
+    put_congestion(s, c, rule, 0);
+}
+
+void trace_progress(struct duet_stack *s, const struct tcp_conn *c, duet_time rtt)
+{
+    put_congestion(s, c, TCP_RULE_NONE, rtt);
 }

@@ -52,6 +52,7 @@ enum json_type {
     TYPE_TIMER,
     TYPE_ACTION,
     TYPE_CALL,
+    TYPE_PHASE,
 };
 
 struct json_field {
@@ -211,6 +212,9 @@ static void put_value(FILE *to, const struct json_line *line, const struct json_
     case TYPE_CALL:
         json_text(to, duet_call_name((unsigned)number));
         break;
+    case TYPE_PHASE:
+        json_text(to, duet_phase_name((unsigned)number));
+        break;
     }
 }
 
@@ -359,6 +363,7 @@ static const char *type_text(enum json_type type)
     case TYPE_TIMER:
     case TYPE_ACTION:
     case TYPE_CALL:
+    case TYPE_PHASE:
         break;
     }
     return "string";

@@ -5,6 +5,7 @@
  * only, so flows are mapped to pairs before the walk. A flow without segments is a listener.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "observe/ladder.h"
 
@@ -172,6 +173,17 @@ static void read_timer(struct ladder_reader *reader, unsigned end, size_t pair,
     if (moment != NULL && event->u.timer.action == DUET_TIMER_STARTED &&
         event->u.timer.timer == DUET_TIMER_TIME_WAIT)
         moment->time_wait_until = event->u.timer.deadline;
+}
+
+/* Why the window changed belongs to what is at hand; its numbers belong to a plot. That it starts
+ * at the initial window goes without saying. */
+static void read_congestion(struct ladder_reader *reader, unsigned end, size_t pair,
+                            const struct duet_trace_event *event)
+{
+    struct ladder_moment *moment = context_of(reader, end, event->time, pair);
+
+    if (moment != NULL && strcmp(duet_rule(event->rule)->name, "INITIAL_WINDOW") != 0)
+        add_rule(moment, event->rule);
 }
 
 static bool is_minor_call(const struct duet_trace_event *event)
@@ -353,6 +365,8 @@ void ladder_read_trace(struct ladder_reader *reader, unsigned end,
         read_call(reader, end, pair, event);
         break;
     case DUET_TRACE_CONGESTION:
+        read_congestion(reader, end, pair, event);
+        break;
     case DUET_TRACE_KINDS:
         break;
     }

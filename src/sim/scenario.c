@@ -16,10 +16,7 @@ enum {
 
 /* In the order in which one would learn them. */
 static const struct scenario_table *const tables[] = {
-    &scenarios_open,
-    &scenarios_data,
-    &scenarios_close,
-    &scenarios_reset,
+    &scenarios_open, &scenarios_data, &scenarios_recovery, &scenarios_close, &scenarios_reset,
 };
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
@@ -94,10 +91,21 @@ const struct duet_scenario *duet_scenario_nearest(const char *name)
 
 /* ---- playing ---- */
 
+static struct world_fault of_scenario(const struct scenario_fault *fault)
+{
+    return (struct world_fault){
+        .fault = fault->fault,
+        .packet = fault->packet,
+        .run = fault->run == 0 ? 1 : fault->run,
+        .of_host = fault->count != OF_BOTH,
+        .host = fault->count == OF_SERVER,
+        .delay = fault->delay_ms * DUET_MILLISECOND,
+    };
+}
+
 /* Faults are wrapped around the wire in this order: a packet that is dropped is not delayed too. */
 static size_t gather_faults(const struct scenario *scenario,
-                            const struct duet_scenario_options *options,
-                            struct duet_scenario_fault *faults)
+                            const struct duet_scenario_options *options, struct world_fault *faults)
 {
     static const enum duet_fault order[] = {DUET_FAULT_DELAY, DUET_FAULT_DUPLICATE,
                                             DUET_FAULT_DROP};
@@ -106,14 +114,15 @@ static size_t gather_faults(const struct scenario *scenario,
     for (unsigned kind = 0; kind < sizeof order / sizeof order[0]; kind++) {
         for (unsigned i = 0; i < scenario->fault_count; i++)
             if (scenario->faults[i].fault == order[kind])
-                faults[count++] = (struct duet_scenario_fault){
-                    .fault = order[kind],
-                    .packet = scenario->faults[i].packet,
-                    .delay = scenario->faults[i].delay_ms * DUET_MILLISECOND,
-                };
+                faults[count++] = of_scenario(&scenario->faults[i]);
         for (size_t i = 0; i < options->fault_count; i++)
             if (options->faults[i].fault == order[kind])
-                faults[count++] = options->faults[i];
+                faults[count++] = (struct world_fault){
+                    .fault = order[kind],
+                    .packet = options->faults[i].packet,
+                    .run = 1,
+                    .delay = options->faults[i].delay,
+                };
     }
     return count;
 }
@@ -185,7 +194,7 @@ int duet_scenario_run(const struct duet_scenario *scenario,
                       char *problem, size_t problem_size)
 {
     const struct scenario *played = (const struct scenario *)(const void *)scenario;
-    struct duet_scenario_fault faults[DUET_SCENARIO_FAULTS_MAX + SCENARIO_FAULTS];
+    struct world_fault faults[DUET_SCENARIO_FAULTS_MAX + SCENARIO_FAULTS];
     struct world_options world_options = {
         .seed = options->seed,
         .latency = options->latency,

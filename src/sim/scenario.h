@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* How a scenario is written down: two lists of steps, what the network does, what an attacker
- * sends. The scenarios themselves are in scenario_{open,data,close,reset}.c, one table each. */
+ * sends. The scenarios themselves are in scenario_{open,data,recovery,close,reset}.c, one table each. */
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
 #include "sim/attacker.h"
 
 enum { SCENARIO_FAULTS = 6 };
+
+/* Where one host sends in bursts, the numbers of its packets over both hosts depend on when the
+ * other answers; its own count does not. */
+enum scenario_count { OF_BOTH, OF_CLIENT, OF_SERVER };
 
 struct scenario {
     struct duet_scenario face; /* first: name and lesson, what the public sees */
@@ -15,6 +19,8 @@ struct scenario {
         enum duet_fault fault;
         uint32_t packet; /* as in struct duet_scenario_fault, or WORLD_EVERY_PACKET */
         uint32_t delay_ms;
+        enum scenario_count count; /* what packet counts */
+        uint32_t run;              /* so many packets from that one on; 0: it alone */
     } faults[SCENARIO_FAULTS];
     unsigned fault_count;
     uint32_t server_buffer; /* for receiving; 0: the default */
@@ -27,6 +33,7 @@ struct scenario_table {
     unsigned count;
 };
 
-extern const struct scenario_table scenarios_open, scenarios_data, scenarios_close, scenarios_reset;
+extern const struct scenario_table scenarios_open, scenarios_data, scenarios_recovery,
+    scenarios_close, scenarios_reset;
 
 #endif

@@ -121,7 +121,7 @@ static const struct scenario close_table[] = {
                              "sequence number like data."},
         .client = brief_client,
         .server = brief_server,
-        .faults = {{DUET_FAULT_DROP, 6, 0}},
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = 6}},
         .fault_count = 1,
     },
     {
@@ -129,7 +129,7 @@ static const struct scenario close_table[] = {
                                   "TIME-WAIT is there to answer it and to start anew."},
         .client = brief_client,
         .server = brief_server,
-        .faults = {{DUET_FAULT_DROP, 9, 0}},
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = 9}},
         .fault_count = 1,
     },
     {
@@ -137,7 +137,7 @@ static const struct scenario close_table[] = {
                                  "absorbs it, so that no successor can mistake it for its own."},
         .client = brief_client,
         .server = talking_server,
-        .faults = {{DUET_FAULT_DELAY, 8, 20000}},
+        .faults = {{.fault = DUET_FAULT_DELAY, .packet = 8, .delay_ms = 20000}},
         .fault_count = 1,
     },
     {

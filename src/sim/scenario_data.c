@@ -129,7 +129,7 @@ static const struct scenario data_table[] = {
                               "acknowledged again and again, and that is the sign to resend."},
         .client = many_segments,
         .server = reader,
-        .faults = {{DUET_FAULT_DROP, 5, 0}},
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = 5}},
         .fault_count = 1,
     },
     {
@@ -137,7 +137,7 @@ static const struct scenario data_table[] = {
                               "early, and one duplicate ACK is no reason to resend."},
         .client = three_segments,
         .server = reader,
-        .faults = {{DUET_FAULT_DELAY, 5, 1}},
+        .faults = {{.fault = DUET_FAULT_DELAY, .packet = 5, .delay_ms = 1}},
         .fault_count = 1,
     },
     {

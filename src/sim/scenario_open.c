@@ -146,7 +146,7 @@ static const struct scenario open_table[] = {
         .face = {"lost-syn", "The first SYN is lost: the client sends it again after one second."},
         .client = short_client,
         .server = short_server,
-        .faults = {{DUET_FAULT_DROP, 1, 0}},
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = 1}},
         .fault_count = 1,
     },
     {
@@ -156,7 +156,8 @@ static const struct scenario open_table[] = {
         .client = short_client,
         .server = short_server,
         /* The first SYN is slow, so that the server's own timer is not due at the same instant. */
-        .faults = {{DUET_FAULT_DROP, 2, 0}, {DUET_FAULT_DELAY, 1, 300}},
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = 2},
+                   {.fault = DUET_FAULT_DELAY, .packet = 1, .delay_ms = 300}},
         .fault_count = 2,
     },
     {
@@ -164,7 +165,7 @@ static const struct scenario open_table[] = {
                              "not yet, and it asks again."},
         .client = silent_client,
         .server = short_server,
-        .faults = {{DUET_FAULT_DROP, 3, 0}},
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = 3}},
         .fault_count = 1,
     },
     {
@@ -172,7 +173,7 @@ static const struct scenario open_table[] = {
                                 "until the client gives up after three minutes."},
         .client = only_connect,
         .server = nobody,
-        .faults = {{DUET_FAULT_DROP, WORLD_EVERY_PACKET, 0}},
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = WORLD_EVERY_PACKET}},
         .fault_count = 1,
     },
     {
@@ -180,7 +181,8 @@ static const struct scenario open_table[] = {
                                       "two, are what finds it out (RFC 9293, figure 8)."},
         .client = impatient_client,
         .server = short_server,
-        .faults = {{DUET_FAULT_DELAY, 1, 5000}, {DUET_FAULT_DELAY, 2, 200}},
+        .faults = {{.fault = DUET_FAULT_DELAY, .packet = 1, .delay_ms = 5000},
+                   {.fault = DUET_FAULT_DELAY, .packet = 2, .delay_ms = 200}},
         .fault_count = 2,
     },
     {

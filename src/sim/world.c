@@ -37,7 +37,7 @@ struct world {
     struct world_host hosts[WORLD_HOSTS];
     struct world_user *users[WORLD_USERS_MAX];
     unsigned user_count;
-    uint32_t fault_numbers[WORLD_FAULTS_MAX]; /* the links keep pointers to them */
+    uint32_t fault_numbers[WORLD_FAULTS_MAX][WORLD_RUN_MAX]; /* the links point to them */
     char problem[WORLD_PROBLEM];
     uint8_t packet[WORLD_PACKET_MAX];
 };
@@ -175,16 +175,17 @@ static void fault_told(void *context, enum duet_fault fault, duet_time now,
 
 static int wrap_fault(struct world *world, size_t index, struct duet_link **link)
 {
-    const struct duet_scenario_fault *fault = &world->options.faults[index];
+    const struct world_fault *fault = &world->options.faults[index];
     struct duet_fault_choice choice = {
-        .numbers = &world->fault_numbers[index],
-        .count = 1,
+        .numbers = world->fault_numbers[index],
+        .count = fault->run,
         .told = fault_told,
         .context = world,
-        .by_tag = true,
+        .by_tag = !fault->of_host,
     };
 
-    world->fault_numbers[index] = fault->packet;
+    for (uint32_t i = 0; i < fault->run; i++)
+        world->fault_numbers[index][i] = fault->packet + i;
     if (fault->packet == WORLD_EVERY_PACKET) {
         choice.count = 0;
         choice.probability = 1;
@@ -207,6 +208,11 @@ static int wrap_fault(struct world *world, size_t index, struct duet_link **link
     return -1;
 }
 
+static bool touches(const struct world_fault *fault, unsigned host)
+{
+    return !fault->of_host || fault->host == host;
+}
+
 static int make_network(struct world *world)
 {
     if (duet_wire_pair(world->options.latency, &world->hosts[0].link, &world->hosts[1].link) != 0)
@@ -215,7 +221,7 @@ static int make_network(struct world *world)
         struct duet_link **link = &world->hosts[host].link;
 
         for (size_t i = 0; i < world->options.fault_count; i++)
-            if (wrap_fault(world, i, link) != 0)
+            if (touches(&world->options.faults[i], host) && wrap_fault(world, i, link) != 0)
                 return -1;
         if (duet_tee(*link, world->options.recorder, host, link) != 0)
             return -1;
@@ -231,6 +237,8 @@ int world_new(const struct world_options *options, struct world **made)
         errno = EINVAL;
         return -1;
     }
+    for (size_t i = 0; i < options->fault_count; i++)
+        CHECK(options->faults[i].run <= WORLD_RUN_MAX);
     world = calloc(1, sizeof *world);
     if (world == NULL)
         return -1;

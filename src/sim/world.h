@@ -23,6 +23,18 @@ enum { WORLD_PORT = 4242 }; /* where servers listen; no protocol that Wireshark 
 enum { WORLD_USERS_MAX = 4, WORLD_FAULTS_MAX = DUET_SCENARIO_FAULTS_MAX + 8 };
 
 enum { WORLD_EVERY_PACKET = 0 }; /* as the packet of a fault */
+enum { WORLD_RUN_MAX = 16 };
+
+/* What the network does. Packets are counted over both hosts, or among those that one host sends:
+ * then the count does not depend on what the other sends meanwhile. */
+struct world_fault {
+    enum duet_fault fault;
+    uint32_t packet; /* counted from 1, or WORLD_EVERY_PACKET */
+    uint32_t run;    /* so many packets, from that one on; 1 .. WORLD_RUN_MAX */
+    bool of_host;    /* packet is counted among those that host sends */
+    unsigned host;
+    duet_time delay; /* DELAY */
+};
 
 struct world;
 
@@ -42,7 +54,7 @@ struct world_options {
     uint64_t seed;
     duet_time latency;
     bool ipv6;
-    const struct duet_scenario_fault *faults; /* packet WORLD_EVERY_PACKET: all of them */
+    const struct world_fault *faults;
     size_t fault_count;
     uint32_t receive_buffer[WORLD_HOSTS]; /* 0: the default */
     bool no_timestamps;                   /* neither host offers them */

@@ -161,8 +161,8 @@ static const struct actor_step caller[] = {{.act = ACTOR_CONNECT}, {.act = ACTOR
 /* Runs a client that connects and stays, under these limits; the world's problem or "". */
 static void run_limited(duet_time time_max, uint32_t turns_max, char *problem, size_t size)
 {
-    static const struct duet_scenario_fault nothing_arrives = {.fault = DUET_FAULT_DROP,
-                                                               .packet = WORLD_EVERY_PACKET};
+    static const struct world_fault nothing_arrives = {
+        .fault = DUET_FAULT_DROP, .packet = WORLD_EVERY_PACKET, .run = 1};
     struct duet_recorder *recorder;
     struct world_options options = {.latency = 10 * MS,
                                     .faults = &nothing_arrives,
