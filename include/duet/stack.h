@@ -109,9 +109,11 @@ struct duet_config {
     bool any_local_address; /* serve packets to every unicast address (a VPN, a sandbox) */
     bool loopback_allowed;  /* 127/8 and ::1 may appear on this link */
 
-    uint32_t mtu;        /* of the link, bytes of IP packet, 576 (1280 with IPv6) .. 65535 */
-    uint32_t offload;    /* enum duet_offload bits */
-    uint32_t packet_max; /* largest packet output may build when DUET_OFFLOAD_SEGMENT, <= 65535 */
+    uint32_t mtu;         /* of the link, bytes of IP packet, 576 (1280 with IPv6) .. 65535 */
+    uint32_t offload;     /* enum duet_offload bits */
+    uint32_t mtu_initial; /* of packets to a new destination, from where probes search upward (RFC
+                             4821, 7.2: 1024 where caution is due); 0: as large as the link takes */
+    uint32_t packet_max;  /* largest packet output may build when DUET_OFFLOAD_SEGMENT, <= 65535 */
 
     /* Capacities. They fix the footprint; nothing grows later. */
     uint32_t connections_max;  /* 1 .. 2^24-1 */
@@ -121,6 +123,7 @@ struct duet_config {
     uint32_t reassemblies_max; /* connections with a hole in what they received, 1 .. 2^24-1 */
     uint32_t listeners_max;    /* 1 .. 2^16 */
     uint32_t replies_max;    /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
+    uint32_t paths_max;      /* destinations with something to remember, 1 .. 2^20 */
     uint32_t pages_max;      /* of buffer memory shared by all connections, 1 .. 2^24-1 */
     uint32_t page_size;      /* power of two, 512 .. 65536 */
     uint32_t send_buffer;    /* most bytes one connection may hold unacknowledged, <= 2^30 */
@@ -140,6 +143,8 @@ struct duet_config {
     duet_time keepalive_idle;      /* 9293 MUST-28: >= 2 h; 2 h */
     duet_time keepalive_interval;  /* between unanswered probes; 75 s */
     duet_time fin_wait_2_timeout;  /* of a connection nobody can read any more; 60 s */
+    duet_time pmtu_timeout;        /* until a larger path MTU is tried, 1191 6.3: >= 5 min; 10 min;
+                                      0: never */
     duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
     duet_time invalid_ack_spacing; /* between ACKs that answer segments without data; 500 ms */
     uint32_t challenge_limit;      /* challenge ACKs per challenge_interval; 10 */
@@ -151,6 +156,7 @@ struct duet_config {
     bool window_scaling;      /* 7323: offer and accept the option; true */
     bool sack;                /* 2018: offer and accept the option; true */
     bool time_wait_rst;       /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool plpmtud;             /* 4821: find the path MTU by probes, and black holes; true */
     bool error_reports;       /* 9293 SHLD-20: soft errors become events; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
     uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */

@@ -16,6 +16,7 @@ void duet_config_default(struct duet_config *config)
         .reassemblies_max = 256,
         .listeners_max = 64,
         .replies_max = 256,
+        .paths_max = 1024,
         .pages_max = 4096,
         .page_size = 4096,
         .send_buffer = 256 * 1024,
@@ -30,6 +31,7 @@ void duet_config_default(struct duet_config *config)
         .keepalive_idle = 7200 * DUET_SECOND,
         .keepalive_interval = 75 * DUET_SECOND,
         .fin_wait_2_timeout = 60 * DUET_SECOND,
+        .pmtu_timeout = 600 * DUET_SECOND,
         .challenge_interval = 5 * DUET_SECOND,
         .invalid_ack_spacing = 500 * DUET_MILLISECOND,
         .challenge_limit = 10,
@@ -39,6 +41,7 @@ void duet_config_default(struct duet_config *config)
         .window_scaling = true,
         .sack = true,
         .error_reports = true,
+        .plpmtud = true,
         .mss_min = 216,
         .port_first = 49152,
         .port_last = 65535,
@@ -89,7 +92,7 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->transfers_max, 1, index_max) &&
            in_range(config->reassemblies_max, 1, index_max) &&
            in_range(config->listeners_max, 1, 1u << 16) &&
-           in_range(config->replies_max, 1, 1u << 16) &&
+           in_range(config->replies_max, 1, 1u << 16) && in_range(config->paths_max, 1, 1u << 20) &&
            in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&
            (config->page_size & (config->page_size - 1)) == 0 &&
            in_range(config->send_buffer, 1, 1u << 30) &&
@@ -121,11 +124,19 @@ static bool times_are_valid(const struct duet_config *config)
            config->invalid_ack_spacing <= day;
 }
 
+/* RFC 1191, 6.3, and RFC 8201, 4: nothing larger is tried for 5 minutes; 0 is for ever. */
+static bool path_is_valid(const struct duet_config *config)
+{
+    bool is_time = config->pmtu_timeout >= 300 * DUET_SECOND &&
+                   config->pmtu_timeout <= 49 * 86400 * DUET_SECOND;
+    return (config->pmtu_timeout == 0 || is_time) && in_range(config->mtu_initial, 0, 65535);
+}
+
 bool config_is_valid(const struct duet_config *config)
 {
     return has_secret(config) && in_range(config->mtu, 576, 65535) &&
            in_range(config->packet_max, config->mtu, 65535) && capacities_are_valid(config) &&
-           times_are_valid(config) && interfaces_are_valid(config) &&
+           times_are_valid(config) && interfaces_are_valid(config) && path_is_valid(config) &&
            in_range(config->mss_min, 88, 536) && config->port_first >= 1 &&
            config->port_first <= config->port_last && config->ttl >= 1 &&
            in_range(config->initial_window, 1, 10) &&

@@ -14,7 +14,7 @@
  * not fit into the size_t of a small machine, and must not seem to. */
 struct layout {
     uint64_t conns, transfers, reassemblies, indexes, pages, slots, listeners, half_open, time_wait,
-        replies, trace;
+        replies, paths, trace;
     uint64_t end;
     uint32_t index_count;
     uint32_t index_slots; /* pages that one buffer can name */
@@ -54,6 +54,7 @@ static struct layout lay_out(const struct duet_config *config)
     l.time_wait = place(&l.end, config->time_wait_max, sizeof(struct tcp_time_wait),
                         alignof(struct tcp_time_wait));
     l.replies = place(&l.end, config->replies_max, sizeof(struct reply), alignof(struct reply));
+    l.paths = place(&l.end, path_records(config), sizeof(struct path), alignof(struct path));
     l.trace = place(&l.end, config->trace_events, sizeof(struct duet_trace_event),
                     alignof(struct duet_trace_event));
     l.pages = place(&l.end, config->pages_max, config->page_size, 64);
@@ -92,6 +93,7 @@ static void derive_keys(struct duet_stack *s, const struct duet_config *config)
     s->table_key = derive(config, 3);
     s->port_key = derive(config, 4);
     s->port_index_key = derive(config, 5);
+    s->path_key = derive(config, 6);
     memset(s->config.secret, 0, DUET_SECRET_SIZE); /* not needed again */
 }
 
@@ -147,6 +149,7 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     half_open_init(&s->half_open, (void *)(block + l.half_open), config->half_open_max);
     time_wait_init(&s->time_wait, (void *)(block + l.time_wait), config->time_wait_max);
     reply_init(&s->replies, (void *)(block + l.replies), config->replies_max);
+    path_init(&s->paths, (void *)(block + l.paths), path_records(config));
     s->trace = (void *)(block + l.trace);
     init_lists(s);
     *stack = s;

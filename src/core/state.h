@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "base/siphash.h"
 #include "core/age_ring.h"
+#include "core/path.h"
 #include "core/tcp.h"
 #include "wire/icmp.h"
 
@@ -74,11 +75,12 @@ struct duet_stack {
     struct duet_config config;
     duet_time now; /* the latest time seen */
 
-    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key;
+    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key;
 
     struct pool conns, transfers, reassemblies;
     struct buffer_space buffers;
     struct demux demux;
+    struct path_table paths;
     struct tcp_listener *listeners;
     uint32_t listener_buckets[LISTENER_BUCKETS]; /* first listener, through next_in_bucket */
     struct half_open_ring half_open;

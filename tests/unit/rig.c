@@ -44,6 +44,7 @@ void rig_config(struct duet_config *config)
     config->reassemblies_max = 16;
     config->listeners_max = 16;
     config->replies_max = 64;
+    config->paths_max = 16;
     config->pages_max = 256;
     config->page_size = 2048;
     config->send_buffer = 65536;

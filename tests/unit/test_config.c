@@ -33,6 +33,8 @@ static const struct field fields[] = {
     FIELD(reassemblies_max, U32, 1, 0xffffff),
     FIELD(listeners_max, U32, 1, 0x10000),
     FIELD(replies_max, U32, 1, 0x10000),
+    FIELD(paths_max, U32, 1, 1 << 20),
+    FIELD(mtu_initial, U32, 0, 65535),
     FIELD(pages_max, U32, 1, 0xffffff),
     FIELD(send_buffer, U32, 1, 1 << 30),
     FIELD(receive_buffer, U32, 1, 1 << 30),
@@ -183,6 +185,32 @@ static void fields_that_must_fit_together(void **state)
     expect("one port", &config, true);
 }
 
+/* RFC 1191, 6.3: a larger path MTU is not tried within 5 minutes (1191-4, 8201-4); 0 is for ever. */
+static void path_mtu_timeout_is_never_or_at_least_five_minutes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        duet_time value;
+        bool valid;
+    } rows[] = {
+        {"never", 0, true},
+        {"negative", -1, false},
+        {"a second", DUET_SECOND, false},
+        {"just below five minutes", 300 * DUET_SECOND - 1, false},
+        {"five minutes", 300 * DUET_SECOND, true},
+        {"seven weeks", 49 * DAY, true},
+        {"more", 49 * DAY + 1, false},
+        {"DUET_NEVER", DUET_NEVER, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct duet_config config;
+        base_config(&config);
+        config.pmtu_timeout = rows[i].value;
+        expect(rows[i].name, &config, rows[i].valid);
+    }
+}
+
 static void interfaces(void **state)
 {
     (void)state;
@@ -311,7 +339,7 @@ static void parts_fill_the_block(void **state)
         base_config(&config);
         config.connections_max = config.half_open_max = config.time_wait_max = rows[i].n;
         config.transfers_max = config.reassemblies_max = config.listeners_max = rows[i].n;
-        config.replies_max = config.pages_max = rows[i].n;
+        config.replies_max = config.paths_max = config.pages_max = rows[i].n;
         config.page_size = rows[i].page_size;
         config.trace_events = rows[i].trace;
         const size_t size = duet_stack_footprint(&config);
@@ -331,6 +359,7 @@ static void parts_fill_the_block(void **state)
             {"listeners", (uint8_t *)s->listeners, n * sizeof *s->listeners},
             {"half-open", (uint8_t *)s->half_open.records, n * sizeof *s->half_open.records},
             {"TIME-WAIT", (uint8_t *)s->time_wait.records, n * sizeof *s->time_wait.records},
+            {"paths", (uint8_t *)s->paths.records, (n + 7) / 8 * 8 * sizeof *s->paths.records},
             {"replies", (uint8_t *)s->replies.records, n * sizeof *s->replies.records},
             {"trace", (uint8_t *)s->trace, rows[i].trace * sizeof *s->trace},
         };
@@ -354,6 +383,7 @@ int main(void)
         cmocka_unit_test(every_field_at_its_edges),
         cmocka_unit_test(negative_times),
         cmocka_unit_test(fields_that_must_fit_together),
+        cmocka_unit_test(path_mtu_timeout_is_never_or_at_least_five_minutes),
         cmocka_unit_test(interfaces),
         cmocka_unit_test(secret),
         cmocka_unit_test(default_needs_a_secret_and_an_address),
