@@ -28,7 +28,8 @@ struct fault {
     bool (*strike)(struct fault *fault, duet_time now, const struct duet_packet *packet);
     /* A packet that was not chosen has been sent. May be NULL. */
     void (*passed)(struct fault *fault, duet_time now);
-    duet_time time; /* of a delay: how long; of a reordering: at most how long */
+    duet_time time;    /* of a delay: how long; of a reordering: at most how long */
+    uint32_t size_max; /* a longer packet is hit; 0: size does not matter */
 
     struct duet_fault_choice choice;
     struct fault_turn {
@@ -39,8 +40,8 @@ struct fault {
 };
 
 /* Makes a fault around inner that does strike; NULL and errno (EINVAL, ENOMEM) on failure, and
- * inner then still belongs to the caller. The maker may set passed, time and link.offload
- * afterwards. */
+ * inner then still belongs to the caller. The maker may set passed, time, size_max and
+ * link.offload afterwards. */
 struct fault *fault_new(struct duet_link *inner, const struct duet_fault_choice *choice,
                         enum duet_fault kind,
                         bool (*strike)(struct fault *, duet_time, const struct duet_packet *));
