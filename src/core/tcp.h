@@ -18,6 +18,7 @@
 #include "core/buffer.h"
 #include "core/seq.h"
 #include "core/tcp_cc.h"
+#include "core/tcp_mtu.h"
 #include "duet/trace.h"
 #include "wire/tcp.h"
 
@@ -99,7 +100,8 @@ enum tcp_conn_flag {
     TCP_CONN_MORE = 1 << 21,             /* DUET_SEND_MORE: the last piece may wait */
     TCP_CONN_ACK_FLOOR_PASSED = 1 << 22, /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
     TCP_CONN_SYN_RETRANSMITTED = 1 << 25,
-    TCP_CONN_MSS_SET = 1 << 27, /* DUET_OPTION_MSS: mtu holds the limit of the user */
+    TCP_CONN_MTU_PROVEN = 1 << 26, /* a full segment has been acknowledged at this mtu */
+    TCP_CONN_MSS_SET = 1 << 27,    /* DUET_OPTION_MSS: mtu holds the limit of the user */
     TCP_CONN_IN_TABLE = 1 << 28,
     TCP_CONN_CLOSE_DEFERRED = 1 << 29, /* CLOSE in SYN-RECEIVED waits for ESTABLISHED (SR-5) */
     TCP_CONN_SYN_ACKED = 1 << 30,      /* the peer has acknowledged our SYN */
@@ -194,6 +196,7 @@ struct tcp_transfer {
     duet_time last_sent;
     uint32_t flight_at_first_dupack;
     struct tcp_cc_memory cc;
+    struct tcp_mtu_memory mtu;
     uint8_t timer;           /* DUET_TIMER_RETRANSMISSION or DUET_TIMER_PERSIST */
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
     uint8_t dupacks;

@@ -35,7 +35,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .transfer = POOL_NONE,
         .reassembly = POOL_NONE,
         .sent_at = (uint32_t)(s->now / DUET_MILLISECOND),
-        .mtu = (uint16_t)s->config.mtu,
+        .mtu = path_mtu(s, &tuple->remote),
         .ts_offset = tcp_timestamp_offset(s, tuple),
         .receive_limit = s->config.receive_buffer,
         .send_limit = s->config.send_buffer,
@@ -102,7 +102,7 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     c->keepalive_idle_ms = listener->keepalive_idle_ms;
     c->dscp = listener->dscp;
     c->ttl = listener->ttl;
-    c->mtu = (uint16_t)min_u32(listener->mtu, s->config.mtu);
+    c->mtu = (uint16_t)min_u32(listener->mtu, path_mtu(s, &half->tuple.remote));
 
     c->snd.iss = half->iss;
     c->snd.una = half->iss;
