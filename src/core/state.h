@@ -272,6 +272,7 @@ struct tcp_offer {
     struct seq seq;
     uint32_t length; /* text */
     bool fin, psh, urg;
+    bool mtu_probe; /* one segment of more than the MSS */
 };
 struct seq tcp_send_start(const struct tcp_conn *c);
 struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c);

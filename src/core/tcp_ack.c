@@ -99,6 +99,9 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
     tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
     tcp_send_acked(s, c, text);
     tcp_loss_acked(s, c, text);
+    if (text > 0)
+        tcp_mtu_delivered(s, c, seq_sub(c->snd.una, text), c->snd.una);
+    tcp_mtu_acked(s, c);
     tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_ADVANCES);
     if (conn_is(c, TCP_CONN_FIN_ACKED)) {
         tcp_tell(s, c, DUET_EVENT_FIN_ACKED);

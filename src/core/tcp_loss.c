@@ -24,6 +24,12 @@ static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
     tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_FAST_RETRANSMIT);
 }
 
+static bool is_repairing_probe(const struct tcp_conn *c, const struct tcp_transfer *t)
+{
+    return t->mtu.judging && seq_lt(c->snd.una, t->mtu.probe_end) &&
+           seq_le(t->mtu.probe_start, c->snd.una);
+}
+
 void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
@@ -36,8 +42,13 @@ void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
         if (c->cwnd < c->ssthresh + tcp_flight(c))
             c->cwnd += tcp_send_mss(c);
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_DUPLICATE);
+    } else if (is_repairing_probe(c, t)) {
+        return;
     } else if (t->dupacks == DUPLICATE_ACK_THRESHOLD && seq_le(t->recover, c->snd.una)) {
-        enter_recovery(s, c);
+        if (tcp_mtu_lost(s, c, c->snd.una, seq_add(c->snd.una, tcp_send_mss(c))))
+            tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_MTU_PROBE_LOST);
+        else
+            enter_recovery(s, c);
     } else if (t->dupacks < DUPLICATE_ACK_THRESHOLD) {
         count_rule(s, TCP_RULE_LIMITED_TRANSMIT);
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_LIMITED_TRANSMIT);
@@ -70,6 +81,8 @@ void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
     t->dupacks = 0;
     t->retransmissions = 0;
     t->r1_told = false;
+    if (is_repairing_probe(c, t))
+        tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_MTU_PROBE_LOST);
     if (!t->recovering)
         tcp_cc_acked(s, c, bytes, tcp_flight(c) + bytes);
     else if (seq_lt(c->snd.una, t->recover))

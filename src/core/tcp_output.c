@@ -192,10 +192,15 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
     }
     begin(s, c, &draft, packet, offer->length);
     finish(s, c, &draft, offer->seq, offer->length);
-    if (offer->length % tcp_send_mss(c) != 0)
-        transfer_of(s, c)->small = seq_max(t->small, end);
-    if (offer->length > tcp_send_mss(c))
-        packet->segment_size = tcp_send_mss(c);
+    if (offer->mtu_probe) {
+        tcp_mtu_probe_sent(s, c, offer->seq, end);
+    } else {
+        tcp_mtu_sent(s, c, offer->seq, end);
+        if (offer->length % tcp_send_mss(c) != 0)
+            transfer_of(s, c)->small = seq_max(t->small, end);
+        if (offer->length > tcp_send_mss(c))
+            packet->segment_size = tcp_send_mss(c);
+    }
     sent(s, c, offer->seq, end, offer->fin);
     return true;
 }
@@ -310,6 +315,8 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
 static enum tcp_rule data_rule(const struct tcp_conn *c, const struct tcp_transfer *t,
                                const struct tcp_offer *offer)
 {
+    if (offer->mtu_probe)
+        return TCP_RULE_MTU_PROBE;
     if (seq_lt(offer->seq, c->snd.nxt))
         return t->probed ? TCP_RULE_SEND_REFUSED_PROBE : TCP_RULE_SEND_AGAIN;
     if (offer->length == 0)
@@ -325,7 +332,12 @@ static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
     if (seq_eq(c->snd.una, c->snd.nxt) && conn_is(c, TCP_CONN_SYN_ACKED))
         tcp_cc_restart_after_idle(s, c);
     struct tcp_offer offer;
-    if (!tcp_send_next(s, c, most_text(s, c, packet), &offer))
+    if (tcp_mtu_probe_waits(s, c))
+        return false;
+    uint32_t probe = tcp_mtu_probe_size(s, c);
+    if (probe > 0)
+        offer = (struct tcp_offer){.seq = c->snd.nxt, .length = probe, .mtu_probe = true};
+    else if (!tcp_send_next(s, c, most_text(s, c, packet), &offer))
         return false;
     enum tcp_rule rule = data_rule(c, transfer_of(s, c), &offer);
     count_rule(s, rule);
@@ -352,6 +364,7 @@ static void start_persist(struct duet_stack *s, struct tcp_conn *c)
 
 static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
+    tcp_mtu_refresh(s, c);
     if ((c->owes & TCP_OWES_SYN) != 0)
         return pay_syn(s, c, packet);
     if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))
