@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "duet/link.h"
+#include "host/coverage.h"
 
 #define MS DUET_MILLISECOND
 
@@ -86,6 +87,8 @@ static void start_pair(struct pair *pair, const struct path_case *row)
 
 static void end_pair(struct pair *pair)
 {
+    assert_null(duet_check(pair->a.stack));
+    duet_coverage_note(pair->a.stack);
     pair->a.link->close(pair->a.link);
     pair->b.link->close(pair->b.link);
     free(pair->a.block);
