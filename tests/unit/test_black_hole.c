@@ -173,7 +173,8 @@ static duet_time transfer(struct pair *pair, uint64_t bytes)
     pair->to_send = bytes;
     while (pair->received < goal && !pair->failed) {
         write_some(pair, goal);
-        bool moved = move(pair, &pair->a) | move(pair, &pair->b);
+        bool moved = move(pair, &pair->a);
+        moved = move(pair, &pair->b) || moved;
         take_events(pair, &pair->a);
         take_events(pair, &pair->b);
         read_some(pair);

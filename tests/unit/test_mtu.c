@@ -349,6 +349,27 @@ static void one_probe_at_a_time(void **state)
     finish(&rig);
 }
 
+/* A link that cuts packets itself must not cut the probe, nor take more than it for one. */
+static void probe_is_one_segment_though_the_link_cuts(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    struct duet_config config;
+    rig_config(&config);
+    config.offload = DUET_OFFLOAD_SEGMENT;
+    config.mtu_initial = 1300;
+    rig_start(&rig, &config);
+    open_conn(&rig, &conn, rig_tuple(PORT, 1));
+    rig_write(&rig, &conn, octets, TEXT);
+    assert_true(rig_output(&rig, NULL, NULL));
+    assert_int_equal(rig.packet.length, FULL);
+    assert_int_equal(rig.packet.segment_size, 0);
+    assert_true(rig_output(&rig, NULL, NULL));
+    assert_int_equal(rig.packet.segment_size, 1260);
+    finish(&rig);
+}
+
 /* RFC 4821, 7.6.4: the timer runs out for what was sent before the probe, so all of it is lost. */
 static void probe_lost_with_others_says_nothing(void **state)
 {
@@ -450,6 +471,7 @@ int main(void)
         cmocka_unit_test(claim_about_a_syn),
         cmocka_unit_test(limit_of_the_user_stays),
         cmocka_unit_test(one_probe_at_a_time),
+        cmocka_unit_test(probe_is_one_segment_though_the_link_cuts),
         cmocka_unit_test(probe_lost_with_others_says_nothing),
         cmocka_unit_test(probe_that_times_out_has_failed),
         cmocka_unit_test(record_gives_way_during_a_probe),
