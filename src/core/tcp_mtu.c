@@ -72,6 +72,13 @@ static uint16_t proven_size(const struct tcp_conn *c, const struct tcp_transfer 
 
 /* ---- following the path ---- */
 
+/* What is in flight is too large: cut and sent again, with no response to congestion. */
+static void send_again_smaller(const struct tcp_conn *c, struct tcp_transfer *t)
+{
+    t->resend = c->snd.una;
+    t->timing = false; /* Karn */
+}
+
 static void shrink(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum tcp_rule why)
 {
     struct tcp_transfer *t = transfer_of(s, c);
@@ -84,8 +91,7 @@ static void shrink(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum 
     t->mtu.size_acked = (uint16_t)min_u32(t->mtu.size_acked, mtu);
     t->mtu.probing = t->mtu.judging = t->mtu.others_lost = false;
     tcp_rule(s, c, why, NULL);
-    t->resend = c->snd.una;
-    t->timing = false;
+    send_again_smaller(c, t);
 }
 
 /* cwnd in bytes stays; a window of less than one segment has to grow first. */
