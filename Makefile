@@ -8,6 +8,7 @@
 #   make check    format and static analysis
 #   make fuzz     runs each fuzzer for SECONDS (default 60) from the seeds of tests/ (needs clang)
 #   make docs     regenerates the generated pages of docs/
+#   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
 #                 results.tsv beside it, and regenerates docs/
 #   make install  to PREFIX (default /usr/local), below DESTDIR if that is set
@@ -19,7 +20,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz check docs conformance install clean
+.PHONY: all demo test fuzz check docs paths conformance install clean
 
 all:
 	@tests/repo/need.sh build
@@ -44,6 +45,9 @@ check:
 docs:
 	@tests/repo/need.sh docs
 	@python3 tools/gen/docs.py
+
+paths: all
+	@DUET_PROGRAM=$(BUILD)/duet tests/golden/paths.test.py --update
 
 conformance:
 	@tests/repo/need.sh conformance

@@ -65,6 +65,33 @@ int duet_kernel_state(const struct duet_socket_address *kernel,
 enum duet_state duet_kernel_infer(enum duet_state before, bool is_departure, unsigned flags,
                                   bool acks_fin);
 
+/* ---- the kernel's TCP at both ends of a path (link.h), in real time ---- */
+
+struct duet_kernel_path_options {
+    struct duet_path_options path; /* offload: none */
+    const char *controller;        /* "cubic", as the kernel names it */
+    uint32_t buffer;               /* most that a socket may grow its buffers to, bytes */
+    duet_time time_max;            /* the run ends after it */
+    uint64_t bytes;                /* or when so many have been received; 0: no end */
+};
+
+struct duet_kernel_path_result {
+    /* Bytes given to the receiver, and the time that took, without the first quarter of time_max. */
+    uint64_t received;
+    duet_time span;
+    duet_time time;         /* with bytes: from connect to the last one; DUET_NEVER: not reached */
+    uint64_t retransmitted; /* segments, as TCP_INFO counts them */
+    duet_time stall;        /* the longest time without a byte for the receiver, after the first */
+    duet_time late; /* the longest time by which this process was late to deliver a packet */
+    struct duet_path_counts counts; /* what became of the sender's packets */
+};
+
+/* One connection between two namespaces whose TUN devices are the ends of a path. Every byte is
+ * compared. As duet_kernel_open, it moves the process into a namespace; what it made is gone when it
+ * returns or with the process. 0, or -1 with one sentence in why. */
+int duet_kernel_path(const struct duet_kernel_path_options *options,
+                     struct duet_kernel_path_result *result, char *why, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -44,6 +44,46 @@ struct duet_link {
  * lossless. */
 int duet_wire_pair(duet_time delay, struct duet_link **a, struct duet_link **b);
 
+/* ---- a path: two ends with a network between them that has its limits ---- */
+
+/* One direction of a path. A packet first waits in a queue that drops what does not fit (drop-tail),
+ * is transmitted at the rate, is then lost or not, and arrives after the delay. */
+struct duet_path_direction {
+    uint64_t rate;    /* bit/s, of whole IP packets, 1000 .. 10^12; 0: no bottleneck */
+    duet_time delay;  /* one way, besides waiting and transmission; 0 .. 1 hour */
+    uint32_t queue;   /* bytes that may wait, with what is left of the packet under transmission; at
+                      * least the MTU; 0: no limit */
+    uint32_t loss;    /* packets lost in a million */
+    uint32_t burst;   /* mean length of a run of lost packets (Gilbert's model: a good state that
+                      * loses nothing and a bad one that loses all); 0 or 1: each by itself */
+    uint32_t reorder; /* packets in a million that take longer than the others */
+    duet_time reorder_delay; /* by up to this, evenly spread */
+};
+
+struct duet_path_options {
+    struct duet_path_direction from_a, from_b;
+    uint64_t seed;    /* which packets are lost and which are late: told by their number */
+    uint32_t mtu;     /* 576 .. 65535; 0: 1500 */
+    uint32_t offload; /* DUET_OFFLOAD_CHECKSUM_OUT and _IN may be asked for: a packet whose sum was
+                       * left undone then arrives as checked */
+};
+
+/* What became of the packets that one end sent. */
+struct duet_path_counts {
+    uint64_t sent;      /* handed over */
+    uint64_t overflown; /* found the queue full */
+    uint64_t lost;      /* after the bottleneck */
+    uint64_t late;      /* took longer, and arrived */
+};
+
+/* Two ends of a path. Which packets are lost depends on the seed and on their number behind the
+ * bottleneck only, so that the same seed is the same pattern for whatever stack sends. Large packets
+ * (segment_size) are refused with EINVAL, larger ones than the MTU with EMSGSIZE. A packet leaves
+ * when it is sent: whoever sends waits for its departure time. -1 and errno EINVAL or ENOMEM. */
+int duet_path_pair(const struct duet_path_options *options, struct duet_link **a,
+                   struct duet_link **b);
+void duet_path_counts(const struct duet_link *end, struct duet_path_counts *counts);
+
 /* ---- faults: each wraps a link and touches what is sent through it ---- */
 
 enum duet_fault {

@@ -98,6 +98,14 @@ enum duet_offload {
     DUET_OFFLOAD_CHECKSUM_OUT = 1 << 0, /* link fills in the TCP checksum: packet->checksum_start */
     DUET_OFFLOAD_CHECKSUM_IN = 1 << 1,  /* link may set DUET_PACKET_CHECKED on what it verified */
     DUET_OFFLOAD_SEGMENT = 1 << 2,      /* link cuts a large packet: packet->segment_size */
+    DUET_OFFLOAD_PACE = 1 << 3,         /* link holds a packet until packet->departure */
+};
+
+/* What decides how much may be in flight (docs/CONGESTION.md). */
+enum duet_controller {
+    DUET_CUBIC,   /* RFC 9438 */
+    DUET_NEWRENO, /* RFC 5681 */
+    DUET_CONTROLLERS
 };
 
 /* Start from duet_config_default(), set the secret and at least one interface, change the rest at
@@ -137,14 +145,21 @@ struct duet_config {
     duet_time rto_max;     /* 6298 2.5: at least 60 s; 120 s, at most 500 s */
     duet_time
         rttvar_min; /* floor of the term 4*RTTVAR of the RTO; 0: none, 200 ms as Linux has it */
-    duet_time delayed_ack;         /* 9293 3.8.6.3: below 500 ms; 40 ms */
-    duet_time user_timeout;        /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time delayed_ack;  /* 9293 3.8.6.3: below 500 ms; 40 ms */
+    duet_time user_timeout; /* 9293 3.10.1: 5 min; R2 for data, >= 100 s (SHLD-11) */
+    duet_time
+        user_timeout_min; /* 5482 3.1: least that the peer's advice leads to; 100 s (SHOULD) */
+    duet_time user_timeout_max;    /* 5482 3.1: most that it leads to, <= 24 d; 1 h */
     duet_time syn_timeout;         /* R2 for SYN, 9293 MUST-23: >= 3 min; 3 min */
     duet_time keepalive_idle;      /* 9293 MUST-28: >= 2 h; 2 h */
     duet_time keepalive_interval;  /* between unanswered probes; 75 s */
     duet_time fin_wait_2_timeout;  /* of a connection nobody can read any more; 60 s */
     duet_time pmtu_timeout;        /* until a larger path MTU is tried, 1191 6.3: >= 5 min; 10 min;
                                       0: never */
+    duet_time fast_open_key_life;  /* 7413 4.1.2: cookies change so often and are good for one to
+                                      two of these; 12 h */
+    duet_time fast_open_pause;     /* 7413 4.1.3.1: a server where Fast Open failed is opened the
+                                      plain way for so long; 1 h */
     duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
     duet_time invalid_ack_spacing; /* between ACKs that answer segments without data; 500 ms */
     uint32_t challenge_limit;      /* challenge ACKs per challenge_interval; 10 */
@@ -152,13 +167,19 @@ struct duet_config {
     uint32_t r1_retransmissions;   /* 9293 SHLD-10: >= 3; 3 */
 
     /* Switches. */
-    bool timestamps;          /* 7323: offer and accept the option; true */
-    bool window_scaling;      /* 7323: offer and accept the option; true */
-    bool sack;                /* 2018: offer and accept the option; true */
-    bool time_wait_rst;       /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
-    bool plpmtud;             /* 4821: find the path MTU by probes, and black holes; true */
-    bool error_reports;       /* 9293 SHLD-20: soft errors become events; true */
+    bool timestamps;     /* 7323: offer and accept the option; true */
+    bool window_scaling; /* 7323: offer and accept the option; true */
+    bool sack;           /* 2018: offer and accept the option; true */
+    bool rack;           /* 8985: losses are found by time, tails are probed; false: 6675; true */
+    bool pacing;         /* segments leave evenly over the round trip; true */
+    bool rto_restart;    /* 7765, experimental: the timer counts from the oldest segment; false */
+    bool time_wait_rst;  /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool plpmtud;        /* 4821: find the path MTU by probes, and black holes; true */
+    bool error_reports;  /* 9293 SHLD-20: soft errors become events; true */
+    enum duet_controller controller; /* 9293 MAY-18: any that conforms; DUET_CUBIC */
+    bool hystart;             /* 9406: end the first slow start when the round trip grows; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
+    bool user_timeout_option; /* 5482: send and follow the option; off by default as there; false */
     uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
     uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */
     uint16_t port_last;       /* 65535 */
@@ -273,6 +294,11 @@ struct duet_listen_options {
     struct duet_socket_address local;
     struct duet_socket_address remote;
     uint32_t backlog;
+    /* Fast Open (RFC 7413): connections that may be accepted and read before their handshake ends,
+     * at a time; 0: none. Only for services to which the same request may come twice: a SYN that
+     * the network duplicated can deliver its text again, in a connection of its own, and nothing in
+     * TCP can tell (6.1). What is accepted may be in SYN-RECEIVED, and may never get further. */
+    uint32_t fast_open;
 };
 int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_listen_options *options,
                 struct duet_handle *handle);
@@ -282,9 +308,17 @@ int duet_listen(struct duet_stack *stack, duet_time now, const struct duet_liste
  * DUET_E_NOREMOTE (no remote address or port), DUET_E_ADDR (broadcast or multicast, MUST-46; local
  * address not ours; no free port), DUET_E_EXISTS (that pair of sockets is in use, TIME-WAIT
  * included unless RFC 6191 lets it be reused), DUET_E_RES. */
+enum duet_connect_flag {
+    /* Fast Open (RFC 7413): what duet_send takes before the SYN leaves, with the next duet_output,
+     * rides on it where the server has given a cookie before; else the SYN asks for one. Text that
+     * the server does not take at once is sent again as ever. Only for requests that may arrive
+     * twice (6.1, see duet_listen_options). */
+    DUET_CONNECT_FAST_OPEN = 1 << 0,
+};
 struct duet_connect_options {
     struct duet_socket_address local;
     struct duet_socket_address remote;
+    unsigned flags; /* enum duet_connect_flag */
 };
 int duet_connect(struct duet_stack *stack, duet_time now,
                  const struct duet_connect_options *options, struct duet_handle *handle);
@@ -351,14 +385,18 @@ enum duet_option {
     DUET_OPTION_NODELAY,        /* 0 or 1: Nagle off (MUST-17); 0 */
     DUET_OPTION_KEEPALIVE,      /* 0 or 1 (MUST-24, MUST-25); 0 */
     DUET_OPTION_KEEPALIVE_IDLE, /* ms, 1 .. 2^31-1 */
-    DUET_OPTION_USER_TIMEOUT,   /* ms, 0: never; R2 for this connection (MUST-21) */
-    DUET_OPTION_DSCP,           /* 0 .. 63 (MUST-48) */
-    DUET_OPTION_TTL,            /* 1 .. 255 (MUST-49) */
+    DUET_OPTION_USER_TIMEOUT,   /* ms, 0: never; R2 for this connection (MUST-21). Once set, the
+                                   peer's advice (RFC 5482) does not change it */
+    DUET_OPTION_USER_TIMEOUT_ADVERTISE, /* 0 or 1: tell the peer our user timeout and follow its
+                                           (RFC 5482); config.user_timeout_option */
+    DUET_OPTION_DSCP,                   /* 0 .. 63 (MUST-48) */
+    DUET_OPTION_TTL,                    /* 1 .. 255 (MUST-49) */
     DUET_OPTION_RECEIVE_BUFFER, /* bytes, 1 .. config.receive_buffer; never shrinks the window */
     DUET_OPTION_SEND_BUFFER,    /* bytes, 1 .. config.send_buffer */
     DUET_OPTION_ERROR_REPORTS,  /* 0 or 1 (SHLD-20); config.error_reports */
     DUET_OPTION_DELAYED_ACK,    /* 0 or 1; 1 */
-    DUET_OPTION_MSS, /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
+    DUET_OPTION_MSS,        /* largest segment to send and to announce, 88 .. 65495; 0: the MTU's */
+    DUET_OPTION_CONTROLLER, /* enum duet_controller; config.controller */
 };
 int duet_set(struct duet_stack *stack, duet_time now, struct duet_handle handle,
              enum duet_option option, uint32_t value);
@@ -376,8 +414,10 @@ struct duet_status {
     uint32_t urgent_left;    /* bytes up to the urgent mark still to read (MUST-33) */
     uint32_t send_mss;       /* payload of a full segment now */
     uint32_t congestion_window, slow_start_threshold, in_flight;
+    enum duet_controller controller;           /* listener: of what it accepts */
     duet_time smoothed_rtt, rtt_variance, rto; /* 0: no sample yet */
     duet_time rtt_min;
+    duet_time user_timeout;   /* in force (RFC 9293 MUST-21, RFC 5482); 0: never */
     uint32_t retransmissions; /* of the oldest unacknowledged segment */
     uint32_t retransmitted;   /* segments, over the life of the connection */
     uint8_t send_scale, receive_scale;

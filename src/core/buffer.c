@@ -82,13 +82,42 @@ static uint8_t *page_for(struct buffer_space *space, struct buffer *buffer, uint
     return *page == POOL_NONE ? NULL : pool_at(&space->pages, *page);
 }
 
+static bool can_hold(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim)
+{
+    bool hopeless =
+        buffer->index == POOL_NONE && !(may_take(space, claim) && pages_left(space) > 0);
+    return !hopeless && has_index(space, buffer);
+}
+
+uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
+                          enum buffer_claim claim, uint32_t offset, uint32_t size)
+{
+    if (size == 0 || !can_hold(space, buffer, claim))
+        return 0;
+    size = min_u32(size, (space->slots - 1) * space->page_size - offset);
+    uint32_t done = 0;
+    while (done < size) {
+        struct place place = place_of(space, buffer, offset + done);
+        if (page_for(space, buffer, place.slot, claim) == NULL)
+            break;
+        done += min_u32(place.left, size - done);
+    }
+    return done;
+}
+
+void *buffer_at(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset)
+{
+    struct place place = place_of(space, buffer, offset);
+    uint32_t page = pages_of(space, buffer)[place.slot];
+    CHECK(page != POOL_NONE);
+    return (uint8_t *)pool_at(&space->pages, page) + place.within;
+}
+
 uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
                       uint32_t offset, const uint8_t *from, uint32_t size)
 {
     CHECK(offset + size <= (space->slots - 1) * space->page_size);
-    bool hopeless =
-        buffer->index == POOL_NONE && !(may_take(space, claim) && pages_left(space) > 0);
-    if (size == 0 || hopeless || !has_index(space, buffer))
+    if (size == 0 || !can_hold(space, buffer, claim))
         return 0;
     uint32_t done = 0;
     while (done < size) {
@@ -107,6 +136,12 @@ void buffer_extend(struct buffer *buffer, uint32_t size)
 {
     CHECK(size == 0 || buffer->index != POOL_NONE);
     buffer->length += size;
+}
+
+void buffer_shorten(struct buffer *buffer, uint32_t size)
+{
+    CHECK(size <= buffer->length);
+    buffer->length -= size;
 }
 
 void buffer_read(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset,

@@ -47,6 +47,7 @@ void buffer_init(struct buffer *buffer);
 uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
                       uint32_t offset, const uint8_t *from, uint32_t size);
 void buffer_extend(struct buffer *buffer, uint32_t size); /* the next size bytes now belong to it */
+void buffer_shorten(struct buffer *buffer, uint32_t size); /* the last size bytes no longer do */
 /* Copies bytes [offset, offset + size), all of which must be there, adding them to sum if not NULL.
  */
 void buffer_read(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset,
@@ -58,6 +59,12 @@ const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer
                            uint32_t *size);
 void buffer_drop(struct buffer_space *space, struct buffer *buffer,
                  uint32_t size); /* from the front */
+/* Memory for bytes [offset, offset + size), to be written in place: how many of them there is memory
+ * for, from offset on. */
+uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
+                          enum buffer_claim claim, uint32_t offset, uint32_t size);
+/* The byte at offset, for which there must be memory, and those behind it in its page. */
+void *buffer_at(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset);
 uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer); /* held */
 /* Returns every page, those written beyond the length too. */
 void buffer_clear(struct buffer_space *space, struct buffer *buffer);

@@ -27,11 +27,15 @@ void duet_config_default(struct duet_config *config)
         .rto_max = 120 * DUET_SECOND,
         .delayed_ack = 40 * DUET_MILLISECOND,
         .user_timeout = 300 * DUET_SECOND,
+        .user_timeout_min = 100 * DUET_SECOND,
+        .user_timeout_max = 3600 * DUET_SECOND,
         .syn_timeout = 180 * DUET_SECOND,
         .keepalive_idle = 7200 * DUET_SECOND,
         .keepalive_interval = 75 * DUET_SECOND,
         .fin_wait_2_timeout = 60 * DUET_SECOND,
         .pmtu_timeout = 600 * DUET_SECOND,
+        .fast_open_key_life = 12 * 3600 * DUET_SECOND,
+        .fast_open_pause = 3600 * DUET_SECOND,
         .challenge_interval = 5 * DUET_SECOND,
         .invalid_ack_spacing = 500 * DUET_MILLISECOND,
         .challenge_limit = 10,
@@ -40,7 +44,11 @@ void duet_config_default(struct duet_config *config)
         .timestamps = true,
         .window_scaling = true,
         .sack = true,
+        .rack = true,
+        .pacing = true,
         .error_reports = true,
+        .controller = DUET_CUBIC,
+        .hystart = true,
         .plpmtud = true,
         .mss_min = 216,
         .port_first = 49152,
@@ -111,6 +119,7 @@ static bool times_are_valid(const struct duet_config *config)
         config->keepalive_interval,
         config->challenge_interval,
         config->fin_wait_2_timeout,
+        config->fast_open_pause,
     };
     for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++)
         if (times[i] < DUET_MILLISECOND || times[i] > day)
@@ -119,7 +128,10 @@ static bool times_are_valid(const struct duet_config *config)
            config->rto_min <= config->rto_max && config->rto_max <= 500 * DUET_SECOND &&
            config->rto_initial <= 3 * DUET_SECOND && config->delayed_ack < 500 * DUET_MILLISECOND &&
            config->rttvar_min >= 0 && config->rttvar_min <= day && config->user_timeout >= 0 &&
-           config->user_timeout <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
+           config->user_timeout <= 49 * day && config->user_timeout_min >= DUET_SECOND &&
+           config->user_timeout_min <= config->user_timeout_max &&
+           config->user_timeout_max <= 24 * day && config->fast_open_key_life >= DUET_SECOND &&
+           config->fast_open_key_life <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
            config->keepalive_idle <= 49 * day && config->invalid_ack_spacing >= 0 &&
            config->invalid_ack_spacing <= day;
 }
@@ -139,7 +151,7 @@ bool config_is_valid(const struct duet_config *config)
            times_are_valid(config) && interfaces_are_valid(config) && path_is_valid(config) &&
            in_range(config->mss_min, 88, 536) && config->port_first >= 1 &&
            config->port_first <= config->port_last && config->ttl >= 1 &&
-           in_range(config->initial_window, 1, 10) &&
+           in_range(config->initial_window, 1, 10) && config->controller < DUET_CONTROLLERS &&
            in_range(config->syn_ack_retries, 1, TCP_SYN_ACK_RETRIES_MAX) &&
            in_range(config->challenge_limit, 1, 255) &&
            in_range(config->keepalive_probes, 2, 255) &&

@@ -86,7 +86,7 @@ const char *duet_timer_name(unsigned timer)
 {
     static const char *const names[DUET_TIMERS] = {"retransmission", "persist",   "delayed-ack",
                                                    "keep-alive",     "time-wait", "user",
-                                                   "fin-wait-2"};
+                                                   "fin-wait-2",     "probe",     "reordering"};
     return name_at(names, DUET_TIMERS, timer);
 }
 

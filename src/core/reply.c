@@ -108,8 +108,10 @@ void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c)
         reply->window = tcp_window_field(c);
 }
 
-/* The SYN,ACK has the IP fields that the listener hands on to the connection. */
-void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule rule)
+/* The SYN,ACK has the IP fields that the listener hands on to the connection. seg: the SYN that it
+ * answers, NULL when it is sent again without having been asked. */
+void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct tcp_segment *seg,
+                   enum tcp_rule rule)
 {
     struct reply *reply = reply_new(s);
     if (reply == NULL)
@@ -123,6 +125,8 @@ void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule
         return;
     reply->ttl = listener->ttl;
     reply->dscp = listener->dscp;
+    reply->fast_open =
+        seg != NULL && tcp_fast_open_is_asked(s, listener, &reply->tuple.remote, seg);
 }
 
 void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
@@ -245,6 +249,8 @@ static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
     const struct tcp_half_open *half = &s->half_open.records[ref.index];
     struct tcp_header header;
     half_open_syn_ack(s, half, &header);
+    if (reply->fast_open)
+        tcp_fast_open_grant(s, &half->tuple.remote, &header.options);
     struct ip_packet ip = reply_ip(s, reply);
     trace_segment(s, DUET_TRACE_SEGMENT_OUT, &half->tuple, DUET_SYN_RECEIVED,
                   (enum tcp_rule)reply->rule, &header, 0,

@@ -35,7 +35,8 @@ static struct layout lay_out(const struct duet_config *config)
      * that. */
     uint32_t reach = max_u32(config->send_buffer, config->receive_buffer + (1u << 14));
     l.index_slots = reach / config->page_size + 3;
-    uint64_t buffers = 2ull * config->connections_max;
+    /* To send, received, and what is in flight. */
+    uint64_t buffers = 3ull * config->connections_max;
     l.index_count = (uint32_t)(buffers < config->pages_max ? buffers : config->pages_max);
     l.slot_count = (uint32_t)demux_slots(config);
 
@@ -94,6 +95,7 @@ static void derive_keys(struct duet_stack *s, const struct duet_config *config)
     s->port_key = derive(config, 4);
     s->port_index_key = derive(config, 5);
     s->path_key = derive(config, 6);
+    s->cookie_key = derive(config, 7);
     memset(s->config.secret, 0, DUET_SECRET_SIZE); /* not needed again */
 }
 

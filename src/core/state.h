@@ -55,6 +55,7 @@ struct reply {
     uint16_t rule;
     uint8_t state; /* of the record that answers, for the trace */
     bool timestamps;
+    bool fast_open;        /* SYN_ACK: with a cookie (RFC 7413) */
     uint32_t page, length; /* ECHO: the message */
     uint16_t identifier, sequence;
     uint8_t ttl, dscp;
@@ -75,7 +76,8 @@ struct duet_stack {
     struct duet_config config;
     duet_time now; /* the latest time seen */
 
-    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key;
+    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
+        cookie_key;
 
     struct pool conns, transfers, reassemblies;
     struct buffer_space buffers;
@@ -233,6 +235,8 @@ void half_open_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
 void half_open_expire(struct duet_stack *s);
 duet_time half_open_deadline(const struct duet_stack *s);
 void half_open_drop_listener(struct duet_stack *s, const struct tcp_listener *listener);
+struct tcp_half_open half_open_of_syn(const struct duet_stack *s, const struct tcp_tuple *tuple,
+                                      const struct tcp_segment *seg, struct seq iss);
 void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *half,
                        struct tcp_header *header);
 
@@ -246,6 +250,7 @@ void time_wait_expire(struct duet_stack *s);
 duet_time time_wait_deadline(const struct duet_stack *s);
 
 /* tcp_conn.c: birth and death of a connection */
+uint32_t tcp_conn_default_flags(const struct duet_stack *s);
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple);
 void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
                              const struct tcp_half_open *half, struct tcp_listener *listener);
@@ -253,7 +258,8 @@ void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
                       const struct tcp_options *peer);
 bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c);
 void tcp_return_transfer(struct duet_stack *s, struct tcp_conn *c);
-void tcp_conn_syn_acked(struct tcp_conn *c);
+void tcp_conn_queue_for_accept(struct duet_stack *s, struct tcp_conn *c);
+void tcp_conn_syn_acked(const struct duet_stack *s, struct tcp_conn *c);
 void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
 void tcp_conn_end(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error);
 void tcp_conn_enter_time_wait(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
@@ -271,6 +277,8 @@ void tcp_soft_error(struct duet_stack *s, struct tcp_conn *c, int error);
 struct tcp_offer {
     struct seq seq;
     uint32_t length; /* text */
+    uint32_t number; /* again: of the first record in flight that is sent again */
+    bool again;
     bool fin, psh, urg;
     bool mtu_probe; /* one segment of more than the MSS */
 };
@@ -278,6 +286,11 @@ struct seq tcp_send_start(const struct tcp_conn *c);
 struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c);
 bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most,
                    struct tcp_offer *offer);
+bool tcp_send_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint32_t congestion,
+                   struct tcp_offer *offer);
+bool tcp_send_again(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment,
+                    struct tcp_offer *offer);
+bool tcp_send_probe(struct duet_stack *s, struct tcp_conn *c, struct tcp_offer *offer);
 void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 bool tcp_send_blocked(const struct duet_stack *s, const struct tcp_conn *c);
 uint16_t tcp_send_mss(const struct tcp_conn *c);
@@ -296,25 +309,109 @@ void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
 uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
 
+/* tcp_user_timeout.c */
+uint16_t tcp_user_timeout_encode(uint32_t ms);
+uint32_t tcp_user_timeout_decode(uint16_t value);
+uint32_t tcp_user_timeout_room(const struct tcp_conn *c);
+bool tcp_user_timeout_is_due(const struct tcp_conn *c);
+void tcp_user_timeout_put(const struct duet_stack *s, const struct tcp_conn *c,
+                          struct tcp_header *header);
+void tcp_user_timeout_put_syn_ack(const struct duet_stack *s, const struct tcp_listener *listener,
+                                  struct tcp_options *options);
+void tcp_user_timeout_changed(struct duet_stack *s, struct tcp_conn *c);
+void tcp_user_timeout_arrives(struct duet_stack *s, struct tcp_conn *c,
+                              const struct tcp_segment *seg);
+uint32_t tcp_user_timeout_before_probe(const struct tcp_conn *c);
+
+/* tcp_fast_open.c: cookies, and the end that listens */
+void tcp_fast_open_grant(struct duet_stack *s, const struct duet_address *remote,
+                         struct tcp_options *options);
+bool tcp_fast_open_is_asked(const struct duet_stack *s, const struct tcp_listener *listener,
+                            const struct duet_address *remote, const struct tcp_segment *seg);
+bool tcp_fast_open_is_attempt(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_fast_open_is_counted(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_fast_open_listen(struct duet_stack *s, struct tcp_listener *listener,
+                          const struct tcp_tuple *tuple, const struct tcp_segment *seg,
+                          struct seq iss, enum duet_state from);
+bool tcp_fast_open_syn_repeated(struct duet_stack *s, struct tcp_conn *c,
+                                const struct tcp_segment *seg);
+void tcp_fast_open_syn_acked(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_fast_open_ended(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule);
+bool tcp_fast_open_may_send(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_fast_open_syn_ack(struct duet_stack *s, const struct tcp_conn *c,
+                           struct tcp_options *options);
+
+/* tcp_fast_open_syn.c: the end that opens */
+void tcp_fast_open_want(const struct duet_stack *s, const struct tcp_conn *c);
+uint32_t tcp_fast_open_syn(struct duet_stack *s, struct tcp_conn *c, struct tcp_header *header);
+void tcp_fast_open_syn_timeout(struct duet_stack *s, struct tcp_conn *c);
+void tcp_fast_open_answered(struct duet_stack *s, struct tcp_conn *c,
+                            const struct tcp_segment *seg);
+
 /* tcp_rtt.c */
 void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
 duet_time tcp_rto(const struct tcp_conn *c);
-void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
-void tcp_rtt_from_echo(const struct duet_stack *s, struct tcp_conn *c,
-                       const struct tcp_segment *seg);
+void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
+void tcp_rtt_from_echo(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);
 void tcp_rto_back_off(const struct duet_stack *s, struct tcp_conn *c);
 void tcp_rto_after_lost_syn(struct tcp_conn *c);
 
 /* tcp_loss.c */
-void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
-void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c);
+struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                   const struct flight_segment *segment, struct tcp_news *news);
+void tcp_found_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment);
+void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                    struct tcp_news *news);
+void tcp_loss_reordering_expired(struct duet_stack *s, struct tcp_conn *c);
 void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);
+
+/* Who finds losses: tcp_rack.c, tcp_6675.c, tcp_dupack.c */
+void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                        const struct flight_segment *segment);
+void tcp_rack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news);
+void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c);
+void tcp_rack_recovered(struct duet_stack *s, struct tcp_conn *c);
+void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c);
+uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c);
+void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                      const struct tcp_news *news);
+
+/* tcp_probe.c: tail-loss probes */
+void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c);
+duet_time tcp_probe_at(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_probe_expired(struct duet_stack *s, struct tcp_conn *c);
+void tcp_probe_sent(struct duet_stack *s, struct tcp_conn *c, bool again);
+bool tcp_probe_repaired(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                        const struct tcp_news *news);
+
+/* tcp_prr.c */
+void tcp_prr_begin(struct duet_stack *s, struct tcp_conn *c, uint32_t flight);
+void tcp_prr_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t delivered, bool is_safe);
+void tcp_prr_sent(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
+
+/* tcp_undo.c */
+void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c);
+void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c);
+bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                      const struct tcp_news *news);
+
+/* tcp_sack.c */
+void tcp_sack_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                      struct tcp_news *news);
+
+/* tcp_pace.c */
+bool tcp_pace_may_send(struct duet_stack *s, struct tcp_conn *c);
+void tcp_pace_sent(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet);
 
 /* tcp_timeout.c */
 void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer timer);
 void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c);
+void tcp_timer_choose(struct duet_stack *s, struct tcp_conn *c);
 duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c);
 void tcp_timeouts(struct duet_stack *s);
@@ -335,7 +432,8 @@ void reply_ack(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_st
                enum tcp_rule rule);
 void reply_conn_reset(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule);
 void reply_conn_ack(struct duet_stack *s, const struct tcp_conn *c);
-void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, enum tcp_rule rule);
+void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct tcp_segment *seg,
+                   enum tcp_rule rule);
 void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
                 uint32_t length, uint16_t identifier, uint16_t sequence);
 bool reply_output(struct duet_stack *s, struct duet_packet *packet);

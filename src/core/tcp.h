@@ -18,6 +18,7 @@
 #include "core/buffer.h"
 #include "core/seq.h"
 #include "core/tcp_cc.h"
+#include "core/tcp_flight.h"
 #include "core/tcp_mtu.h"
 #include "duet/trace.h"
 #include "wire/tcp.h"
@@ -69,10 +70,10 @@ enum tcp_debt {
     TCP_OWES_ACK = 1 << 0,
     TCP_OWES_SYN = 1 << 1,        /* SYN, or SYN,ACK in SYN-RECEIVED */
     TCP_OWES_DATA = 1 << 2,       /* look whether anything may be sent */
-    TCP_OWES_RETRANSMIT = 1 << 3, /* the segment at SND.UNA, whatever the window says */
+    TCP_OWES_RETRANSMIT = 1 << 3, /* the first lost segment, whatever cwnd says */
     TCP_OWES_PROBE = 1 << 4,      /* one octet into a closed window */
     TCP_OWES_KEEPALIVE = 1 << 5,
-    TCP_OWES_RST = 1 << 6,
+    TCP_OWES_TAIL_PROBE = 1 << 6, /* RFC 8985, 7.3 */
 };
 
 enum tcp_conn_flag {
@@ -89,16 +90,18 @@ enum tcp_conn_flag {
     TCP_CONN_FIN_ACKED = 1 << 10,
     TCP_CONN_FIN_RECEIVED = 1 << 11, /* the peer's FIN has been passed */
     TCP_CONN_WE_CLOSED_FIRST = 1 << 12,
-    TCP_CONN_USER_GONE = 1 << 13,        /* duet_close or duet_abort: nobody will read */
-    TCP_CONN_UNACCEPTED = 1 << 14,       /* waits in a listener's queue */
-    TCP_CONN_TOLD_CLOSED = 1 << 15,      /* the final event has been taken */
-    TCP_CONN_DETACHED = 1 << 16,         /* TIME-WAIT lives on in its own record */
-    TCP_CONN_URGENT_RECEIVED = 1 << 17,  /* rcv.up is ahead of what the user has read */
-    TCP_CONN_WRITE_BLOCKED = 1 << 18,    /* duet_send found no room: WRITABLE is awaited */
-    TCP_CONN_READ_TOLD = 1 << 19,        /* READABLE was told and not all has been read since */
-    TCP_CONN_ACK_DELAYED = 1 << 20,      /* delayed_ack_us runs */
-    TCP_CONN_MORE = 1 << 21,             /* DUET_SEND_MORE: the last piece may wait */
-    TCP_CONN_ACK_FLOOR_PASSED = 1 << 22, /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
+    TCP_CONN_USER_GONE = 1 << 13,           /* duet_close or duet_abort: nobody will read */
+    TCP_CONN_UNACCEPTED = 1 << 14,          /* waits in a listener's queue */
+    TCP_CONN_TOLD_CLOSED = 1 << 15,         /* the final event has been taken */
+    TCP_CONN_DETACHED = 1 << 16,            /* TIME-WAIT lives on in its own record */
+    TCP_CONN_URGENT_RECEIVED = 1 << 17,     /* rcv.up is ahead of what the user has read */
+    TCP_CONN_WRITE_BLOCKED = 1 << 18,       /* duet_send found no room: WRITABLE is awaited */
+    TCP_CONN_READ_TOLD = 1 << 19,           /* READABLE was told and not all has been read since */
+    TCP_CONN_ACK_DELAYED = 1 << 20,         /* delayed_ack_us runs */
+    TCP_CONN_MORE = 1 << 21,                /* DUET_SEND_MORE: the last piece may wait */
+    TCP_CONN_ACK_FLOOR_PASSED = 1 << 22,    /* SND.UNA has left ISS+1 by more than MAX.SND.WND */
+    TCP_CONN_USER_TIMEOUT_OPTION = 1 << 23, /* 5482: ENABLED */
+    TCP_CONN_USER_TIMEOUT_SET = 1 << 24,    /* 5482: by the user, so not CHANGEABLE */
     TCP_CONN_SYN_RETRANSMITTED = 1 << 25,
     TCP_CONN_MTU_PROVEN = 1 << 26, /* a full segment has been acknowledged at this mtu */
     TCP_CONN_MSS_SET = 1 << 27,    /* DUET_OPTION_MSS: mtu holds the limit of the user */
@@ -106,13 +109,16 @@ enum tcp_conn_flag {
     TCP_CONN_CLOSE_DEFERRED = 1 << 29, /* CLOSE in SYN-RECEIVED waits for ESTABLISHED (SR-5) */
     TCP_CONN_SYN_ACKED = 1 << 30,      /* the peer has acknowledged our SYN */
 };
+/* 6928: of a first window above 4 KB something was lost. An enumerator cannot be so large. */
+#define TCP_CONN_LARGE_WINDOW_LOST (UINT32_C(1) << 31)
 
 struct tcp_conn {
     struct tcp_tuple tuple;
     uint32_t generation;
 
     uint8_t state : 4;      /* enum duet_state; written by tcp_set_state alone */
-    uint8_t controller : 4; /* enum tcp_controller */
+    uint8_t controller : 2; /* enum duet_controller */
+    uint8_t plateau : 2;    /* enum tcp_plateau */
     uint8_t send_scale : 4; /* Snd.Wind.Shift */
     uint8_t receive_scale : 4;
     uint8_t owes;   /* enum tcp_debt */
@@ -181,31 +187,108 @@ struct tcp_conn {
     struct wheel_node timer;         /* one node: the earliest of all its timers */
 };
 
+/* Where loss recovery is. */
+enum tcp_phase {
+    TCP_PHASE_OPEN,     /* nothing is known to be lost */
+    TCP_PHASE_RECOVERY, /* fast recovery until SND.UNA reaches recover */
+    TCP_PHASE_LOSS,     /* after a timeout, until SND.UNA reaches recover */
+};
+
+/* RACK-TLP (RFC 8985): what tcp_rack.c and tcp_probe.c keep. Times are low bits of microseconds. */
+struct tcp_rack {
+    uint32_t sent_us; /* RACK.xmit_ts: when the latest-sent of all delivered segments left */
+    uint32_t rtt_us;  /* its round trip */
+    struct seq end;   /* RACK.end_seq: and its end, which breaks ties */
+    struct seq fack;  /* highest end delivered */
+    struct seq
+        dsack_round;      /* with in_dsack_round: the window is not widened before this is acked */
+    duet_time reorder_at; /* the reordering timer; DUET_NEVER: off */
+    struct seq probe_end; /* TLP.end_seq, with probe_out */
+    duet_time probe_at;   /* two round trips after the last sign of life */
+    uint8_t widening;     /* RACK.reo_wnd_mult */
+    uint8_t persist;      /* recoveries until it falls back to 1 */
+    bool valid;           /* sent_us, rtt_us and end are */
+    bool reordering_seen;
+    bool in_dsack_round;
+    bool probe_out;   /* a tail-loss probe is in flight */
+    bool probe_again; /* and it was a retransmission */
+    bool probe_spent; /* no RTT sample since the latest probe */
+};
+
+/* Proportional rate reduction (RFC 9937). */
+struct tcp_prr {
+    uint32_t recover_fs; /* RecoverFS: bytes in the network when recovery began */
+    uint32_t delivered, out;
+};
+
+/* Was a retransmission spurious? (tcp_undo.c) */
+struct tcp_undo {
+    uint32_t tsval;  /* of the first retransmission of the episode, with has_tsval */
+    struct seq una;  /* SND.UNA when it began */
+    uint32_t resent; /* segments sent again since, less those that D-SACKs say arrived twice */
+    bool active;     /* the controller remembers what was before it */
+    bool has_tsval;
+    bool was_resent;
+};
+
+/* What an acknowledgement has told about what is in flight. */
+struct tcp_news {
+    uint32_t flight;         /* in the network before it came */
+    uint32_t sacked_before;  /* bytes that were SACKed */
+    uint32_t acked;          /* text by which SND.UNA advanced */
+    uint32_t advanced_space; /* the same with FIN */
+    uint32_t delivered;      /* bytes newly known to have arrived (RFC 9937, DeliveredData) */
+    uint32_t rtt_us;         /* of the latest-sent segment delivered that was sent once; 0: none */
+    uint32_t dsack_left, dsack_right;
+    bool advanced;  /* SND.UNA has moved */
+    bool duplicate; /* a duplicate ACK in the sense of RFC 5681 */
+    bool sacked;    /* it reported something not reported before */
+    bool dsacked;   /* it reported a duplicate, [dsack_left, dsack_right) */
+};
+
+enum tcp_fast_open {
+    TCP_FAST_OPEN_NONE,
+    TCP_FAST_OPEN_PENDING, /* RFC 7413: made by a SYN with a cookie, its handshake goes on */
+    TCP_FAST_OPEN_WANTED,  /* the user asked for it, the SYN has not left */
+    TCP_FAST_OPEN_TRIED,   /* the SYN carried the option, maybe text */
+};
+
 /* Borrowed from the first byte queued (or SYN, or FIN) until all is acknowledged. The place where
  * loss recovery and congestion control keep what they need only then. */
 struct tcp_transfer {
     struct buffer send; /* bytes [data start, data start + length), see tcp_send_start() */
-    struct seq resend;  /* next to send: SND.NXT, or below it while going back over a loss */
+    struct tcp_flight flight;
     struct seq up;      /* SND.UP, with urgent */
     struct seq small;   /* end of the latest segment that was not full (Minshall's SND.SML) */
-    struct seq recover; /* RFC 6582: highest sequence number when recovery began */
+    struct seq recover; /* SND.NXT when the latest recovery began: it ends here */
     struct seq timed;   /* an acknowledgement of this ends the RTT sample begun at timed_at */
     duet_time timed_at;
-    duet_time deadline; /* retransmission or persist timer, DUET_NEVER: not running */
+    duet_time deadline; /* of the one timer that runs, DUET_NEVER: none does */
+    duet_time rto_at;   /* when the retransmission timer runs out, if nothing is faster */
     duet_time progress; /* since when nothing new has been acknowledged (R2, user timeout) */
     duet_time last_sent;
-    uint32_t flight_at_first_dupack;
+    duet_time pace_at;      /* the next segment may leave */
+    uint32_t flight_before; /* in the network when the first sign of disorder came */
+    uint32_t rtt_min_us;    /* of the current window of the minimum filter, 0: none yet */
+    uint32_t rtt_min_since; /* ms */
     struct tcp_cc_memory cc;
     struct tcp_mtu_memory mtu;
-    uint8_t timer;           /* DUET_TIMER_RETRANSMISSION or DUET_TIMER_PERSIST */
+    struct tcp_rack rack;
+    struct tcp_prr prr;
+    struct tcp_undo undo;
+    uint8_t timer;           /* enum duet_timer: retransmission, persist, probe or reordering */
+    uint8_t phase;           /* enum tcp_phase */
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
     uint8_t dupacks;
     bool urgent;
-    bool timing;     /* timed and timed_at are running */
-    bool recovering; /* fast recovery until recover is acknowledged */
+    bool timing; /* timed and timed_at are running */
     bool r1_told;
-    bool probed;  /* what is in flight was sent into a closed window */
-    uint16_t why; /* rule of the latest retransmission that is owed */
+    bool probed;                            /* what is in flight was sent into a closed window */
+    bool paced;                             /* something waits for pace_at */
+    uint16_t why;                           /* rule of the latest retransmission that is owed */
+    uint8_t fast_open;                      /* enum tcp_fast_open */
+    bool fast_open_grants;                  /* PENDING: the SYN,ACK carries a fresh cookie */
+    uint32_t listener, listener_generation; /* PENDING: who counts it */
 };
 
 enum { TCP_REASSEMBLY_MAX = 32 };
@@ -235,7 +318,13 @@ struct tcp_listener {
     uint16_t events;
     uint16_t mtu;
     uint8_t dscp, ttl;
+    uint8_t controller; /* enum duet_controller */
     bool used;
+    /* RFC 7413: attempts that may be, and are, in SYN-RECEIVED at a time; those that a RST ended in
+     * this interval of config.syn_timeout and in the one before it, which count, too. */
+    uint32_t fast_open_max, fast_open_pending;
+    uint32_t fast_open_reset[2];
+    int64_t fast_open_interval;
 };
 
 /* A SYN has been answered. Lives in a ring in order of creation, so that each retransmission, due

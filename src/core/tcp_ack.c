@@ -75,15 +75,22 @@ static enum tcp_verdict syn_received_check_ack(struct duet_stack *s, struct tcp_
 }
 
 /* bytes of sequence space have been acknowledged: which of them were SYN, text and FIN? */
-static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                        struct tcp_news *news)
 {
     struct tcp_transfer *t = transfer_of(s, c);
+    struct flight_segment segment;
     CHECK(t != NULL);
+    while (flight_acked(s, c, seg->ack, &segment))
+        if ((segment.flags & FLIGHT_SACKED) == 0)
+            tcp_delivered(s, c, seg, &segment, news);
     struct seq fin_acked_at = seq_add(tcp_send_end(s, c), 1);
     uint32_t text = seq_distance(tcp_send_start(c), seg->ack);
+    news->advanced = true;
+    news->advanced_space = text;
     tcp_rtt_acked(s, c, seg);
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
-        tcp_conn_syn_acked(c);
+        tcp_conn_syn_acked(s, c);
         tcp_cc_init(s, c);
     }
     if (conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(seg->ack, fin_acked_at)) {
@@ -91,17 +98,13 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
         text--;
     }
     c->snd.una = seg->ack;
-    t->resend = seq_max(t->resend, c->snd.una);
+    news->acked = text;
     t->progress = s->now;
     t->probed = false;
     if (t->urgent && seq_le(t->up, c->snd.una))
         t->urgent = false;
     tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
     tcp_send_acked(s, c, text);
-    tcp_loss_acked(s, c, text);
-    if (text > 0)
-        tcp_mtu_delivered(s, c, seq_sub(c->snd.una, text), c->snd.una);
-    tcp_mtu_acked(s, c);
     tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_ADVANCES);
     if (conn_is(c, TCP_CONN_FIN_ACKED)) {
         tcp_tell(s, c, DUET_EVENT_FIN_ACKED);
@@ -129,7 +132,7 @@ static void window_has_opened(struct duet_stack *s, struct tcp_conn *c)
         return;
     /* What was sent into the closed window, a probe, was refused: begin again behind what is
      * acknowledged. */
-    t->resend = c->snd.una;
+    flight_all_lost(s, c, false);
     t->retransmissions = 0;
     t->timing = false;
     if (t->timer == DUET_TIMER_PERSIST)
@@ -166,12 +169,15 @@ static void take_sign_of_life(struct duet_stack *s, struct tcp_conn *c)
 static void common_check_ack(struct duet_stack *s, struct tcp_conn *c,
                              const struct tcp_segment *seg)
 {
-    bool duplicate = is_duplicate_ack(c, seg);
+    struct tcp_news news = tcp_news_begin(s, c);
+    news.duplicate = is_duplicate_ack(c, seg) && c->snd.wnd > 0;
     if (seq_lt(c->snd.una, seg->ack))
-        advance_una(s, c, seg);
-    else if (duplicate && c->snd.wnd > 0) {
+        advance_una(s, c, seg, &news);
+    else if (news.duplicate)
         tcp_rule(s, c, TCP_RULE_ACK_DUPLICATE, seg);
-        tcp_loss_duplicate_ack(s, c);
+    if (transfer_of(s, c) != NULL) {
+        tcp_sack_arrives(s, c, seg, &news);
+        tcp_loss_acked(s, c, seg, &news);
     }
     if (seq_le(c->snd.una, seg->ack))
         update_window(s, c, seg);

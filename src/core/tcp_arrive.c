@@ -26,7 +26,8 @@ enum tcp_rule tcp_listen_refusal(const struct tcp_listener *listener, const stru
 }
 
 /* Third, check for a SYN. Text and FIN on it are not kept, the peer sends them again: a half-open
- * record has no room for bytes of somebody who has proved nothing. iss_above: the last sequence
+ * record has no room for bytes of somebody who has proved nothing (who has, by a cookie, makes a
+ * connection at once: RFC 7413). iss_above: the last sequence
  * number of the incarnation that this SYN follows (MAY-2), or NULL. */
 static void listen_third_check_syn(struct duet_stack *s, struct tcp_listener *listener,
                                    const struct tcp_tuple *tuple, const struct tcp_segment *seg,
@@ -40,7 +41,9 @@ static void listen_third_check_syn(struct duet_stack *s, struct tcp_listener *li
     struct seq iss = tcp_isn(s, tuple);
     if (iss_above != NULL && seq_le(iss, *iss_above))
         iss = seq_add(*iss_above, 1 + (iss.raw & 0xffff));
-    half_open_open(s, tuple, seg, iss, iss_above != NULL ? DUET_TIME_WAIT : DUET_LISTEN);
+    enum duet_state from = iss_above != NULL ? DUET_TIME_WAIT : DUET_LISTEN;
+    if (!tcp_fast_open_listen(s, listener, tuple, seg, iss, from))
+        half_open_open(s, tuple, seg, iss, from);
 }
 
 void tcp_listen_arrives(struct duet_stack *s, struct tcp_listener *listener,
@@ -125,13 +128,13 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
     syn_sent_take_syn(s, c, seg);
     if (!seg->has_ack) {
         tcp_set_state(s, c, DUET_SYN_RECEIVED, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
-        transfer_of(s, c)->resend = c->snd.una;
         transfer_of(s, c)->timing = false;
         tcp_timer_stop(s, c); /* it starts again with the SYN,ACK */
         tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
         return TCP_DROP;
     }
     tcp_rtt_acked(s, c, seg);
+    tcp_fast_open_answered(s, c, seg);
     c->snd.una = seg->ack;
     tcp_conn_establish(s, c, TCP_RULE_SYN_SENT_ESTABLISHED);
     tcp_owe(s, c, TCP_OWES_ACK | TCP_OWES_DATA, TCP_RULE_SYN_SENT_ESTABLISHED);

@@ -12,7 +12,7 @@
 
 /* What a walk over the stack adds up, to be compared with what the pools and tables say. */
 struct totals {
-    uint32_t conns, transfers, reassemblies, indexes, pages, in_table;
+    uint32_t conns, transfers, reassemblies, indexes, pages, in_table, attempts;
 };
 
 /* ---- one connection ---- */
@@ -26,8 +26,6 @@ static const char *check_send_space(const struct duet_stack *s, const struct tcp
     if (t == NULL)
         return seq_eq(c->snd.una, c->snd.nxt) ? NULL
                                               : "I-24: something is in flight with no record of it";
-    if (!seq_le(c->snd.una, t->resend) || !seq_le(t->resend, c->snd.nxt))
-        return "I-01: the resending point lies outside [SND.UNA, SND.NXT]";
     if (!seq_le(c->snd.nxt, seq_add(end, 1)))
         return "I-10: SND.NXT is beyond the FIN";
     if (conn_is(c, TCP_CONN_FIN_SENT) && !conn_is(c, TCP_CONN_FIN_ACKED) &&
@@ -35,7 +33,7 @@ static const char *check_send_space(const struct duet_stack *s, const struct tcp
         return "I-10: the FIN was sent and SND.NXT is not behind it";
     if (t->send.length > s->config.send_buffer)
         return "I-07: more is queued than a connection may hold";
-    return NULL;
+    return flight_check(s, c);
 }
 
 static const char *check_receive_space(const struct duet_stack *s, const struct tcp_conn *c)
@@ -84,6 +82,15 @@ static const char *check_congestion(const struct tcp_conn *c)
     return NULL;
 }
 
+/* Whoever opened to us has proved nothing in SYN-RECEIVED, but by a cookie. */
+static const char *check_amplification(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    bool has_sent = seq_lt(seq_add(c->snd.iss, 1), c->snd.nxt);
+    bool is_stranger = c->state == DUET_SYN_RECEIVED && conn_is(c, TCP_CONN_PASSIVE) &&
+                       !tcp_fast_open_is_attempt(s, c);
+    return is_stranger && has_sent ? "I-40: text was sent to a peer that has proved nothing" : NULL;
+}
+
 static bool owes(const struct tcp_conn *c)
 {
     return c->owes != 0;
@@ -94,12 +101,12 @@ static const char *check_timers(const struct duet_stack *s, const struct tcp_con
 {
     bool in_flight = !seq_eq(c->snd.una, c->snd.nxt);
     bool runs = t != NULL && t->deadline != DUET_NEVER;
-    bool waits = t != NULL && !in_flight && t->send.length > 0 && is_synchronized(c);
+    bool waits = t != NULL && !t->paced && !in_flight && t->send.length > 0 && is_synchronized(c);
     if (in_flight && !runs && !owes(c))
         return "I-24: something is unacknowledged and no timer runs";
     if (waits && !runs && !owes(c))
         return "I-25: something waits, nothing is in flight, and no timer runs";
-    if (!in_flight && runs && t->timer == DUET_TIMER_RETRANSMISSION && !owes(c))
+    if (!in_flight && runs && t->timer != DUET_TIMER_PERSIST && !owes(c))
         return "I-09: the retransmission timer runs and nothing is in flight";
     duet_time ack_at = tcp_delayed_ack_at(s, c);
     if (ack_at != DUET_NEVER && ack_at > s->now + 500 * DUET_MILLISECOND)
@@ -154,6 +161,8 @@ static const char *check_conn(const struct duet_stack *s, const struct tcp_conn 
     if (broken == NULL)
         broken = check_congestion(c);
     if (broken == NULL)
+        broken = check_amplification(s, c);
+    if (broken == NULL)
         broken = check_timers(s, c, t);
     return broken != NULL ? broken : check_liveness(s, c);
 }
@@ -174,9 +183,12 @@ static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struc
     totals->transfers += t != NULL;
     totals->reassemblies += c->reassembly != POOL_NONE;
     totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
+    totals->attempts += tcp_fast_open_is_counted(s, c);
     add_buffer(s, &c->receive, totals);
-    if (t != NULL)
-        add_buffer(s, &t->send, totals);
+    if (t == NULL)
+        return;
+    add_buffer(s, &t->send, totals);
+    add_buffer(s, &t->flight.ring, totals);
 }
 
 static const char *check_conns(const struct duet_stack *s, struct totals *totals)
@@ -220,12 +232,21 @@ static const char *check_small_lives(const struct duet_stack *s)
     return NULL;
 }
 
-static const char *check_listeners(const struct duet_stack *s)
+static const char *check_listeners(const struct duet_stack *s, const struct totals *totals)
 {
-    for (uint32_t i = 0; i < s->config.listeners_max; i++)
-        if (s->listeners[i].used && s->listeners[i].queue.count > s->listeners[i].backlog)
+    uint32_t attempts = 0;
+    for (uint32_t i = 0; i < s->config.listeners_max; i++) {
+        const struct tcp_listener *listener = &s->listeners[i];
+        if (!listener->used)
+            continue;
+        if (listener->queue.count > listener->backlog)
             return "I-49: more wait for accept than the backlog allows";
-    return NULL;
+        if (listener->fast_open_pending > listener->fast_open_max)
+            return "I-49: more have begun without a handshake than the listener allows";
+        attempts += listener->fast_open_pending;
+    }
+    return attempts == totals->attempts ? NULL
+                                        : "I-49: attempts without a handshake are miscounted";
 }
 
 static const char *check_paths(const struct duet_stack *s)
@@ -265,7 +286,7 @@ const char *duet_check(const struct duet_stack *s)
     if (broken == NULL)
         broken = check_small_lives(s);
     if (broken == NULL)
-        broken = check_listeners(s);
+        broken = check_listeners(s, &totals);
     if (broken == NULL)
         broken = check_paths(s);
     return broken != NULL ? broken : check_totals(s, &totals);

@@ -22,6 +22,13 @@ static uint16_t default_mss(const struct tcp_conn *c)
     return duet_address_is_ipv4(&c->tuple.remote) ? 536 : 1220; /* MUST-15 */
 }
 
+/* What connections and listeners start with until the user says otherwise. */
+uint32_t tcp_conn_default_flags(const struct duet_stack *s)
+{
+    return (s->config.error_reports ? TCP_CONN_ERROR_REPORTS : 0u) |
+           (s->config.user_timeout_option ? TCP_CONN_USER_TIMEOUT_OPTION : 0u);
+}
+
 /* A connection in CLOSED, in the table, with defaults. NULL: none left. */
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
@@ -44,7 +51,8 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .receive_mss = RECEIVE_MSS_GUESS,
         .heard = s->now,
         .ttl = s->config.ttl,
-        .flags = s->config.error_reports ? TCP_CONN_ERROR_REPORTS : 0,
+        .controller = s->config.controller & 3u,
+        .flags = tcp_conn_default_flags(s),
     };
     if (s->generation == 0)
         s->generation = 1;
@@ -88,8 +96,8 @@ void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
         c->flags |= TCP_CONN_SACK;
 }
 
-/* The third segment has arrived for a half-open record: the connection takes over in SYN-RECEIVED.
- */
+/* The connection takes over in SYN-RECEIVED: the third segment has arrived for a half-open record,
+ * or the SYN itself had a cookie (RFC 7413). */
 void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
                              const struct tcp_half_open *half, struct tcp_listener *listener)
 {
@@ -102,6 +110,7 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     c->keepalive_idle_ms = listener->keepalive_idle_ms;
     c->dscp = listener->dscp;
     c->ttl = listener->ttl;
+    c->controller = listener->controller & 3u;
     c->mtu = (uint16_t)min_u32(listener->mtu, path_mtu(s, &half->tuple.remote));
 
     c->snd.iss = half->iss;
@@ -126,12 +135,6 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     if ((half->flags & TCP_HALF_OPEN_SACK) != 0)
         offered.present |= DUET_TRACE_SACK_PERMITTED;
     tcp_conn_options(s, c, &offered);
-    int32_t age_us = (int32_t)((uint32_t)(s->now / DUET_MICROSECOND) - half->created_us);
-    age_us = age_us < 0 ? 0 : age_us; /* created_us is rounded up */
-    if ((half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0)
-        c->flags |= TCP_CONN_SYN_RETRANSMITTED;
-    else
-        tcp_rtt_sample(s, c, age_us * DUET_MICROSECOND);
 }
 
 /* ---- borrowing ---- */
@@ -147,14 +150,19 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
     }
     struct tcp_transfer *t = transfer_of(s, c);
     *t = (struct tcp_transfer){
-        .resend = c->snd.nxt,
         .recover = c->snd.una,
         .small = c->snd.una,
         .deadline = DUET_NEVER,
+        .rto_at = DUET_NEVER,
         .progress = s->now,
+        .pace_at = -DUET_NEVER,
         .last_sent = s->now,
+        .rtt_min_since = (uint32_t)(s->now / DUET_MILLISECOND),
+        .rack = {.fack = c->snd.una, .widening = 1, .reorder_at = DUET_NEVER},
     };
     buffer_init(&t->send);
+    flight_init(&t->flight);
+    tcp_cc_begin(s, c);
     return true;
 }
 
@@ -164,6 +172,7 @@ void tcp_return_transfer(struct duet_stack *s, struct tcp_conn *c)
     if (t == NULL)
         return;
     buffer_clear(&s->buffers, &t->send);
+    flight_clear(s, &t->flight);
     pool_give(&s->transfers, c->transfer);
     c->transfer = POOL_NONE;
 }
@@ -180,16 +189,19 @@ void tcp_conn_idle(struct duet_stack *s, struct tcp_conn *c)
 
 /* ---- into ESTABLISHED ---- */
 
-static void queue_for_accept(struct duet_stack *s, struct tcp_conn *c)
+void tcp_conn_queue_for_accept(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_listener *listener = &s->listeners[c->listener];
+    if (list_has(&listener->queue, conn_index(s, c))) /* since its SYN (RFC 7413) */
+        return;
     list_append(&listener->queue, conn_index(s, c));
     tcp_tell_listener(s, listener, DUET_EVENT_ACCEPTABLE);
 }
 
 /* A repeat of the SYN that has not left yet is owed no longer. */
-void tcp_conn_syn_acked(struct tcp_conn *c)
+void tcp_conn_syn_acked(const struct duet_stack *s, struct tcp_conn *c)
 {
+    tcp_fast_open_syn_acked(s, c);
     c->flags |= TCP_CONN_SYN_ACKED;
     c->owes &= (uint8_t)~TCP_OWES_SYN;
 }
@@ -197,21 +209,24 @@ void tcp_conn_syn_acked(struct tcp_conn *c)
 void tcp_conn_establish(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule)
 {
     tcp_set_state(s, c, DUET_ESTABLISHED, rule);
-    tcp_conn_syn_acked(c);
+    tcp_conn_syn_acked(s, c);
     c->rcv.up = c->rcv.nxt;
     if (conn_is(c, TCP_CONN_SYN_RETRANSMITTED))
         tcp_rto_after_lost_syn(c);
     tcp_cc_init(s, c);
     struct tcp_transfer *t = transfer_of(s, c);
     if (t != NULL) {
-        t->resend = c->snd.una;
+        if (!conn_is(c, TCP_CONN_PASSIVE))
+            flight_all_lost(s, c, false); /* text of our SYN that was not taken (RFC 7413, 4.2.2) */
         t->retransmissions = 0;
         t->progress = s->now;
         tcp_timer_stop(s, c);
+        if (!seq_eq(c->snd.una, c->snd.nxt))
+            tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     }
     if (conn_is(c, TCP_CONN_UNACCEPTED))
-        queue_for_accept(s, c);
-    else
+        tcp_conn_queue_for_accept(s, c);
+    else if (!conn_is(c, TCP_CONN_PASSIVE))
         tcp_tell(s, c, DUET_EVENT_CONNECTED | DUET_EVENT_WRITABLE);
     if (conn_is(c, TCP_CONN_CLOSE_DEFERRED)) {
         c->flags &= ~(uint32_t)TCP_CONN_CLOSE_DEFERRED;
@@ -249,6 +264,7 @@ static void release(struct duet_stack *s, struct tcp_conn *c)
 
 void tcp_conn_end(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error)
 {
+    tcp_fast_open_ended(s, c, rule);
     tcp_set_state(s, c, DUET_CLOSED, rule);
     c->error = (int8_t)error;
     leave_table(s, c);

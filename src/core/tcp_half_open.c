@@ -108,6 +108,30 @@ static void sweep(struct duet_stack *s)
     }
 }
 
+/* What a SYN says, as far as it must be remembered. */
+struct tcp_half_open half_open_of_syn(const struct duet_stack *s, const struct tcp_tuple *tuple,
+                                      const struct tcp_segment *seg, struct seq iss)
+{
+    const struct tcp_options *options = seg->options;
+    struct tcp_half_open half = {
+        .tuple = *tuple,
+        .iss = iss,
+        .irs = seg->seq,
+        .ts_recent = options->tsval,
+        .peer_mss = options->mss,
+        .peer_scale = (uint8_t)(min_u32(options->window_scale, 14) & 15),
+    };
+    if ((options->present & DUET_TRACE_MSS) != 0)
+        half.flags |= TCP_HALF_OPEN_MSS_GIVEN;
+    if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && s->config.timestamps)
+        half.flags |= TCP_HALF_OPEN_TIMESTAMPS;
+    if ((options->present & DUET_TRACE_SACK_PERMITTED) != 0 && s->config.sack)
+        half.flags |= TCP_HALF_OPEN_SACK;
+    if ((options->present & DUET_TRACE_WINDOW_SCALE) != 0 && s->config.window_scaling)
+        half.flags |= TCP_HALF_OPEN_SCALING;
+    return half;
+}
+
 void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
                     const struct tcp_segment *seg, struct seq iss, enum duet_state from)
 {
@@ -124,30 +148,14 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
     uint64_t position = age_ring_append(&ring->age, created_us);
     uint32_t index = age_ring_index(&ring->age, position);
     struct tcp_half_open *half = record_at(ring, position);
-    const struct tcp_options *options = seg->options;
-    *half = (struct tcp_half_open){
-        .tuple = *tuple,
-        .iss = iss,
-        .irs = seg->seq,
-        .ts_recent = options->tsval,
-        .created_us = (uint32_t)created_us,
-        .peer_mss = options->mss,
-        .peer_scale = (uint8_t)(min_u32(options->window_scale, 14) & 15),
-        .flags = TCP_HALF_OPEN_ALIVE,
-    };
-    if ((options->present & DUET_TRACE_MSS) != 0)
-        half->flags |= TCP_HALF_OPEN_MSS_GIVEN;
-    if ((options->present & DUET_TRACE_TIMESTAMPS) != 0 && s->config.timestamps)
-        half->flags |= TCP_HALF_OPEN_TIMESTAMPS;
-    if ((options->present & DUET_TRACE_SACK_PERMITTED) != 0 && s->config.sack)
-        half->flags |= TCP_HALF_OPEN_SACK;
-    if ((options->present & DUET_TRACE_WINDOW_SCALE) != 0 && s->config.window_scaling)
-        half->flags |= TCP_HALF_OPEN_SCALING;
+    *half = half_open_of_syn(s, tuple, seg, iss);
+    half->created_us = (uint32_t)created_us;
+    half->flags |= TCP_HALF_OPEN_ALIVE;
 
     s->counters.half_open++;
     demux_add(s, tuple, DEMUX_HALF_OPEN, index);
     tcp_record_edge(s, tuple, from, DUET_SYN_RECEIVED, TCP_RULE_LISTEN_SYN);
-    reply_syn_ack(s, index, TCP_RULE_LISTEN_SYN);
+    reply_syn_ack(s, index, seg, TCP_RULE_LISTEN_SYN);
 }
 
 /* The SYN,ACK of a record: options only where the SYN had them (RFC 7323 2.3 and 3.2, RFC 2018 2).
@@ -179,6 +187,7 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
         options->present |= DUET_TRACE_WINDOW_SCALE;
         options->window_scale = window_scale_for(s->config.receive_buffer);
     }
+    tcp_user_timeout_put_syn_ack(s, listener, options);
 }
 
 /* ---- SEGMENT ARRIVES ---- */
@@ -216,11 +225,12 @@ static enum tcp_verdict check_timestamps(struct duet_stack *s, struct tcp_half_o
 }
 
 /* The peer missed our SYN,ACK: once more, and the next timed repeat is left out (RFC 6298, 5). */
-static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half)
+static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half,
+                           const struct tcp_segment *seg)
 {
     half->flags |= TCP_HALF_OPEN_RETRANSMITTED | TCP_HALF_OPEN_ANSWERED;
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_REPEATED);
-    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), TCP_RULE_SYN_REPEATED);
+    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), seg, TCP_RULE_SYN_REPEATED);
 }
 
 /* First, check sequence number. The repeated SYN, with or without text, is a cue to repeat the
@@ -235,7 +245,7 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_ha
         if (seg->has_ack)
             answer(s, half, TCP_RULE_SEQ_UNACCEPTABLE);
         else
-            repeat_syn_ack(s, half);
+            repeat_syn_ack(s, half, seg);
         return TCP_DROP;
     }
     if (seq_in_window(seg->seq, nxt, window) ||
@@ -271,6 +281,18 @@ static enum tcp_verdict fourth_check_syn(struct duet_stack *s, struct tcp_half_o
     return TCP_DROP;
 }
 
+/* The third segment ends the round trip that the SYN,ACK began, unless that was sent again (Karn). */
+static void take_round_trip(struct duet_stack *s, struct tcp_conn *c,
+                            const struct tcp_half_open *half)
+{
+    int32_t age_us = (int32_t)((uint32_t)(s->now / DUET_MICROSECOND) - half->created_us);
+    age_us = age_us < 0 ? 0 : age_us; /* created_us is rounded up */
+    if ((half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0)
+        c->flags |= TCP_CONN_SYN_RETRANSMITTED;
+    else
+        tcp_rtt_sample(s, c, age_us * DUET_MICROSECOND);
+}
+
 /* Makes the connection of a record that has just been proved. NULL: no room, by a named rule. */
 static struct tcp_conn *promote(struct duet_stack *s, struct tcp_half_open *half,
                                 struct tcp_listener *listener)
@@ -288,6 +310,7 @@ static struct tcp_conn *promote(struct duet_stack *s, struct tcp_half_open *half
     struct tcp_conn *c = tcp_conn_new(s, &copy.tuple);
     CHECK(c != NULL);
     tcp_conn_from_half_open(s, c, &copy, listener);
+    take_round_trip(s, c, &copy);
     return c;
 }
 
@@ -360,7 +383,7 @@ static void repeat_if_due(struct duet_stack *s, struct tcp_half_open *half)
     }
     half->flags |= TCP_HALF_OPEN_RETRANSMITTED;
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_ACK_RETRANSMITTED);
-    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), TCP_RULE_SYN_ACK_RETRANSMITTED);
+    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), NULL, TCP_RULE_SYN_ACK_RETRANSMITTED);
     s->counters.segments_retransmitted++;
 }
 

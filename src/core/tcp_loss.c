@@ -1,108 +1,209 @@
 /* SPDX-License-Identifier: MIT */
-/* Loss: how it is noticed and what it costs (RFC 5681, 3.2; RFC 6582, NewReno; RFC 6298, 5).
+/* Loss recovery: what an acknowledgement, or its absence, means for what is in flight.
  *
- *   three duplicate ACKs   resend the segment at SND.UNA, halve the window, keep the ACK clock
- *   partial ACK            the next hole: resend it too
- *   full ACK               recovery is over
- *   timeout                one segment, and slow start from there over all that was in flight
+ *   phase      begins                                  ends                      window
+ *   open                                                                         the controller's
+ *   recovery   a segment is found lost                 SND.UNA reaches recover   PRR (RFC 9937); without
+ *                                                                                SACK, RFC 5681, 3.2
+ *   loss       the retransmission timer runs out       SND.UNA reaches recover   one segment, slow start
+ *
+ * Who finds losses: RACK with SACK (tcp_rack.c), or RFC 6675 in its place (tcp_6675.c); three
+ * duplicate ACKs without SACK (tcp_dupack.c); the timer always. Lost segments are sent again by
+ * tcp_send.c as the window allows, the oldest first, before anything new. recover is SND.NXT when
+ * the phase began, so that one window of data is one signal of congestion (RFC 6582, RFC 6675).
+ * Recovery that was not needed is undone (tcp_undo.c).
  */
 #include "base/bytes.h"
 #include "core/state.h"
 
-enum { DUPLICATE_ACK_THRESHOLD = 3 };
+/* A segment of ours is known to have arrived, by acknowledgement or by SACK. */
+void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                   const struct flight_segment *segment, struct tcp_news *news)
+{
+    uint32_t rtt_us = (uint32_t)(s->now / DUET_MICROSECOND) - segment->sent_us;
+    if ((segment->flags & FLIGHT_AGAIN) == 0) {
+        news->rtt_us = max_u32(1, rtt_us); /* the last one is the latest sent */
+        transfer_of(s, c)->rack.probe_spent = false;
+    }
+    if (conn_is(c, TCP_CONN_SACK))
+        tcp_rack_delivered(s, c, seg, segment);
+    tcp_mtu_delivered(s, c, segment->start, segment->end);
+}
 
+/* A detector has found a segment lost. Names of records change if it was a probe of the path MTU,
+ * which is cut. */
+void tcp_found_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment)
+{
+    flight_mark_lost(s, c, segment->number);
+    tcp_mtu_lost(s, c, segment);
+}
+
+struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    struct tcp_news news = {0};
+    if (transfer_of(s, c) == NULL)
+        return news;
+    news.flight = flight_in_network(s, c);
+    news.sacked_before = transfer_of(s, c)->flight.sacked;
+    return news;
+}
+
+/* ---- the phases ---- */
+
+static void set_phase(struct duet_stack *s, struct tcp_conn *c, enum tcp_phase phase)
+{
+    transfer_of(s, c)->phase = (uint8_t)phase;
+}
+
+/* What was in the network when all was still well: what is sent because of SACKs or duplicate ACKs
+ * since then does not count (RFC 6675, 5; RFC 5681, 3.2). */
+static void note_disorder(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t->phase == TCP_PHASE_OPEN && news->sacked && news->sacked_before == 0)
+        t->flight_before = news->flight;
+}
+
+/* Fast recovery: one window of data is one signal. */
 static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    /* Without what limited transmit has sent since. */
-    tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_at_first_dupack);
-    c->cwnd = c->ssthresh + DUPLICATE_ACK_THRESHOLD * tcp_send_mss(c);
-    t->recovering = true;
+    tcp_undo_begin(s, c);
+    tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_before);
+    set_phase(s, c, TCP_PHASE_RECOVERY);
     t->recover = c->snd.nxt;
     t->timing = false; /* Karn */
-    trace_congestion(s, c, TCP_RULE_FAST_RETRANSMIT);
-    tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_FAST_RETRANSMIT);
-}
-
-static bool is_repairing_probe(const struct tcp_conn *c, const struct tcp_transfer *t)
-{
-    return t->mtu.judging && seq_lt(c->snd.una, t->mtu.probe_end) &&
-           seq_le(t->mtu.probe_start, c->snd.una);
-}
-
-void tcp_loss_duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
-{
-    struct tcp_transfer *t = transfer_of(s, c);
-    if (t->dupacks < UINT8_MAX)
-        t->dupacks++;
-    if (t->dupacks == 1)
-        t->flight_at_first_dupack = tcp_flight(c);
-    if (t->recovering) {
-        /* One segment has left the network; inflation is bounded by what was outstanding. */
-        if (c->cwnd < c->ssthresh + tcp_flight(c))
-            c->cwnd += tcp_send_mss(c);
-        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_DUPLICATE);
-    } else if (is_repairing_probe(c, t)) {
-        return;
-    } else if (t->dupacks == DUPLICATE_ACK_THRESHOLD && seq_le(t->recover, c->snd.una)) {
-        if (tcp_mtu_lost(s, c, c->snd.una, seq_add(c->snd.una, tcp_send_mss(c))))
-            tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_MTU_PROBE_LOST);
-        else
-            enter_recovery(s, c);
-    } else if (t->dupacks < DUPLICATE_ACK_THRESHOLD) {
-        count_rule(s, TCP_RULE_LIMITED_TRANSMIT);
-        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_LIMITED_TRANSMIT);
-    }
+    tcp_prr_begin(s, c, t->flight_before);
+    tcp_prr_acked(s, c, 0, false);
+    trace_congestion(s, c, TCP_RULE_RECOVERY_BY_SACK);
+    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_RECOVERY_BY_SACK);
 }
 
 static void leave_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
-    uint32_t mss = tcp_send_mss(c);
-    c->cwnd = min_u32(c->ssthresh, max_u32(tcp_flight(c), mss) + mss);
-    transfer_of(s, c)->recovering = false;
+    c->cwnd = max_u32(c->ssthresh, tcp_send_mss(c)); /* RFC 9937, 6.4 */
+    set_phase(s, c, TCP_PHASE_OPEN);
+    tcp_rack_recovered(s, c);
     trace_congestion(s, c, TCP_RULE_RECOVERY_COMPLETE);
 }
 
-static void partial_ack(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
+static bool has_recovered(const struct tcp_conn *c, const struct tcp_transfer *t)
 {
-    uint32_t mss = tcp_send_mss(c);
-    c->cwnd = c->cwnd > bytes ? c->cwnd - bytes : 0;
-    if (bytes >= mss)
-        c->cwnd += mss;
-    c->cwnd = max_u32(c->cwnd, mss);
-    trace_congestion(s, c, TCP_RULE_PARTIAL_ACK);
-    tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_PARTIAL_ACK);
+    return t->phase != TCP_PHASE_OPEN && seq_le(t->recover, c->snd.una);
 }
 
-/* SND.UNA has advanced by bytes of data. */
-void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
+static void find_losses(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
+{
+    if (s->config.rack)
+        tcp_rack_acked(s, c, news);
+    else
+        tcp_6675_acked(s, c);
+}
+
+/* A segment was found lost while all was well, or is still. That a packet was too large for the path
+ * is no congestion (tcp_mtu.c). */
+static void respond(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    t->dupacks = 0;
-    t->retransmissions = 0;
-    t->r1_told = false;
-    if (is_repairing_probe(c, t))
-        tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_MTU_PROBE_LOST);
-    if (!t->recovering)
-        tcp_cc_acked(s, c, bytes, tcp_flight(c) + bytes);
-    else if (seq_lt(c->snd.una, t->recover))
-        partial_ack(s, c, bytes);
-    else
-        leave_recovery(s, c);
+    if (t->phase == TCP_PHASE_OPEN && t->flight.lost > 0 && !t->mtu.excused)
+        enter_recovery(s, c);
+    else if (t->flight.lost > 0)
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SEND_AGAIN);
 }
 
-/* The retransmission timer ran out: all that is in flight counts as lost, and is sent again from
- * SND.UNA in slow start. Repeated timeouts of one segment lower ssthresh once (RFC 5681, 3.1). */
+/* RFC 8985, 7.4.2: a probe has repaired what was lost. There is nothing to recover. */
+static void respond_to_probe(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
+{
+    tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, news->flight);
+    c->cwnd = c->ssthresh;
+    trace_congestion(s, c, TCP_RULE_PROBE_REPAIRED);
+}
+
+/* With SACK. */
+static void sack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                       const struct tcp_news *news)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    uint32_t lost_before = t->flight.lost;
+    note_disorder(s, c, news);
+    if (tcp_undo_arrives(s, c, seg, news))
+        return;
+    if (has_recovered(c, t) && t->phase == TCP_PHASE_RECOVERY)
+        leave_recovery(s, c);
+    else if (has_recovered(c, t))
+        set_phase(s, c, TCP_PHASE_OPEN);
+    bool was_open = t->phase == TCP_PHASE_OPEN;
+    if (tcp_probe_repaired(s, c, seg, news) && was_open)
+        respond_to_probe(s, c, news);
+    find_losses(s, c, news);
+    respond(s, c);
+    if (t->phase == TCP_PHASE_RECOVERY)
+        tcp_prr_acked(s, c, news->delivered, news->advanced && t->flight.lost <= lost_before);
+    else if (t->phase == TCP_PHASE_LOSS && news->delivered > 0)
+        tcp_cc_acked(s, c, news->delivered, news->flight);
+    else if (was_open && news->advanced)
+        tcp_cc_acked(s, c, news->acked, news->flight);
+    if (news->sacked)
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SACK_RECEIVED);
+}
+
+/* An acceptable acknowledgement has been read; the transfer record exists. */
+void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                    struct tcp_news *news)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    news->delivered = news->advanced_space + t->flight.sacked - news->sacked_before;
+    if (news->advanced) {
+        t->retransmissions = 0;
+        t->r1_told = false;
+        tcp_probe_schedule(s, c);
+    }
+    if (news->rtt_us != 0) {
+        tcp_rtt_min(s, c, news->rtt_us);
+        tcp_cc_rtt(s, c, news->rtt_us);
+    }
+    if (conn_is(c, TCP_CONN_SACK))
+        sack_acked(s, c, seg, news);
+    else
+        tcp_dupack_acked(s, c, seg, news);
+    tcp_mtu_acked(s, c);
+    tcp_timer_choose(s, c);
+}
+
+/* The reordering timer (RFC 8985, 6.2 step 5). */
+void tcp_loss_reordering_expired(struct duet_stack *s, struct tcp_conn *c)
+{
+    tcp_rack_detect(s, c);
+    respond(s, c);
+    tcp_timer_choose(s, c);
+}
+
+/* The retransmission timer ran out. What is in flight counts as lost, as far as the detector says so,
+ * and is sent again from SND.UNA on in slow start. Repeated timeouts of one segment lower ssthresh
+ * once (RFC 5681, 3.1). If the oldest segment was SACKed the peer has broken its word (RFC 2018, 8),
+ * and all that it said is forgotten. */
 void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    if (t->retransmissions == 1)
-        tcp_cc_congestion(s, c, TCP_CONGESTION_TIMEOUT, tcp_flight(c));
+    struct flight_segment oldest;
+    bool has_oldest = flight_oldest(s, c, &oldest);
+    bool reneged = has_oldest && (oldest.flags & FLIGHT_SACKED) != 0;
+    if (reneged)
+        tcp_rule(s, c, TCP_RULE_SACK_RENEGED, NULL);
+    if (t->retransmissions == 1) {
+        tcp_undo_begin(s, c);
+        tcp_cc_congestion(s, c, TCP_CONGESTION_TIMEOUT, tcp_flight(c) - t->flight.sacked);
+    }
+    if (conn_is(c, TCP_CONN_SACK) && s->config.rack && !reneged)
+        tcp_rack_timeout(s, c);
+    else
+        flight_all_lost(s, c, reneged);
     c->cwnd = tcp_send_mss(c);
-    t->recovering = false;
+    set_phase(s, c, TCP_PHASE_LOSS);
     t->recover = c->snd.nxt;
-    t->resend = c->snd.una;
     t->dupacks = 0;
-    t->timing = false; /* Karn */
+    t->timing = false;
+    t->rack.reorder_at = DUET_NEVER;
+    t->rack.probe_out = false;
     trace_congestion(s, c, TCP_RULE_LOSS_WINDOW);
 }

@@ -72,11 +72,23 @@ static uint16_t proven_size(const struct tcp_conn *c, const struct tcp_transfer 
 
 /* ---- following the path ---- */
 
-/* What is in flight is too large: cut and sent again, with no response to congestion. */
-static void send_again_smaller(const struct tcp_conn *c, struct tcp_transfer *t)
+/* What is lost of [SND.UNA, SND.NXT) was too large: no response to congestion until all of it is
+ * acknowledged, unless something else is lost as well. */
+static void excuse(const struct tcp_conn *c, struct tcp_transfer *t, bool cut)
 {
-    t->resend = c->snd.una;
+    t->mtu.excused = true;
+    t->mtu.cut = cut;
+    t->mtu.excuse_end = c->snd.nxt;
+}
+
+/* What is in flight is too large: cut and sent again. */
+static void send_again_smaller(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
     t->timing = false; /* Karn */
+    (void)flight_cut(s, c, tcp_send_mss(c));
+    if (t->flight.lost > 0 && t->phase == TCP_PHASE_OPEN)
+        excuse(c, t, true);
 }
 
 static void shrink(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum tcp_rule why)
@@ -91,7 +103,7 @@ static void shrink(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum 
     t->mtu.size_acked = (uint16_t)min_u32(t->mtu.size_acked, mtu);
     t->mtu.probing = t->mtu.judging = t->mtu.others_lost = false;
     tcp_rule(s, c, why, NULL);
-    send_again_smaller(c, t);
+    send_again_smaller(s, c);
 }
 
 /* cwnd in bytes stays; a window of less than one segment has to grow first. */
@@ -144,16 +156,19 @@ void tcp_mtu_refresh(struct duet_stack *s, struct tcp_conn *c)
 void tcp_mtu_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
 {
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
-    m->size_sent = (uint16_t)max_u32(m->size_sent, packet_size(c, start, end));
+    uint32_t size = packet_size(c, start, end);
+    if (c->state <= DUET_SYN_RECEIVED) /* Fast Open: the peer's MSS may not be known yet */
+        size = min_u32(headers_of(c) + TCP_OPTIONS_MAX + seq_distance(start, end), c->mtu);
+    m->size_sent = (uint16_t)max_u32(m->size_sent, size);
 }
 
 /* ---- probes (RFC 4821, 7) ---- */
 
 /* Nothing is missing, and no other probe is unresolved (7.4). */
-static bool is_well(const struct tcp_conn *c, const struct tcp_transfer *t)
+static bool is_well(const struct tcp_transfer *t)
 {
     return !t->mtu.probing && !t->mtu.judging && t->retransmissions == 0 && t->dupacks == 0 &&
-           !t->recovering && seq_eq(t->resend, c->snd.nxt);
+           t->phase == TCP_PHASE_OPEN && t->flight.lost == 0 && t->flight.sacked == 0;
 }
 
 /* Size of the packet that ought to be tried next; 0: none. */
@@ -173,7 +188,7 @@ static uint16_t wanted_size(const struct duet_stack *s, const struct tcp_conn *c
 static uint32_t wanted_probe(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    if (t == NULL || c->state <= DUET_SYN_RECEIVED || !is_well(c, t))
+    if (t == NULL || c->state <= DUET_SYN_RECEIVED || !is_well(t))
         return 0;
     uint32_t size = wanted_size(s, c);
     if (size == 0)
@@ -260,19 +275,33 @@ void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left
         probe_arrived(s, c);
 }
 
-bool tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, struct seq left, struct seq right)
+/* Text of the largest segment that is no probe, when no options but timestamps take room from it. */
+static uint32_t most_text(const struct tcp_conn *c)
+{
+    uint32_t peer = (uint32_t)c->peer_mss - (conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0);
+    return min_u32(peer, c->mtu - headers_of(c));
+}
+
+void tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment)
 {
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
-    bool is_probe = m->probing && seq_lt(left, m->probe_end) && seq_lt(m->probe_start, right);
+    bool is_probe =
+        m->probing && seq_lt(segment->start, m->probe_end) && seq_lt(m->probe_start, segment->end);
+    bool was_too_large =
+        m->cut && (segment->flags & FLIGHT_AGAIN) == 0 && seq_le(segment->end, m->excuse_end);
     if (!is_probe) {
         m->others_lost = true;
-        return false;
+        if (!was_too_large)
+            m->excused = m->cut = false;
+        return;
     }
     m->probing = false;
     m->judging = true;
     m->judged_at = c->snd.nxt;
     count_rule(s, TCP_RULE_MTU_PROBE_LOST);
-    return true;
+    (void)flight_cut(s, c, most_text(c));
+    if (!m->others_lost)
+        excuse(c, transfer_of(s, c), false);
 }
 
 void tcp_mtu_acked(struct duet_stack *s, struct tcp_conn *c)
@@ -280,6 +309,10 @@ void tcp_mtu_acked(struct duet_stack *s, struct tcp_conn *c)
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
     if (m->judging && seq_le(m->judged_at, c->snd.una))
         judge(s, c, !m->others_lost);
+    if (m->probing && seq_le(m->probe_end, c->snd.una))
+        m->probing = false; /* it was cut on its way: that it has arrived proves nothing */
+    if (m->excused && seq_le(m->excuse_end, c->snd.una))
+        m->excused = m->cut = false;
     if (m->claim != 0 && seq_lt(m->claim_seq, c->snd.una))
         m->claim = 0; /* what it called too big has arrived */
 }
@@ -312,8 +345,12 @@ static void check_black_hole(struct duet_stack *s, struct tcp_conn *c)
 void tcp_mtu_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    bool probing = m->probing;
+    m->excused = m->cut = false;
     if (m->probing || m->judging)
         judge(s, c, m->probing && seq_eq(m->probe_start, c->snd.una));
+    if (probing)
+        (void)flight_cut(s, c, most_text(c));
     uint16_t claim = m->claim;
     m->claim = 0;
     if (claim != 0)

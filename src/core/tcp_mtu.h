@@ -8,6 +8,7 @@
 #define CORE_TCP_MTU_H
 
 #include "core/seq.h"
+#include "core/tcp_flight.h"
 #include "duet/stack.h"
 
 struct duet_stack;
@@ -18,19 +19,22 @@ struct tcp_mtu_memory {
     duet_time look_at;                 /* the path is to be looked at again */
     uint32_t epoch;                    /* of the path cache, at the latest look */
     struct seq probe_start, probe_end; /* of the probe in flight, or of the lost one being judged */
-    struct seq judged_at; /* then: once SND.UNA is here, everything sent beside it is known */
-    struct seq claim_seq; /* what the claim quoted */
-    uint16_t claim;       /* a path MTU that awaits a timeout to confirm it; 0: none */
-    uint16_t probe;       /* size of the probe */
-    uint16_t size_sent;   /* largest packet sent */
-    uint16_t size_acked;  /* largest packet known to have arrived */
-    bool probing;         /* a probe is in flight */
-    bool judging;         /* it was lost: alone? */
-    bool others_lost;     /* not alone */
+    struct seq judged_at;  /* then: once SND.UNA is here, everything sent beside it is known */
+    struct seq claim_seq;  /* what the claim quoted */
+    uint16_t claim;        /* a path MTU that awaits a timeout to confirm it; 0: none */
+    uint16_t probe;        /* size of the probe */
+    uint16_t size_sent;    /* largest packet sent */
+    uint16_t size_acked;   /* largest packet known to have arrived */
+    bool probing;          /* a probe is in flight */
+    bool judging;          /* it was lost: alone? */
+    bool others_lost;      /* not alone */
+    bool excused;          /* what is lost was too large for the path: no congestion */
+    bool cut;              /* excused because segments had to shrink, not because of a probe */
+    struct seq excuse_end; /* until this is acknowledged */
 };
 
-/* To be called when a connection is served, before anything is cut into segments: follows what has been learnt of the path since
- * the last time. Costs a comparison when that is nothing. */
+/* To be called when a connection is served, before anything is cut into segments: follows what has
+ * been learnt of the path since the last time. Costs a comparison when that is nothing. */
 void tcp_mtu_refresh(struct duet_stack *s, struct tcp_conn *c);
 
 /* [start, end) is on the wire, once more or for the first time, in segments of at most the MSS. */
@@ -46,9 +50,9 @@ void tcp_mtu_probe_sent(struct duet_stack *s, struct tcp_conn *c, struct seq sta
 
 /* [left, right), a segment as it was sent, has arrived. */
 void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left, struct seq right);
-/* [left, right) was found lost. True: it was the probe, whose loss alone is no congestion (RFC
- * 4821, 4), and which is to be sent again in segments of the MSS. */
-bool tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, struct seq left, struct seq right);
+/* A segment was found lost, and is marked so. A probe, whose loss alone is no congestion (RFC 4821,
+ * 4), is cut into segments of the MSS: then records have new names. */
+void tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment);
 /* SND.UNA has advanced, or SACK told something; after the two above. */
 void tcp_mtu_acked(struct duet_stack *s, struct tcp_conn *c);
 /* The retransmission timer ran out, t->retransmissions times in a row; before the response. */

@@ -81,6 +81,8 @@ int duet_connect(struct duet_stack *s, duet_time now, const struct duet_connect_
     int error = open_active(s, &options->local, &options->remote, DUET_CLOSED, &c);
     if (error != DUET_OK)
         return error;
+    if ((options->flags & DUET_CONNECT_FAST_OPEN) != 0)
+        tcp_fast_open_want(s, c);
     *handle = conn_handle(s, c);
     return DUET_OK;
 }

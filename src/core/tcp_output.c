@@ -36,7 +36,7 @@ static void add_syn_options(const struct duet_stack *s, const struct tcp_conn *c
                             struct tcp_options *options)
 {
     bool is_first = c->state == DUET_SYN_SENT;
-    options->present = DUET_TRACE_MSS;
+    options->present |= DUET_TRACE_MSS;
     options->mss = tcp_receive_mss(s, c);
     if (is_first ? s->config.sack : conn_is(c, TCP_CONN_SACK))
         options->present |= DUET_TRACE_SACK_PERMITTED;
@@ -84,6 +84,7 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
 {
     bool is_syn = (draft->header.flags & DUET_SYN) != 0;
     draft->header.text_length = text_length;
+    tcp_user_timeout_put(s, c, &draft->header);
     if (is_syn)
         add_syn_options(s, c, &draft->header.options);
     else
@@ -118,20 +119,70 @@ static void finish(struct duet_stack *s, struct tcp_conn *c, struct draft *draft
     segment_end(&draft->build);
 }
 
-/* [seq, end) is on the wire: SND.NXT, the FIN, the RTT sample and the timer follow. */
-static void sent(struct duet_stack *s, struct tcp_conn *c, struct seq seq, struct seq end, bool fin)
+/* What was sent again is in flight again. */
+static void sent_again(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer,
+                       struct seq end)
+{
+    struct flight_segment segment;
+    bool more = flight_get(s, c, offer->number, &segment);
+    while (more && seq_lt(segment.start, end)) {
+        flight_resent(s, c, segment.number, seq_min(end, segment.end));
+        tcp_undo_resent(s, c);
+        more = flight_after(s, c, segment.number, &segment);
+    }
+    transfer_of(s, c)->timing = false; /* Karn */
+    if (seq_lt(c->snd.nxt, end)) {     /* new text went with a refused probe */
+        flight_append(s, c, c->snd.nxt, end);
+        c->snd.nxt = end;
+    }
+}
+
+/* New text, one record for each segment of it; the FIN belongs to the last. */
+static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer,
+                     struct seq end)
+{
+    uint32_t mss = tcp_send_mss(c);
+    struct seq start = offer->seq;
+    tcp_rtt_start(s, c, offer->length > mss ? seq_add(start, mss) : end);
+    for (uint32_t left = offer->length; left > mss; left -= mss) {
+        flight_append(s, c, start, seq_add(start, mss));
+        start = seq_add(start, mss);
+    }
+    flight_append(s, c, start, end);
+    c->snd.nxt = end;
+    if (offer->length % mss != 0)
+        transfer_of(s, c)->small = end;
+}
+
+/* More than the MSS in one segment: one record. */
+static void sent_mtu_probe(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer,
+                           struct seq end)
+{
+    tcp_rtt_start(s, c, end);
+    flight_append(s, c, offer->seq, end);
+    c->snd.nxt = end;
+    tcp_mtu_probe_sent(s, c, offer->seq, end);
+}
+
+/* An offer is on the wire: SND.NXT, the records of what is in flight and the timers follow. */
+static void sent(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    if (seq_lt(c->snd.nxt, end)) {
-        c->snd.nxt = end;
-        if (!seq_lt(seq, c->snd.una))
-            tcp_rtt_start(s, c, end);
-    }
-    if (fin && !conn_is(c, TCP_CONN_FIN_SENT)) {
+    struct seq end = seq_add(offer->seq, offer->length + offer->fin);
+    if (offer->mtu_probe)
+        sent_mtu_probe(s, c, offer, end);
+    else if (offer->again)
+        sent_again(s, c, offer, end);
+    else
+        sent_new(s, c, offer, end);
+    if (!offer->again)
+        tcp_probe_schedule(s, c);
+    if (offer->fin && !conn_is(c, TCP_CONN_FIN_SENT)) {
         c->flags |= TCP_CONN_FIN_SENT;
         if (!conn_is(c, TCP_CONN_FIN_RECEIVED))
             c->flags |= TCP_CONN_WE_CLOSED_FIRST;
     }
+    tcp_prr_sent(s, c, offer->length);
     t->last_sent = s->now;
     if (!conn_is(c, TCP_CONN_UNACCEPTED))
         c->sent_at = (uint32_t)(s->now / DUET_MILLISECOND);
@@ -139,6 +190,8 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, struct seq seq, struc
         t->progress = s->now;
     if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
         tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION); /* RFC 6298, 5.1 */
+    else
+        tcp_timer_choose(s, c);
 }
 
 /* ---- one function a debt ---- */
@@ -148,26 +201,34 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
     struct tcp_transfer *t = transfer_of(s, c);
     bool is_first = c->state == DUET_SYN_SENT;
     bool again = conn_is(c, TCP_CONN_SYN_RETRANSMITTED);
+    bool is_attempt = tcp_fast_open_is_attempt(s, c);
     struct draft draft = {
         .header = {.seq = c->snd.iss.raw,
                    .flags = (uint16_t)(is_first ? DUET_SYN : DUET_SYN | DUET_ACK)},
-        .rule = again      ? TCP_RULE_SYN_RETRANSMITTED
-                : is_first ? TCP_RULE_SEND_SYN
-                           : TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN,
+        .rule = again        ? TCP_RULE_SYN_RETRANSMITTED
+                : is_first   ? TCP_RULE_SEND_SYN
+                : is_attempt ? TCP_RULE_FAST_OPEN_ACCEPTED
+                             : TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN,
         .retransmission = again,
     };
     c->owes &= (uint8_t)~TCP_OWES_SYN;
     if (draft.rule == TCP_RULE_SEND_SYN)
         count_rule(s, draft.rule);
-    begin(s, c, &draft, packet, 0);
-    finish(s, c, &draft, c->snd.iss, 0);
     struct seq end = seq_add(c->snd.iss, 1);
+    uint32_t length = tcp_fast_open_syn(s, c, &draft.header);
+    tcp_fast_open_syn_ack(s, c, &draft.header.options);
+    begin(s, c, &draft, packet, length);
+    finish(s, c, &draft, end, length);
     if (t->deadline == DUET_NEVER) {
         t->progress = s->now;
         tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     }
-    t->resend = end;
-    if (!draft.retransmission && is_first)
+    if (length > 0) {
+        flight_append(s, c, end, seq_add(end, length));
+        tcp_mtu_sent(s, c, end, seq_add(end, length));
+        c->snd.nxt = seq_add(end, length);
+    }
+    if (!draft.retransmission && (is_first || is_attempt))
         tcp_rtt_start(s, c, end);
     return true;
 }
@@ -176,11 +237,10 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
                         const struct tcp_offer *offer, enum tcp_rule rule)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    struct seq end = seq_add(offer->seq, offer->length + offer->fin);
     struct draft draft = {
         .header = {.seq = offer->seq.raw, .flags = DUET_ACK},
         .rule = rule,
-        .retransmission = seq_lt(offer->seq, c->snd.nxt),
+        .retransmission = offer->again,
     };
     if (offer->psh)
         draft.header.flags |= DUET_PSH;
@@ -192,16 +252,13 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
     }
     begin(s, c, &draft, packet, offer->length);
     finish(s, c, &draft, offer->seq, offer->length);
-    if (offer->mtu_probe) {
-        tcp_mtu_probe_sent(s, c, offer->seq, end);
-    } else {
-        tcp_mtu_sent(s, c, offer->seq, end);
-        if (offer->length % tcp_send_mss(c) != 0)
-            transfer_of(s, c)->small = seq_max(t->small, end);
+    if (!offer->mtu_probe) {
+        tcp_mtu_sent(s, c, offer->seq, seq_add(offer->seq, offer->length));
         if (offer->length > tcp_send_mss(c))
             packet->segment_size = tcp_send_mss(c);
     }
-    sent(s, c, offer->seq, end, offer->fin);
+    tcp_pace_sent(s, c, packet);
+    sent(s, c, offer);
     return true;
 }
 
@@ -215,69 +272,75 @@ static bool pay_empty(struct duet_stack *s, struct tcp_conn *c, struct duet_pack
     return true;
 }
 
-/* What can be sent from SND.UNA on, up to limit, one segment of it: inside the peer's window as
- * it is now (SHLD-16), one octet if that is closed. */
-static struct tcp_offer offer_at_una(const struct duet_stack *s, const struct tcp_conn *c,
-                                     struct seq limit)
-{
-    const struct tcp_transfer *t = transfer_of(s, c);
-    struct seq end = tcp_send_end(s, c);
-    struct seq stop = seq_min(end, limit);
-    uint32_t most = min_u32(tcp_send_mss(c), max_u32(1, c->snd.wnd));
-    uint32_t n = seq_lt(c->snd.una, stop) ? min_u32(most, seq_distance(c->snd.una, stop)) : 0;
-    return (struct tcp_offer){
-        .seq = c->snd.una,
-        .length = n,
-        .psh = n > 0 && seq_eq(seq_add(c->snd.una, n), end),
-        .urg = t->urgent && seq_lt(c->snd.una, t->up),
-    };
-}
-
-/* Going back over a loss continues behind what has been sent from SND.UNA. */
-static void continue_behind(struct tcp_transfer *t, const struct tcp_offer *offer)
-{
-    t->resend = seq_max(t->resend, seq_add(offer->seq, offer->length + offer->fin));
-}
-
-/* The segment at SND.UNA once more, with the FIN if it was sent and fits. */
+/* The first lost segment once more, whatever the congestion window says. */
 static bool pay_retransmission(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     c->owes &= (uint8_t)~TCP_OWES_RETRANSMIT;
-    if (t == NULL || seq_eq(c->snd.una, c->snd.nxt) || !conn_is(c, TCP_CONN_SYN_ACKED))
+    struct tcp_offer offer;
+    if (t == NULL || !tcp_send_lost(s, c, tcp_send_mss(c), UINT32_MAX, &offer))
         return false;
-    struct tcp_offer offer = offer_at_una(s, c, c->snd.nxt);
-    bool fin_is_next = seq_eq(seq_add(offer.seq, offer.length), tcp_send_end(s, c));
-    bool fin_fits = offer.length == 0 || offer.length < c->snd.wnd;
-    offer.fin = conn_is(c, TCP_CONN_FIN_SENT) && fin_is_next && fin_fits;
-    build_offer(s, c, packet, &offer, (enum tcp_rule)t->why);
-    continue_behind(t, &offer);
+    return build_offer(s, c, packet, &offer, (enum tcp_rule)t->why);
+}
+
+/* Two round trips without a sign of life: new data if there is some, else the newest segment once
+ * more (RFC 8985, 7.3). */
+static bool pay_tail_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+{
+    struct tcp_offer offer;
+    struct flight_segment newest;
+    c->owes &= (uint8_t)~TCP_OWES_TAIL_PROBE;
+    if (transfer_of(s, c) == NULL || !flight_newest(s, c, &newest))
+        return false;
+    if (!tcp_send_probe(s, c, &offer) && !tcp_send_again(s, c, &newest, &offer))
+        return false;
+    build_offer(s, c, packet, &offer, TCP_RULE_TAIL_LOSS_PROBE);
+    tcp_probe_sent(s, c, offer.again);
+    tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     return true;
 }
 
-/* The persist timer ran out: one octet, or the FIN, into a closed window; what fits into one that
- * is open but too small to be worth a segment (the override of 3.8.6.2.1). */
+/* What a window probe carries from SND.UNA on: one octet, or the FIN, into a closed window; what fits
+ * into one that is open but too small to be worth a segment. */
+static bool offer_probe(struct duet_stack *s, struct tcp_conn *c, struct tcp_offer *offer)
+{
+    if (!seq_eq(c->snd.una, c->snd.nxt)) { /* the probe before it, once more */
+        flight_all_lost(s, c, false);
+        return tcp_send_lost(s, c, tcp_send_mss(c), UINT32_MAX, offer);
+    }
+    const struct tcp_transfer *t = transfer_of(s, c);
+    struct seq end = tcp_send_end(s, c);
+    uint32_t queued = seq_distance(c->snd.una, end);
+    uint32_t n = min_u32(min_u32(tcp_send_mss(c), max_u32(1, c->snd.wnd)), queued);
+    *offer = (struct tcp_offer){
+        .seq = c->snd.una,
+        .length = n,
+        .fin = n == 0 && conn_is(c, TCP_CONN_FIN_WANTED),
+        .psh = n > 0 && n == queued,
+        .urg = t->urgent && seq_lt(c->snd.una, t->up),
+    };
+    return (n > 0 || offer->fin) && flight_reserve(s, c, 1) == 1;
+}
+
+/* The persist timer ran out: a probe, or the override of 3.8.6.2.1. */
 static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
+    struct tcp_offer offer;
     c->owes &= (uint8_t)~TCP_OWES_PROBE;
     if (t == NULL)
         return false;
-    struct tcp_offer offer = offer_at_una(s, c, tcp_send_end(s, c));
-    offer.fin = offer.length == 0 && conn_is(c, TCP_CONN_FIN_WANTED);
-    if (offer.length == 0 && !offer.fin)
-        return false;
-    if (c->snd.wnd > 0) {
-        build_offer(s, c, packet, &offer, TCP_RULE_SWS_OVERRIDE);
-        continue_behind(t, &offer);
-        return true;
-    }
-    count_rule(s, TCP_RULE_WINDOW_PROBE);
-    if (s->config.empty_window_probes)
+    if (c->snd.wnd == 0 && s->config.empty_window_probes) {
+        count_rule(s, TCP_RULE_WINDOW_PROBE);
         return pay_empty(s, c, packet, seq_sub(c->snd.una, 1), TCP_RULE_WINDOW_PROBE);
+    }
+    if (!offer_probe(s, c, &offer))
+        return false;
+    if (c->snd.wnd > 0)
+        return build_offer(s, c, packet, &offer, TCP_RULE_SWS_OVERRIDE);
+    count_rule(s, TCP_RULE_WINDOW_PROBE);
     duet_time deadline = t->deadline;
     build_offer(s, c, packet, &offer, TCP_RULE_WINDOW_PROBE);
-    continue_behind(t, &offer);
     t->probed = true;
     t->timer = DUET_TIMER_PERSIST; /* probes are governed by it alone */
     t->deadline = deadline;
@@ -304,7 +367,7 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
     const struct tcp_transfer *t = transfer_of(s, c);
     uint32_t mss = tcp_send_mss(c);
     /* The link copies the urgent pointer to each segment, where it would point too far. */
-    bool is_urgent = t != NULL && t->urgent && seq_lt(t->resend, t->up);
+    bool is_urgent = t != NULL && t->urgent && seq_lt(c->snd.una, t->up);
     if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_urgent)
         return mss;
     uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);
@@ -312,16 +375,27 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
     return max_u32(mss, (room - headers) / mss * mss);
 }
 
-static enum tcp_rule data_rule(const struct tcp_conn *c, const struct tcp_transfer *t,
-                               const struct tcp_offer *offer)
+static enum tcp_rule data_rule(const struct tcp_transfer *t, const struct tcp_offer *offer)
 {
     if (offer->mtu_probe)
         return TCP_RULE_MTU_PROBE;
-    if (seq_lt(offer->seq, c->snd.nxt))
+    if (offer->again)
         return t->probed ? TCP_RULE_SEND_REFUSED_PROBE : TCP_RULE_SEND_AGAIN;
     if (offer->length == 0)
         return TCP_RULE_SEND_FIN;
     return offer->fin ? TCP_RULE_SEND_DATA_AND_FIN : TCP_RULE_SEND_DATA;
+}
+
+/* What was lost, then a probe of the path MTU if one is due, then what is new. */
+static bool choose(struct duet_stack *s, struct tcp_conn *c, uint32_t most, struct tcp_offer *offer)
+{
+    if (tcp_mtu_probe_waits(s, c))
+        return false;
+    uint32_t probe = tcp_mtu_probe_size(s, c);
+    if (probe == 0 || flight_reserve(s, c, 1) == 0)
+        return tcp_send_next(s, c, most, offer);
+    *offer = (struct tcp_offer){.seq = c->snd.nxt, .length = probe, .mtu_probe = true};
+    return true;
 }
 
 static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
@@ -332,26 +406,18 @@ static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
     if (seq_eq(c->snd.una, c->snd.nxt) && conn_is(c, TCP_CONN_SYN_ACKED))
         tcp_cc_restart_after_idle(s, c);
     struct tcp_offer offer;
-    if (tcp_mtu_probe_waits(s, c))
+    if (!tcp_pace_may_send(s, c) || !choose(s, c, most_text(s, c, packet), &offer))
         return false;
-    uint32_t probe = tcp_mtu_probe_size(s, c);
-    if (probe > 0)
-        offer = (struct tcp_offer){.seq = c->snd.nxt, .length = probe, .mtu_probe = true};
-    else if (!tcp_send_next(s, c, most_text(s, c, packet), &offer))
-        return false;
-    enum tcp_rule rule = data_rule(c, transfer_of(s, c), &offer);
+    enum tcp_rule rule = data_rule(transfer_of(s, c), &offer);
     count_rule(s, rule);
-    struct seq end = seq_add(offer.seq, offer.length + offer.fin);
-    build_offer(s, c, packet, &offer, rule);
-    transfer_of(s, c)->resend = end;
-    return true;
+    return build_offer(s, c, packet, &offer, rule);
 }
 
 /* Nothing is in flight, so nothing but the persist timer can release what waits. */
 static void start_persist(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    if (!tcp_send_blocked(s, c) || t->deadline != DUET_NEVER)
+    if (!tcp_send_blocked(s, c) || t->deadline != DUET_NEVER || t->paced)
         return;
     t->progress = s->now;
     tcp_timer_restart(s, c, DUET_TIMER_PERSIST);
@@ -367,9 +433,13 @@ static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *pa
     tcp_mtu_refresh(s, c);
     if ((c->owes & TCP_OWES_SYN) != 0)
         return pay_syn(s, c, packet);
+    if (tcp_user_timeout_is_due(c))
+        return pay_ack(s, c, packet);
     if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))
         return true;
     if ((c->owes & TCP_OWES_PROBE) != 0 && pay_probe(s, c, packet))
+        return true;
+    if ((c->owes & TCP_OWES_TAIL_PROBE) != 0 && pay_tail_probe(s, c, packet))
         return true;
     if ((c->owes & TCP_OWES_DATA) != 0 && pay_data(s, c, packet))
         return true;

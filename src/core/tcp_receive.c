@@ -221,8 +221,10 @@ uint16_t tcp_window_field(const struct tcp_conn *c)
  * moves left. */
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn)
 {
-    if (is_syn)
+    if (is_syn && c->state == DUET_SYN_SENT)
         return (uint16_t)min_u32(c->receive_limit, UINT16_MAX);
+    if (is_syn)
+        return (uint16_t)rcv_wnd(c); /* never scaled (RFC 7323, 2.2), less the text of the SYN */
     uint32_t unit = (uint32_t)1 << c->receive_scale;
     uint32_t field = tcp_window_field(c);
     if (may_move(c, useful_step(s, c)))

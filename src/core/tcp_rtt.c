@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
-enum { CLOCK_GRANULARITY_US = 1000, RTO_AFTER_LOST_SYN_US = 3000000 };
+enum { CLOCK_GRANULARITY_US = 1000, RTO_AFTER_LOST_SYN_US = 3000000, MIN_WINDOW_MS = 10000 };
 
 static uint32_t to_us(duet_time t)
 {
@@ -33,7 +33,7 @@ static void set_rto(const struct duet_stack *s, struct tcp_conn *c)
 }
 
 /* RFC 6298, 2.2 and 2.3. A sample also ends the backoff of the timeouts before it. */
-void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
+void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
 {
     duet_time longest = s->config.rto_max; /* at most 500 s, so that 8 times it fits in 32 bits */
     uint32_t r = max_u32(1, to_us(rtt < longest ? rtt : longest));
@@ -46,8 +46,26 @@ void tcp_rtt_sample(const struct duet_stack *s, struct tcp_conn *c, duet_time rt
         c->rttvar_us += difference - (c->rttvar_us >> 2);
         c->srtt_us += r - srtt;
     }
-    c->rtt_min_us = c->rtt_min_us == 0 ? r : min_u32(c->rtt_min_us, r);
+    if (transfer_of(s, c) == NULL)
+        c->rtt_min_us = c->rtt_min_us == 0 ? r : min_u32(c->rtt_min_us, r);
+    else
+        tcp_rtt_min(s, c, r);
     set_rto(s, c);
+}
+
+/* The least round trip of the latest one or two windows of MIN_WINDOW_MS (RFC 8985, 6.2 step 1): a
+ * path that has become longer is believed after a while. */
+void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    uint32_t now_ms = (uint32_t)(s->now / DUET_MILLISECOND);
+    if (now_ms - t->rtt_min_since >= MIN_WINDOW_MS) {
+        c->rtt_min_us = t->rtt_min_us == 0 ? rtt_us : t->rtt_min_us;
+        t->rtt_min_us = rtt_us;
+        t->rtt_min_since = now_ms;
+    }
+    t->rtt_min_us = t->rtt_min_us == 0 ? rtt_us : min_u32(t->rtt_min_us, rtt_us);
+    c->rtt_min_us = c->rtt_min_us == 0 ? rtt_us : min_u32(c->rtt_min_us, rtt_us);
 }
 
 /* A segment that ends at end is about to be sent for the first time. */
@@ -110,8 +128,7 @@ void tcp_rto_after_lost_syn(struct tcp_conn *c)
 }
 
 /* The echo in the third segment of a passive open whose SYN,ACK was sent more than once. */
-void tcp_rtt_from_echo(const struct duet_stack *s, struct tcp_conn *c,
-                       const struct tcp_segment *seg)
+void tcp_rtt_from_echo(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
 {
     uint32_t age_ms = tcp_timestamp(s, c->ts_offset) - seg->options->tsecr;
     if (age_ms <= (uint32_t)(s->config.rto_max / DUET_MILLISECOND))

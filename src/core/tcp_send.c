@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The send queue, and what may be sent of it now (RFC 9293, 3.8.6 and 3.7.4).
  *
- *        una          resend        nxt            end
- *   ------|-------------|------------|--------------|  FIN
- *         | in flight   | going back | not yet sent |
- *         |<---- cwnd, and SND.WND from una on ---->|
+ *        una                        nxt            end
+ *   ------|--------------------------|--------------|  FIN
+ *         | in flight, SACKed, lost  | not yet sent |
+ *         |<------- SND.WND from una on ------>|
  *
- * resend equals nxt, except while what was sent is being sent again after a timeout. Four things
- * hold a segment back: the peer's window, the congestion window, silly-window avoidance (MUST-38)
- * and Nagle (SHLD-7).
+ * What is in flight stands in tcp_flight.h; of it, what is lost is sent again before anything new.
+ * Four things hold a segment back: the peer's window, the congestion window over what is in the
+ * network, silly-window avoidance (MUST-38) and Nagle (SHLD-7).
  */
 #include "base/bytes.h"
 #include "base/check.h"
@@ -40,6 +40,7 @@ uint16_t tcp_send_mss(const struct tcp_conn *c)
     uint32_t options = conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0;
     if (conn_is(c, TCP_CONN_SACK) && c->reassembly != POOL_NONE)
         options += 12; /* one block, so that data does not hide the hole (RFC 2018, 4) */
+    options += tcp_user_timeout_room(c);
     return (uint16_t)(min_u32(c->peer_mss, path) - options);
 }
 
@@ -64,6 +65,104 @@ void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
     }
 }
 
+/* ---- what was lost goes first ---- */
+
+/* Bytes from seq on that the peer's window takes now (SHLD-16); the oldest segment may always put one
+ * octet there, so that a window that has shrunk is probed. */
+static uint32_t window_from(const struct tcp_conn *c, struct seq seq)
+{
+    struct seq right = seq_add(c->snd.una, c->snd.wnd);
+    if (seq_lt(seq, right))
+        return seq_distance(seq, right);
+    return seq_eq(seq, tcp_send_start(c)) ? 1 : 0;
+}
+
+/* [start, end) again, as text and FIN, at most `most` bytes of text of it. */
+static struct tcp_offer offer_again(const struct duet_stack *s, const struct tcp_conn *c,
+                                    const struct flight_segment *segment, struct seq end,
+                                    uint32_t most)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    struct seq text_end = tcp_send_end(s, c);
+    bool has_fin = seq_lt(text_end, end);
+    uint32_t text = seq_distance(segment->start, has_fin ? text_end : end);
+    uint32_t length = min_u32(text, most);
+    return (struct tcp_offer){
+        .seq = segment->start,
+        .length = length,
+        .number = segment->number,
+        .again = true,
+        .fin = has_fin && length == text,
+        .psh = length > 0 && seq_eq(seq_add(segment->start, length), text_end),
+        .urg = t->urgent && seq_lt(segment->start, t->up),
+    };
+}
+
+/* May a lost segment that ends at next_end travel behind [start, end)? Only where a link that cuts the
+ * packet makes the same segments of it that would leave one by one. */
+static bool fits_behind(const struct duet_stack *s, const struct tcp_conn *c, struct seq start,
+                        struct seq end, struct seq next_end, uint32_t room)
+{
+    uint32_t mss = tcp_send_mss(c);
+    struct seq text_end = tcp_send_end(s, c);
+    uint32_t so_far = seq_distance(start, seq_min(end, text_end));
+    uint32_t all = seq_distance(start, seq_min(next_end, text_end));
+    return all <= room && (so_far % mss == 0 || so_far % mss + (all - so_far) <= mss);
+}
+
+/* What was refused as a window probe is a single octet: the text behind it goes with it. */
+static void take_more(struct duet_stack *s, struct tcp_conn *c, uint32_t room, uint32_t window,
+                      struct tcp_offer *offer)
+{
+    struct seq end = seq_add(offer->seq, offer->length);
+    if (offer->fin || !seq_eq(end, c->snd.nxt) || flight_reserve(s, c, 1) == 0)
+        return;
+    uint32_t queued = seq_distance(end, tcp_send_end(s, c));
+    uint32_t more = min_u32(room - offer->length, queued);
+    offer->length += more;
+    offer->psh = offer->length > 0 && more == queued;
+    offer->fin = conn_is(c, TCP_CONN_FIN_WANTED) && more == queued && window > offer->length;
+}
+
+/* The oldest lost segment and those lost right behind it, in one packet of at most `most` bytes of
+ * text, as far as `congestion` bytes and the peer's window allow. False: none, or none may go. */
+bool tcp_send_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint32_t congestion,
+                   struct tcp_offer *offer)
+{
+    struct flight_segment first, next;
+    if (!flight_first_lost(s, c, &first))
+        return false;
+    uint32_t window = window_from(c, first.start);
+    uint32_t room = min_u32(min_u32(most, congestion), window);
+    struct seq end = first.end;
+    uint32_t whole = min_u32(seq_distance(first.start, end), tcp_send_mss(c));
+    if (window == 0 || (whole > congestion && whole > 1))
+        return false;
+    next = first;
+    while (flight_after(s, c, next.number, &next) && (next.flags & FLIGHT_LOST) != 0 &&
+           fits_behind(s, c, first.start, end, next.end, room))
+        end = next.end;
+    *offer = offer_again(s, c, &first, end, room);
+    if (offer->fin && offer->length == window)
+        offer->fin = offer->length == 0;
+    if (transfer_of(s, c)->probed)
+        take_more(s, c, room, window, offer);
+    return true;
+}
+
+/* One segment in flight once more, as a tail-loss probe. */
+bool tcp_send_again(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment,
+                    struct tcp_offer *offer)
+{
+    uint32_t room = min_u32(tcp_send_mss(c), window_from(c, segment->start));
+    if (room == 0)
+        return false;
+    *offer = offer_again(s, c, segment, segment->end, room);
+    return true;
+}
+
+/* ---- what was never sent ---- */
+
 /* The numbers that decide. */
 struct limits {
     struct seq cursor;
@@ -72,29 +171,34 @@ struct limits {
     uint32_t congestion;
     uint32_t mss;
     bool fin_due; /* nothing but this stands between the FIN and the wire */
-    bool resending;
 };
 
+/* Bytes that cwnd still lets into the network. Without SACK a duplicate ACK does not lower what
+ * counts as in flight, so that limited transmit (RFC 3042) adds one segment for each of the first
+ * two. */
+static uint32_t congestion_left(const struct duet_stack *s, const struct tcp_conn *c,
+                                const struct tcp_transfer *t)
+{
+    uint32_t in_network = flight_in_network(s, c);
+    bool is_limited =
+        !conn_is(c, TCP_CONN_SACK) && t->phase != TCP_PHASE_RECOVERY && t->flight.lost == 0;
+    uint32_t limited = is_limited ? min_u32(t->dupacks, 2) * tcp_send_mss(c) : 0;
+    return c->cwnd + limited > in_network ? c->cwnd + limited - in_network : 0;
+}
+
 static struct limits find_limits(const struct duet_stack *s, const struct tcp_conn *c,
-                                 const struct tcp_transfer *t)
+                                 uint32_t congestion)
 {
     struct seq end = tcp_send_end(s, c);
-    struct seq cursor = seq_max(t->resend, tcp_send_start(c));
+    struct seq cursor = seq_max(c->snd.nxt, tcp_send_start(c));
     struct seq right = seq_add(c->snd.una, c->snd.wnd);
-    uint32_t flight = seq_distance(c->snd.una, cursor);
-    uint32_t mss = tcp_send_mss(c);
-    bool resending = seq_lt(cursor, c->snd.nxt);
-    /* Limited transmit (RFC 3042): one new segment for each of the first two duplicate ACKs. */
-    bool is_limited = !resending && !t->recovering;
-    uint32_t limited = is_limited ? min_u32(t->dupacks, 2) * mss : 0;
     return (struct limits){
         .cursor = cursor,
         .queued = seq_lt(cursor, end) ? seq_distance(cursor, end) : 0,
         .window = seq_lt(cursor, right) ? seq_distance(cursor, right) : 0,
-        .congestion = c->cwnd + limited > flight ? c->cwnd + limited - flight : 0,
-        .mss = mss,
+        .congestion = congestion,
+        .mss = tcp_send_mss(c),
         .fin_due = conn_is(c, TCP_CONN_FIN_WANTED) && seq_le(cursor, end),
-        .resending = resending,
     };
 }
 
@@ -104,7 +208,7 @@ static struct limits find_limits(const struct duet_stack *s, const struct tcp_co
 static bool may_send_tail(const struct tcp_conn *c, const struct tcp_transfer *t,
                           const struct limits *l)
 {
-    if (l->resending || l->fin_due)
+    if (l->fin_due)
         return true;
     if (conn_is(c, TCP_CONN_MORE))
         return false;
@@ -123,29 +227,38 @@ static uint32_t text_to_send(const struct tcp_conn *c, const struct tcp_transfer
         return may_send_tail(c, t, l) ? n : n - tail;
     /* The peer's window cuts a segment short: only if that is half of all it ever offered. */
     bool window_cuts = n == l->window;
-    if (window_cuts && (l->resending || tail >= c->snd.wnd_max / 2))
+    if (window_cuts && tail >= c->snd.wnd_max / 2)
         return n;
     return n - tail;
 }
 
 static bool can_send_now(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return transfer_of(s, c) != NULL && c->state > DUET_SYN_RECEIVED;
+    bool is_open = c->state > DUET_SYN_RECEIVED || tcp_fast_open_may_send(s, c);
+    return transfer_of(s, c) != NULL && is_open;
 }
 
-/* What to send next, at most `most` bytes of text. False: nothing may be sent now. */
-bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, struct tcp_offer *offer)
+/* New text and FIN, as far as `congestion` bytes and the peer's window allow, and there is memory to
+ * remember them as sent. */
+static bool send_new(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint32_t congestion,
+                     struct tcp_offer *offer)
 {
-    if (!can_send_now(s, c))
-        return false;
     const struct tcp_transfer *t = transfer_of(s, c);
-    struct limits l = find_limits(s, c, t);
+    struct limits l = find_limits(s, c, congestion);
     if (seq_lt(tcp_send_end(s, c), l.cursor))
         return false;
     uint32_t n = text_to_send(c, t, &l, most);
     bool fin = l.fin_due && n == l.queued && l.window > n;
     if (n == 0 && !fin)
         return false;
+    uint32_t records = max_u32(1, (n + l.mss - 1) / l.mss);
+    uint32_t remembered = flight_reserve(s, c, records);
+    if (remembered == 0)
+        return false;
+    if (remembered < records) {
+        n = remembered * l.mss;
+        fin = false;
+    }
     *offer = (struct tcp_offer){
         .seq = l.cursor,
         .length = n,
@@ -154,6 +267,25 @@ bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
         .urg = t->urgent && seq_lt(l.cursor, t->up),
     };
     return true;
+}
+
+/* What to send next, at most `most` bytes of text: what was lost, then what is new. False: nothing
+ * may be sent now. */
+bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, struct tcp_offer *offer)
+{
+    if (!can_send_now(s, c))
+        return false;
+    uint32_t congestion = congestion_left(s, c, transfer_of(s, c));
+    if (transfer_of(s, c)->flight.lost > 0)
+        return tcp_send_lost(s, c, most, congestion, offer);
+    return send_new(s, c, most, congestion, offer);
+}
+
+/* One segment of new data as a tail-loss probe, whatever cwnd says (RFC 8985, 7.3). */
+bool tcp_send_probe(struct duet_stack *s, struct tcp_conn *c, struct tcp_offer *offer)
+{
+    uint32_t mss = tcp_send_mss(c);
+    return can_send_now(s, c) && send_new(s, c, mss, mss, offer);
 }
 
 /* Something waits, nothing is in flight, and no acknowledgement will come to release it: the

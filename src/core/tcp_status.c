@@ -27,6 +27,7 @@ static void fill_sending(const struct duet_stack *s, const struct tcp_conn *c,
     status->send_queued = t == NULL ? 0 : t->send.length;
     status->send_room = tcp_send_room(s, c);
     status->in_flight = tcp_flight(c);
+    status->controller = (enum duet_controller)c->controller;
     status->retransmissions = t == NULL ? 0 : t->retransmissions;
     status->retransmitted = c->retransmitted;
     status->send_scale = c->send_scale;
@@ -60,6 +61,7 @@ static struct duet_status status_of_conn(const struct duet_stack *s, const struc
         status.rtt_min = c->rtt_min_us * DUET_MICROSECOND;
     }
     status.rto = tcp_rto(c);
+    status.user_timeout = c->user_timeout_ms * DUET_MILLISECOND;
     status.timestamps = conn_is(c, TCP_CONN_TIMESTAMPS);
     status.sack = conn_is(c, TCP_CONN_SACK);
     status.peer_fin_received = conn_is(c, TCP_CONN_FIN_RECEIVED);
@@ -75,6 +77,7 @@ static struct duet_status status_of_listener(const struct duet_stack *s,
         .state = DUET_LISTEN,
         .local = listener->local,
         .remote = listener->remote,
+        .controller = (enum duet_controller)listener->controller,
         .backlog_used = listener->queue.count,
         .half_open = half_open_count(s, listener),
     };
@@ -209,6 +212,13 @@ static int set_mss(const struct duet_stack *s, const struct settings *to, uint32
     return set_flag(to->flags, TCP_CONN_MSS_SET, value != 0);
 }
 
+/* From here on it is the user's, and the peer's advice does not change it (RFC 5482, 3.1). */
+static int set_user_timeout(const struct settings *to, uint32_t value)
+{
+    int error = set_number(to->user_timeout_ms, value, 0, INT32_MAX);
+    return error != DUET_OK ? error : set_flag(to->flags, TCP_CONN_USER_TIMEOUT_SET, 1);
+}
+
 static int set(const struct duet_stack *s, const struct settings *to, enum duet_option option,
                uint32_t value)
 {
@@ -220,7 +230,9 @@ static int set(const struct duet_stack *s, const struct settings *to, enum duet_
     case DUET_OPTION_KEEPALIVE_IDLE:
         return set_number(to->keepalive_idle_ms, value, 1, INT32_MAX);
     case DUET_OPTION_USER_TIMEOUT:
-        return set_number(to->user_timeout_ms, value, 0, INT32_MAX);
+        return set_user_timeout(to, value);
+    case DUET_OPTION_USER_TIMEOUT_ADVERTISE:
+        return set_flag(to->flags, TCP_CONN_USER_TIMEOUT_OPTION, value);
     case DUET_OPTION_DSCP:
         return set_small(to->dscp, value, 0, 63);
     case DUET_OPTION_TTL:
@@ -235,8 +247,25 @@ static int set(const struct duet_stack *s, const struct settings *to, enum duet_
         return set_flag(to->flags, TCP_CONN_NO_DELAYED_ACK, value <= 1 ? 1 - value : value);
     case DUET_OPTION_MSS:
         return set_mss(s, to, value);
+    case DUET_OPTION_CONTROLLER:
+        break; /* set_controller() */
     }
     return DUET_E_ARG;
+}
+
+/* A connection that is under way changes more than a field. */
+static int set_controller(struct duet_stack *s, struct tcp_listener *l, struct tcp_conn *c,
+                          uint32_t value)
+{
+    if (value >= DUET_CONTROLLERS)
+        return DUET_E_ARG;
+    if (l != NULL) {
+        l->controller = (uint8_t)value;
+        return DUET_OK;
+    }
+    tcp_cc_choose(s, c, (enum duet_controller)value);
+    count_rule(s, TCP_RULE_OPTION_SET);
+    return DUET_OK;
 }
 
 int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
@@ -245,6 +274,8 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
     stack_now(s, now);
     struct tcp_listener *l = listener_of_handle(s, handle);
     struct tcp_conn *c = conn_of_handle(s, handle);
+    if (option == DUET_OPTION_CONTROLLER && (l != NULL || c != NULL))
+        return set_controller(s, l, c, value);
     if (l != NULL) {
         struct settings to = {&l->flags,
                               &l->receive_limit,
@@ -270,6 +301,10 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
                           (uint16_t)(ip_header_size(&c->tuple.remote) + TCP_HEADER)};
     int error = set(s, &to, option, value);
     count_rule(s, TCP_RULE_OPTION_SET);
+    bool is_user_timeout =
+        option == DUET_OPTION_USER_TIMEOUT || option == DUET_OPTION_USER_TIMEOUT_ADVERTISE;
+    if (is_user_timeout && error == DUET_OK)
+        tcp_user_timeout_changed(s, c);
     if (c->state >= DUET_ESTABLISHED)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_OPTION_SET); /* Nagle may let go of something */
     tcp_conn_settle(s, c);

@@ -145,6 +145,8 @@ static bool counts_for_its_ack(const struct tcp_conn *c, const struct tcp_segmen
 static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_conn *c,
                                              struct tcp_segment *seg)
 {
+    if (tcp_fast_open_syn_repeated(s, c, seg))
+        return TCP_DROP;
     if (is_acceptable(c, seg)) {
         if (seg->has_rst)
             return TCP_CONTINUE;
@@ -186,7 +188,8 @@ static enum tcp_verdict second_check_rst(struct duet_stack *s, struct tcp_conn *
         tcp_owe_challenge(s, c, TCP_RULE_RST_CHALLENGED);
         return tcp_drop(s, c, TCP_RULE_RST_CHALLENGED, seg);
     }
-    int error = c->state == DUET_SYN_RECEIVED ? DUET_E_REFUSED : DUET_E_RESET;
+    bool is_refusal = c->state == DUET_SYN_RECEIVED && !conn_is(c, TCP_CONN_PASSIVE);
+    int error = is_refusal ? DUET_E_REFUSED : DUET_E_RESET;
     tcp_conn_end(s, c, TCP_RULE_RST_EXACT, error);
     return TCP_DROP;
 }
@@ -293,6 +296,7 @@ static void eighth_check_fin(struct duet_stack *s, struct tcp_conn *c,
 /* Steps sixth to eighth, also for what rides on the SYN,ACK of an active open. */
 void tcp_after_ack(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
 {
+    tcp_user_timeout_arrives(s, c, seg);
     sixth_check_urg(s, c, seg);
     if (seventh_process_text(s, c, seg) == TCP_DROP)
         return;

@@ -3,6 +3,9 @@
  *
  *   timer           runs while                           lasts                  at its end
  *   retransmission  something is unacknowledged          RTO, then doubled      resend from SND.UNA
+ *   probe           see tcp_probe.c: before the timer    2 SRTT                 probe the tail
+ *   reordering      see tcp_rack.c: instead of it        the reordering window  judge what is missing
+ *   pacing          something may not leave yet          see tcp_pace.c         send it
  *   persist         something waits, none in flight      RTO, then doubled      probe the window
  *   user            either of those                      user timeout (R2)      give up: E_TIMEOUT
  *   delayed ACK     text is unacknowledged by us         config.delayed_ack     acknowledge
@@ -32,11 +35,47 @@ static duet_time probe_interval(const struct duet_stack *s, const struct tcp_con
     return earlier(interval, s->config.rto_max);
 }
 
+/* RFC 7765: with too few segments in flight for duplicate ACKs the timer counts from when the oldest
+ * was sent. */
+static duet_time head_start(const struct duet_stack *s, const struct tcp_conn *c,
+                            const struct tcp_transfer *t)
+{
+    enum { FEW_SEGMENTS = 4 };
+    struct flight_segment oldest;
+    if (!s->config.rto_restart || t->flight.count >= FEW_SEGMENTS || !flight_oldest(s, c, &oldest))
+        return 0;
+    uint32_t age_us = (uint32_t)(s->now / DUET_MICROSECOND) - oldest.sent_us;
+    duet_time age = (duet_time)age_us * DUET_MICROSECOND;
+    return age < tcp_rto(c) ? age : 0;
+}
+
 void tcp_timer_restart(struct duet_stack *s, struct tcp_conn *c, enum duet_timer timer)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    t->timer = (uint8_t)timer;
-    t->deadline = s->now + (timer == DUET_TIMER_PERSIST ? probe_interval(s, c, t) : tcp_rto(c));
+    if (timer == DUET_TIMER_PERSIST) {
+        t->timer = DUET_TIMER_PERSIST;
+        t->deadline = s->now + probe_interval(s, c, t);
+        return;
+    }
+    t->timer = DUET_TIMER_RETRANSMISSION;
+    t->rto_at = s->now + tcp_rto(c) - head_start(s, c, t);
+    tcp_timer_choose(s, c);
+}
+
+/* Of the timers of what is in flight one runs: the reordering timer, else the probe's, else the
+ * retransmission timer, which none of them outlasts (RFC 8985, 8). */
+void tcp_timer_choose(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t->rto_at == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
+        return;
+    duet_time probe = tcp_probe_at(s, c);
+    t->timer = DUET_TIMER_RETRANSMISSION;
+    if (t->rack.reorder_at <= t->rto_at)
+        t->timer = DUET_TIMER_REORDERING;
+    else if (probe != DUET_NEVER)
+        t->timer = DUET_TIMER_PROBE;
+    t->deadline = earlier(t->rto_at, earlier(probe, t->rack.reorder_at));
 }
 
 void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)
@@ -45,6 +84,8 @@ void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)
     if (t == NULL)
         return;
     t->deadline = DUET_NEVER;
+    t->rto_at = DUET_NEVER;
+    t->rack.reorder_at = DUET_NEVER;
     t->timer = DUET_TIMER_RETRANSMISSION;
 }
 
@@ -97,7 +138,7 @@ static duet_time keepalive_at(const struct duet_stack *s, const struct tcp_conn 
     bool runs = conn_is(c, TCP_CONN_KEEPALIVE) && is_idle(c) && c->state != DUET_TIME_WAIT;
     if (!runs)
         return DUET_NEVER;
-    return c->heard + c->keepalive_idle_ms * DUET_MILLISECOND +
+    return c->heard + tcp_user_timeout_before_probe(c) * DUET_MILLISECOND +
            c->probes * s->config.keepalive_interval;
 }
 
@@ -138,6 +179,8 @@ duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     duet_time due = t == NULL ? DUET_NEVER : earlier(t->deadline, give_up_at(s, c, t));
+    if (t != NULL && t->paced)
+        due = earlier(due, t->pace_at);
     due = earlier(due, tcp_delayed_ack_at(s, c));
     due = earlier(due, keepalive_at(s, c));
     due = earlier(due, fin_wait_2_at(s, c));
@@ -171,9 +214,10 @@ static void check_r1(struct duet_stack *s, struct tcp_conn *c, struct tcp_transf
 static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
 {
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
+        tcp_fast_open_syn_timeout(s, c);
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;
         t->timing = false;
-        t->resend = c->snd.una;
+        flight_all_lost(s, c, false);
         tcp_owe(s, c, TCP_OWES_SYN | TCP_OWES_DATA, TCP_RULE_SYN_RETRANSMITTED);
     } else {
         tcp_mtu_timeout(s, c);
@@ -190,9 +234,30 @@ static enum tcp_rule transfer_rule(const struct tcp_conn *c, const struct tcp_tr
                                           : TCP_RULE_SYN_RETRANSMITTED;
 }
 
+/* The timers of RFC 8985 run out before the retransmission timer does, and leave it running. */
+static void early_timer_expired(struct duet_stack *s, struct tcp_conn *c,
+                                const struct tcp_transfer *t)
+{
+    enum duet_timer timer = (enum duet_timer)t->timer;
+    bool is_probe = timer == DUET_TIMER_PROBE;
+    enum tcp_rule rule = is_probe ? TCP_RULE_TAIL_LOSS_PROBE : TCP_RULE_REORDERING_TIMEOUT;
+    tcp_rule(s, c, rule, NULL);
+    trace_timer(s, c, timer, DUET_TIMER_EXPIRED, 1, 0, rule);
+    if (!is_probe) {
+        tcp_loss_reordering_expired(s, c);
+        return;
+    }
+    tcp_probe_expired(s, c);
+    tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
+}
+
 static void transfer_timer_expired(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t)
 {
     enum duet_timer timer = (enum duet_timer)t->timer;
+    if (timer == DUET_TIMER_PROBE || timer == DUET_TIMER_REORDERING) {
+        early_timer_expired(s, c, t);
+        return;
+    }
     enum tcp_rule rule = transfer_rule(c, t);
     tcp_rule(s, c, rule, NULL);
     if (t->retransmissions < UINT8_MAX)
@@ -245,6 +310,10 @@ static void run(struct duet_stack *s, struct tcp_conn *c)
     }
     if (t != NULL && s->now >= t->deadline)
         transfer_timer_expired(s, c, t);
+    if (t != NULL && t->paced && s->now >= t->pace_at) {
+        t->paced = false;
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SEND_DATA);
+    }
     if (s->now >= tcp_delayed_ack_at(s, c)) {
         tcp_delayed_ack_stop(c);
         tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_DELAYED_ACK);

@@ -301,8 +301,9 @@ int duet_shutdown(struct duet_stack *s, duet_time now, struct duet_handle handle
 /* Has the peer sent what nobody will read? (SHLD-3; RFC 2525, 2.17) */
 static bool has_unread(const struct tcp_conn *c)
 {
-    bool peer_can_be_told = c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 ||
-                            c->state == DUET_FIN_WAIT_2 || c->state == DUET_CLOSE_WAIT;
+    bool peer_can_be_told = c->state == DUET_SYN_RECEIVED || c->state == DUET_ESTABLISHED ||
+                            c->state == DUET_FIN_WAIT_1 || c->state == DUET_FIN_WAIT_2 ||
+                            c->state == DUET_CLOSE_WAIT;
     return peer_can_be_told && (c->receive.length > 0 || c->reassembly != POOL_NONE);
 }
 

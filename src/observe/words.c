@@ -193,6 +193,14 @@ void words_options(struct words *words, const struct ladder_arrow *arrow, bool a
         snprintf(text, sizeof text, "ws %u", options->window_scale);
         add_option(words, &first, text);
     }
+    if ((options->present & DUET_TRACE_FAST_OPEN) != 0)
+        add_option(words, &first, options->cookie_length > 0 ? "cookie" : "cookie?");
+    if ((options->present & DUET_TRACE_USER_TIMEOUT) != 0) {
+        bool minutes = (options->user_timeout & 0x8000) != 0;
+        snprintf(text, sizeof text, "user timeout %u %s", options->user_timeout & 0x7fff,
+                 minutes ? "min" : "s");
+        add_option(words, &first, text);
+    }
     for (unsigned i = 0; i < options->sack_count; i++) {
         add_option(words, &first, "SACK ");
         words_number(words, arrow->sack[i][0]);
@@ -286,6 +294,8 @@ static void title_timer(struct words *words, const struct duet_trace_event *even
     case DUET_TIMER_DELAYED_ACK:
     case DUET_TIMER_KEEPALIVE:
     case DUET_TIMER_USER:
+    case DUET_TIMER_PROBE:
+    case DUET_TIMER_REORDERING:
     case DUET_TIMERS:
         break;
     }

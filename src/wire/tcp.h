@@ -6,6 +6,7 @@
 #include "duet/trace.h" /* enum duet_flag */
 
 enum { TCP_HEADER = 20, TCP_OPTIONS_MAX = 40, TCP_SACK_MAX = 4 };
+enum { TCP_COOKIE_MIN = 4, TCP_COOKIE_MAX = 16 }; /* RFC 7413, 4.1.1; an even number of bytes */
 
 enum { /* option kinds */
        TCP_OPTION_EOL = 0,
@@ -15,6 +16,8 @@ enum { /* option kinds */
        TCP_OPTION_SACK_PERMITTED = 4,
        TCP_OPTION_SACK = 5,
        TCP_OPTION_TIMESTAMPS = 8,
+       TCP_OPTION_USER_TIMEOUT = 28,
+       TCP_OPTION_FAST_OPEN = 34,
 };
 
 struct tcp_sack_range {
@@ -29,6 +32,9 @@ struct tcp_options {
     uint8_t window_scale; /* as sent, may exceed 14 */
     uint8_t sack_count;
     uint32_t tsval, tsecr;
+    uint16_t user_timeout; /* RFC 5482, as on the wire: unit in the highest bit, 15 bits of value */
+    uint8_t cookie_length; /* RFC 7413: 0 asks for a cookie */
+    uint8_t cookie[TCP_COOKIE_MAX];
     struct tcp_sack_range sack[TCP_SACK_MAX];
 };
 
@@ -59,8 +65,9 @@ enum tcp_verdict_wire tcp_parse(const uint8_t *bytes, uint32_t length, struct tc
 
 /* Bytes the options in present (with sack_count blocks) take when built, padding included; <= 40.
  * On a SYN: MSS, SACK-permitted + timestamps in one 12-byte group, window scale with a NOP in
- * front; else NOP NOP timestamps, NOP NOP SACK. Blocks that do not fit (a fourth beside timestamps)
- * are left out. */
+ * front, Fast Open with NOPs behind; else NOP NOP timestamps, NOP NOP SACK. The user timeout stands
+ * before SACK. What does not fit is left out: the user timeout beside a long cookie, then blocks (a
+ * fourth beside timestamps). */
 uint32_t tcp_options_size(const struct tcp_options *options);
 
 /* Writes header and options (checksum 0, text not written) and returns their length, Data Offset

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* TCP options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018). They
- * are read in any order and at any alignment (MUST-5, MUST-64), and written in groups of whole
- * 32-bit words, so that no padding is needed (MUST-69 asks for zeros where it is). */
+/* TCP options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), user
+ * timeout (RFC 5482), Fast Open (RFC 7413). They are read in any order and at any alignment (MUST-5, MUST-64), and
+ * written in groups of whole 32-bit words, so that no padding is needed (MUST-69 asks for zeros
+ * where it is). */
 #include "wire/tcp_options.h"
 
 #include "base/bytes.h"
 #include "base/check.h"
+
+#include <string.h>
 
 enum { /* bytes of an option, kind and length included */
        MSS_SIZE = 4,
@@ -14,6 +17,8 @@ enum { /* bytes of an option, kind and length included */
        TIMESTAMPS_SIZE = 10,
        SACK_HEAD_SIZE = 2,
        SACK_BLOCK_SIZE = 8,
+       USER_TIMEOUT_SIZE = 4,
+       FAST_OPEN_HEAD_SIZE = 2,
 };
 
 enum { /* bytes of a group, NOPs included */
@@ -22,6 +27,7 @@ enum { /* bytes of a group, NOPs included */
        SACK_PERMITTED_GROUP = 4,
        TIMESTAMPS_GROUP = 12, /* with SACK-permitted in place of the NOPs if both are sent */
        SACK_GROUP_HEAD = 4,
+       USER_TIMEOUT_GROUP = 4,
 };
 
 static bool has(const struct tcp_options *options, enum duet_trace_option option)
@@ -86,6 +92,26 @@ static bool read_timestamps(const uint8_t *option, struct tcp_options *options)
     return true;
 }
 
+static bool read_user_timeout(const uint8_t *option, struct tcp_options *options)
+{
+    if (option[1] != USER_TIMEOUT_SIZE)
+        return false;
+    options->user_timeout = bytes_get16(option + 2);
+    options->present |= DUET_TRACE_USER_TIMEOUT;
+    return true;
+}
+
+static bool read_fast_open(const uint8_t *option, struct tcp_options *options)
+{
+    const unsigned length = (unsigned)(option[1] - FAST_OPEN_HEAD_SIZE);
+    if (length != 0 && (length < TCP_COOKIE_MIN || length > TCP_COOKIE_MAX || length % 2 != 0))
+        return false;
+    options->cookie_length = (uint8_t)length;
+    memcpy(options->cookie, option + FAST_OPEN_HEAD_SIZE, length);
+    options->present |= DUET_TRACE_FAST_OPEN;
+    return true;
+}
+
 static bool read_option(const uint8_t *option, struct tcp_options *options)
 {
     switch (option[0]) {
@@ -99,6 +125,10 @@ static bool read_option(const uint8_t *option, struct tcp_options *options)
         return read_sack(option, options);
     case TCP_OPTION_TIMESTAMPS:
         return read_timestamps(option, options);
+    case TCP_OPTION_USER_TIMEOUT:
+        return read_user_timeout(option, options);
+    case TCP_OPTION_FAST_OPEN:
+        return read_fast_open(option, options);
     default: /* MUST-6: ignored */
         options->present |= DUET_TRACE_OTHER;
         return true;
@@ -125,7 +155,13 @@ void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options
 
 /* ---- values to bytes ---- */
 
-static uint32_t size_without_sack(const struct tcp_options *options)
+static uint32_t fast_open_group(const struct tcp_options *options)
+{
+    return (FAST_OPEN_HEAD_SIZE + options->cookie_length + 3u) / 4 * 4;
+}
+
+/* Of what must fit: 20 bytes of a SYN and 20 of the longest cookie. */
+static uint32_t size_of_the_first(const struct tcp_options *options)
 {
     uint32_t size = 0;
     if (has(options, DUET_TRACE_MSS))
@@ -136,7 +172,20 @@ static uint32_t size_without_sack(const struct tcp_options *options)
         size += SACK_PERMITTED_GROUP;
     if (has(options, DUET_TRACE_WINDOW_SCALE))
         size += WINDOW_SCALE_GROUP;
+    if (has(options, DUET_TRACE_FAST_OPEN))
+        size += fast_open_group(options);
     return size;
+}
+
+static bool has_user_timeout(const struct tcp_options *options)
+{
+    return has(options, DUET_TRACE_USER_TIMEOUT) &&
+           size_of_the_first(options) + USER_TIMEOUT_GROUP <= TCP_OPTIONS_MAX;
+}
+
+static uint32_t size_without_sack(const struct tcp_options *options)
+{
+    return size_of_the_first(options) + (has_user_timeout(options) ? USER_TIMEOUT_GROUP : 0u);
 }
 
 /* As many blocks as there is room for: four alone, three beside timestamps (RFC 2018, section 3).
@@ -145,7 +194,8 @@ static uint32_t sack_blocks(const struct tcp_options *options)
 {
     if (!has(options, DUET_TRACE_SACK))
         return 0;
-    const uint32_t room = TCP_OPTIONS_MAX - size_without_sack(options) - SACK_GROUP_HEAD;
+    const uint32_t used = size_without_sack(options) + SACK_GROUP_HEAD;
+    const uint32_t room = used < TCP_OPTIONS_MAX ? TCP_OPTIONS_MAX - used : 0;
     return min_u32(options->sack_count, room / SACK_BLOCK_SIZE);
 }
 
@@ -203,6 +253,21 @@ static uint8_t *put_window_scale(uint8_t *at, const struct tcp_options *options)
     return at;
 }
 
+static uint8_t *put_fast_open(uint8_t *at, const struct tcp_options *options)
+{
+    const uint32_t size = FAST_OPEN_HEAD_SIZE + options->cookie_length;
+    at = put_head(at, TCP_OPTION_FAST_OPEN, size);
+    memcpy(at, options->cookie, options->cookie_length);
+    return put_nops(at + options->cookie_length, fast_open_group(options) - size);
+}
+
+static uint8_t *put_user_timeout(uint8_t *at, const struct tcp_options *options)
+{
+    at = put_head(at, TCP_OPTION_USER_TIMEOUT, USER_TIMEOUT_SIZE);
+    bytes_put16(at, options->user_timeout);
+    return at + 2;
+}
+
 static uint8_t *put_sack(uint8_t *at, const struct tcp_options *options, uint32_t blocks)
 {
     at = put_head(put_nops(at, 2), TCP_OPTION_SACK, SACK_HEAD_SIZE + blocks * SACK_BLOCK_SIZE);
@@ -221,6 +286,10 @@ uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
     at = put_sack_permitted_and_timestamps(at, options);
     if (has(options, DUET_TRACE_WINDOW_SCALE))
         at = put_window_scale(at, options);
+    if (has(options, DUET_TRACE_FAST_OPEN))
+        at = put_fast_open(at, options);
+    if (has_user_timeout(options))
+        at = put_user_timeout(at, options);
     if (blocks > 0)
         at = put_sack(at, options, blocks);
     return at;

@@ -130,6 +130,18 @@ static uint32_t encode_options(uint8_t *at, const struct rig_segment *segment)
         put32(at + 8, segment->tsecr);
         at += 12;
     }
+    if (segment->user_timeout != 0) {
+        put32(at, 0x1c040000U | segment->user_timeout);
+        at += 4;
+    }
+    if (segment->fast_open) {
+        const uint32_t size = (2 + segment->cookie_length + 3U) / 4 * 4;
+        memset(at, 1, size);
+        at[0] = 34;
+        at[1] = (uint8_t)(2 + segment->cookie_length);
+        memcpy(at + 2, segment->cookie, segment->cookie_length);
+        at += size;
+    }
     if (segment->blocks > 0) {
         put32(at, 0x01010500U | (2 + 8 * segment->blocks));
         at += 4;
@@ -215,6 +227,15 @@ static void decode_options(const uint8_t *at, const uint8_t *end, struct rig_seg
             segment->timestamps = true;
             segment->tsval = get32(at + 2);
             segment->tsecr = get32(at + 6);
+            break;
+        case 28:
+            segment->user_timeout = get16(at + 2);
+            break;
+        case 34:
+            assert_true(at[1] == 2 || (at[1] >= 6 && at[1] <= 18 && at[1] % 2 == 0));
+            segment->fast_open = true;
+            segment->cookie_length = at[1] - 2;
+            memcpy(segment->cookie, at + 2, segment->cookie_length);
             break;
         default:
             fail_msg("an option of kind %u", *at);

@@ -37,6 +37,10 @@ struct rig_segment {
     bool sack;       /* SACK-permitted */
     bool timestamps; /* with tsval and tsecr */
     uint32_t tsval, tsecr;
+    uint16_t user_timeout; /* RFC 5482, as on the wire; 0: no option */
+    bool fast_open;        /* RFC 7413, with cookie */
+    uint8_t cookie_length;
+    uint8_t cookie[16];
     uint32_t blocks; /* of SACK */
     struct {
         uint32_t left, right;

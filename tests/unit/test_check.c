@@ -58,14 +58,26 @@ static void una_beyond_nxt(struct subject *x)
 {
     x->c->snd.una = seq_add(x->c->snd.nxt, 1);
 }
-static void resend_below_una(struct subject *x)
+static void records_short_of_nxt(struct subject *x)
 {
-    x->t->resend = seq_sub(x->c->snd.una, 1);
+    x->t->flight.few[0].end = seq_sub(x->c->snd.nxt, 1);
+}
+static void record_sacked_and_lost(struct subject *x)
+{
+    x->t->flight.few[0].flags = FLIGHT_SACKED | FLIGHT_LOST;
+}
+static void lost_miscounted(struct subject *x)
+{
+    x->t->flight.lost = 1;
+}
+static void lost_but_not_listed(struct subject *x)
+{
+    x->t->flight.few[0].flags = FLIGHT_LOST;
+    x->t->flight.lost = 5;
 }
 static void nxt_beyond_queue(struct subject *x)
 {
     x->c->snd.nxt = seq_add(x->c->snd.nxt, 2);
-    x->t->resend = x->c->snd.nxt;
 }
 static void fin_sent_but_not_counted(struct subject *x)
 {
@@ -110,7 +122,7 @@ static void no_timer_for_flight(struct subject *x)
 static void timer_without_flight(struct subject *x)
 {
     x->c->snd.una = x->c->snd.nxt;
-    x->t->resend = x->c->snd.nxt;
+    x->t->flight.count = 0;
     x->t->send.length = 0;
 }
 static void ack_delayed_too_long(struct subject *x)
@@ -172,7 +184,10 @@ static void spoilt_state_is_named(void **state)
         void (*spoil)(struct subject *subject);
     } rows[] = {
         {"una beyond nxt", "I-01", una_beyond_nxt},
-        {"resend below una", "I-01", resend_below_una},
+        {"records short of nxt", "I-08", records_short_of_nxt},
+        {"record sacked and lost", "I-05", record_sacked_and_lost},
+        {"lost miscounted", "I-05", lost_miscounted},
+        {"lost but not listed", "I-05", lost_but_not_listed},
         {"nxt beyond queue", "I-10", nxt_beyond_queue},
         {"fin sent but not counted", "I-10", fin_sent_but_not_counted},
         {"flight without record", "I-24", flight_without_record},

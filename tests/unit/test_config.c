@@ -45,10 +45,14 @@ static const struct field fields[] = {
     FIELD(rto_max, TIME, 200 * DUET_MILLISECOND, 500 * DUET_SECOND),
     FIELD(delayed_ack, TIME, DUET_MILLISECOND, 500 * DUET_MILLISECOND - 1),
     FIELD(user_timeout, TIME, 0, 49 * DAY),
+    FIELD(user_timeout_min, TIME, DUET_SECOND, 3600 * DUET_SECOND), /* at most user_timeout_max */
+    FIELD(user_timeout_max, TIME, 100 * DUET_SECOND, 24 * DAY),
     FIELD(syn_timeout, TIME, DUET_MILLISECOND, DAY),
     FIELD(keepalive_idle, TIME, DUET_MILLISECOND, 49 * DAY),
     FIELD(keepalive_interval, TIME, DUET_MILLISECOND, DAY),
     FIELD(fin_wait_2_timeout, TIME, DUET_MILLISECOND, DAY),
+    FIELD(fast_open_key_life, TIME, DUET_SECOND, 49 * DAY),
+    FIELD(fast_open_pause, TIME, DUET_MILLISECOND, DAY),
     FIELD(challenge_interval, TIME, DUET_MILLISECOND, DAY),
     FIELD(invalid_ack_spacing, TIME, 0, DAY),
     FIELD(challenge_limit, U32, 1, 255),
@@ -59,6 +63,7 @@ static const struct field fields[] = {
     FIELD(port_last, U16, 49152, 65535), /* at least port_first */
     FIELD(ttl, U8, 1, 255),
     FIELD(initial_window, U8, 1, 10),
+    FIELD(controller, U32, 0, DUET_NEWRENO),
     FIELD(syn_ack_retries, U8, 1, 7),
 };
 

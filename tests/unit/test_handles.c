@@ -216,19 +216,19 @@ static void listen_arguments(void **state)
         struct duet_listen_options options;
         int error;
     } rows[] = {
-        {"port 0", {{any, 0}, {any, 0}, 1}, DUET_E_ARG},
-        {"backlog 0", {{any, 80}, {any, 0}, 0}, DUET_E_ARG},
-        {"not ours", {{peer, 80}, {any, 0}, 1}, DUET_E_ADDR},
-        {"multicast", {{duet_ipv4(224, 0, 0, 1), 80}, {any, 0}, 1}, DUET_E_ADDR},
-        {"from multicast", {{ours, 80}, {duet_ipv4(224, 0, 0, 1), 0}, 1}, DUET_E_ADDR},
-        {"from broadcast", {{ours, 80}, {duet_ipv4(255, 255, 255, 255), 0}, 1}, DUET_E_ADDR},
-        {"from our broadcast", {{ours, 80}, {duet_ipv4(10, 0, 0, 255), 0}, 1}, DUET_E_ADDR},
-        {"every address", {{any, 80}, {any, 0}, 1}, DUET_OK},
-        {"twice", {{any, 80}, {any, 0}, 5}, DUET_E_EXISTS},
-        {"one address", {{ours, 80}, {any, 0}, 1}, DUET_OK},
-        {"one peer", {{ours, 80}, {peer, 4000}, UINT32_MAX}, DUET_OK},
-        {"twice", {{ours, 80}, {peer, 4000}, 1}, DUET_E_EXISTS},
-        {"no record left", {{ours, 80}, {peer, 4001}, 1}, DUET_E_RES},
+        {"port 0", {{any, 0}, {any, 0}, 1, 0}, DUET_E_ARG},
+        {"backlog 0", {{any, 80}, {any, 0}, 0, 0}, DUET_E_ARG},
+        {"not ours", {{peer, 80}, {any, 0}, 1, 0}, DUET_E_ADDR},
+        {"multicast", {{duet_ipv4(224, 0, 0, 1), 80}, {any, 0}, 1, 0}, DUET_E_ADDR},
+        {"from multicast", {{ours, 80}, {duet_ipv4(224, 0, 0, 1), 0}, 1, 0}, DUET_E_ADDR},
+        {"from broadcast", {{ours, 80}, {duet_ipv4(255, 255, 255, 255), 0}, 1, 0}, DUET_E_ADDR},
+        {"from our broadcast", {{ours, 80}, {duet_ipv4(10, 0, 0, 255), 0}, 1, 0}, DUET_E_ADDR},
+        {"every address", {{any, 80}, {any, 0}, 1, 0}, DUET_OK},
+        {"twice", {{any, 80}, {any, 0}, 5, 0}, DUET_E_EXISTS},
+        {"one address", {{ours, 80}, {any, 0}, 1, 0}, DUET_OK},
+        {"one peer", {{ours, 80}, {peer, 4000}, UINT32_MAX, 0}, DUET_OK},
+        {"twice", {{ours, 80}, {peer, 4000}, 1, 0}, DUET_E_EXISTS},
+        {"no record left", {{ours, 80}, {peer, 4001}, 1, 0}, DUET_E_RES},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct duet_handle handle = {0};
@@ -250,24 +250,24 @@ static void connect_arguments(void **state)
         struct duet_connect_options options;
         int error;
     } rows[] = {
-        {"no address", {{any, 0}, {any, 80}}, DUET_E_NOREMOTE},
-        {"no port", {{any, 0}, {peer, 0}}, DUET_E_NOREMOTE},
-        {"0.0.0.0", {{any, 0}, {duet_ipv4(0, 0, 0, 0), 80}}, DUET_E_NOREMOTE},
-        {"multicast", {{any, 0}, {duet_ipv4(239, 1, 2, 3), 80}}, DUET_E_ADDR},
-        {"broadcast", {{any, 0}, {duet_ipv4(255, 255, 255, 255), 80}}, DUET_E_ADDR},
-        {"our broadcast", {{any, 0}, {duet_ipv4(10, 0, 0, 255), 80}}, DUET_E_ADDR},
-        {"our network", {{any, 0}, {duet_ipv4(10, 0, 0, 0), 80}}, DUET_E_ADDR},
-        {"reserved", {{any, 0}, {duet_ipv4(241, 0, 0, 1), 80}}, DUET_E_ADDR},
-        {"loopback", {{any, 0}, {duet_ipv4(127, 0, 0, 1), 80}}, DUET_E_ADDR},
-        {"from a stranger", {{peer, 1}, {duet_ipv4(10, 0, 0, 3), 80}}, DUET_E_ADDR},
-        {"from IPv6 to IPv4", {{rig_tuple6(1, 1).local, 1}, {peer, 80}}, DUET_E_ADDR},
-        {"from IPv4 to IPv6", {{ours, 1}, {peer6, 80}}, DUET_E_ADDR},
-        {"good", {{ours, 5000}, {peer, 80}}, DUET_OK},
-        {"twice", {{ours, 5000}, {peer, 80}}, DUET_E_EXISTS},
-        {"twice, address chosen", {{any, 5000}, {peer, 80}}, DUET_E_EXISTS},
-        {"another peer", {{any, 5000}, {peer6, 80}}, DUET_OK},
-        {"no transfer left", {{any, 0}, {peer, 81}}, DUET_E_RES},
-        {"arguments first", {{any, 0}, {any, 81}}, DUET_E_NOREMOTE},
+        {"no address", {{any, 0}, {any, 80}, 0}, DUET_E_NOREMOTE},
+        {"no port", {{any, 0}, {peer, 0}, 0}, DUET_E_NOREMOTE},
+        {"0.0.0.0", {{any, 0}, {duet_ipv4(0, 0, 0, 0), 80}, 0}, DUET_E_NOREMOTE},
+        {"multicast", {{any, 0}, {duet_ipv4(239, 1, 2, 3), 80}, 0}, DUET_E_ADDR},
+        {"broadcast", {{any, 0}, {duet_ipv4(255, 255, 255, 255), 80}, 0}, DUET_E_ADDR},
+        {"our broadcast", {{any, 0}, {duet_ipv4(10, 0, 0, 255), 80}, 0}, DUET_E_ADDR},
+        {"our network", {{any, 0}, {duet_ipv4(10, 0, 0, 0), 80}, 0}, DUET_E_ADDR},
+        {"reserved", {{any, 0}, {duet_ipv4(241, 0, 0, 1), 80}, 0}, DUET_E_ADDR},
+        {"loopback", {{any, 0}, {duet_ipv4(127, 0, 0, 1), 80}, 0}, DUET_E_ADDR},
+        {"from a stranger", {{peer, 1}, {duet_ipv4(10, 0, 0, 3), 80}, 0}, DUET_E_ADDR},
+        {"from IPv6 to IPv4", {{rig_tuple6(1, 1).local, 1}, {peer, 80}, 0}, DUET_E_ADDR},
+        {"from IPv4 to IPv6", {{ours, 1}, {peer6, 80}, 0}, DUET_E_ADDR},
+        {"good", {{ours, 5000}, {peer, 80}, 0}, DUET_OK},
+        {"twice", {{ours, 5000}, {peer, 80}, 0}, DUET_E_EXISTS},
+        {"twice, address chosen", {{any, 5000}, {peer, 80}, 0}, DUET_E_EXISTS},
+        {"another peer", {{any, 5000}, {peer6, 80}, 0}, DUET_OK},
+        {"no transfer left", {{any, 0}, {peer, 81}, 0}, DUET_E_RES},
+        {"arguments first", {{any, 0}, {any, 81}, 0}, DUET_E_NOREMOTE},
     };
     struct duet_counters counters;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -307,6 +307,7 @@ static void option_ranges(void **state)
         {"keep-alive", DUET_OPTION_KEEPALIVE, 0, 1},
         {"keep-alive idle", DUET_OPTION_KEEPALIVE_IDLE, 1, INT32_MAX},
         {"user timeout", DUET_OPTION_USER_TIMEOUT, 0, INT32_MAX},
+        {"user timeout option", DUET_OPTION_USER_TIMEOUT_ADVERTISE, 0, 1},
         {"DSCP", DUET_OPTION_DSCP, 0, 63},
         {"TTL", DUET_OPTION_TTL, 1, 255},
         {"receive buffer", DUET_OPTION_RECEIVE_BUFFER, 1, 65536},
@@ -314,6 +315,7 @@ static void option_ranges(void **state)
         {"error reports", DUET_OPTION_ERROR_REPORTS, 0, 1},
         {"delayed ACK", DUET_OPTION_DELAYED_ACK, 0, 1},
         {"MSS", DUET_OPTION_MSS, 88, 65495},
+        {"controller", DUET_OPTION_CONTROLLER, 0, DUET_NEWRENO},
     };
     struct rig *rig = rig_new();
     const struct rig_conn conn = open_one(rig, 4000);
@@ -339,7 +341,7 @@ static void option_ranges(void **state)
                      DUET_OK);
         EXPECT_EQUAL(
             "no such option",
-            duet_set(rig->stack, 0, handles[h], (enum duet_option)(DUET_OPTION_MSS + 1), 1),
+            duet_set(rig->stack, 0, handles[h], (enum duet_option)(DUET_OPTION_CONTROLLER + 1), 1),
             DUET_E_ARG);
     }
     rig_free(rig);

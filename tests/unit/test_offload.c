@@ -118,6 +118,7 @@ static struct pair *pair_new(uint32_t offload, uint32_t packet_max, uint32_t roo
     struct duet_config config;
     assert_non_null(p);
     rig_config(&config);
+    config.pacing = false; /* packets of different sizes leave at different times */
     config.packet_max = packet_max;
     config.send_buffer = 200000;
     config.receive_buffer = 200000;

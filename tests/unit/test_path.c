@@ -1,352 +1,371 @@
 /* SPDX-License-Identifier: MIT */
-/* The path cache by itself: who is remembered and who gives way, what each kind of news does to the
- * bounds of the search, and when what was learnt grows old. */
-#include "rig.h"
+/* A path: its rate, delay, queue, losses and late packets, to the nanosecond and the packet. */
+#include <errno.h>
 
-#include "base/bytes.h"
+#include "duet/link.h"
+#include "unit.h"
 
-#define MINUTE (60 * DUET_SECOND)
+#define MS DUET_MILLISECOND
 
-static struct duet_address host(uint32_t number)
+enum { SIZE = 1000, MANY = 200000 };
+
+static void open_path(const struct duet_path_direction *from_a, uint64_t seed, struct duet_link **a,
+                      struct duet_link **b)
 {
-    return duet_ipv4(192, 0, (uint8_t)(number >> 8), (uint8_t)number);
+    const struct duet_path_options options = {.from_a = *from_a, .seed = seed};
+
+    assert_int_equal(duet_path_pair(&options, a, b), 0);
 }
 
-static struct duet_address host6(uint8_t number)
+static void close_path(struct duet_link *a, struct duet_link *b)
 {
-    struct duet_address address = rig_tuple6(1, 1).remote;
-    address.bytes[15] = number;
-    return address;
+    a->close(a);
+    b->close(b);
 }
 
-static void start(struct rig *rig, uint32_t mtu, uint32_t paths_max)
+/* A packet that carries its tag, and the same byte to its end. */
+static void send_packet(struct duet_link *link, duet_time now, uint32_t tag, uint32_t length)
 {
-    struct duet_config config;
-    rig_config(&config);
-    config.mtu = mtu;
-    config.paths_max = paths_max;
-    rig_start(rig, &config);
+    uint8_t data[1500];
+    struct duet_packet packet = {.data = data, .size = sizeof(data), .length = length, .tag = tag};
+
+    memset(data, (int)(tag & 0xff), length);
+    assert_true(link->send(link, now, &packet));
 }
 
-/* 4821-10, 8201-5: what is learnt about one host says nothing about its neighbour. */
-static void neighbours_of_one_prefix_are_apart(void **state)
+/* The tag of the packet that has arrived by now, or -1. */
+static int64_t receive_packet(struct duet_link *link, duet_time now)
 {
+    uint8_t data[1500];
+    struct duet_packet packet = {.data = data, .size = sizeof(data)};
+
+    if (!link->receive(link, now, &packet))
+        return -1;
+    assert_true(packet.length > 0);
+    assert_int_equal(data[0], packet.tag & 0xff);
+    assert_int_equal(data[packet.length - 1], packet.tag & 0xff);
+    return packet.tag;
+}
+
+static void packet_takes_transmission_and_delay(void **state)
+{
+    const struct duet_path_direction direction = {.rate = 8000000, .delay = 10 * MS};
+    struct duet_link *a, *b;
+
     (void)state;
-    struct rig rig;
-    start(&rig, 1500, 64);
-    struct duet_address a = host(1);
-    for (uint32_t i = 1; i < 16; i++) {
-        struct duet_address b = host(i);
-        assert_int_equal(path_mtu(rig.stack, &b), 1500);
-    }
-    path_lower(rig.stack, &a, 1400);
-    assert_int_equal(path_mtu(rig.stack, &a), 1400);
-    for (uint32_t i = 2; i < 256; i++) {
-        struct duet_address b = host(i);
-        EXPECT_EQUAL("neighbour", path_mtu(rig.stack, &b), 1500);
-    }
-    struct duet_address six = host6(9), other = host6(8);
-    path_lower(rig.stack, &six, 1300);
-    assert_int_equal(path_mtu(rig.stack, &six), 1300);
-    assert_int_equal(path_mtu(rig.stack, &other), 1500);
-    assert_int_equal(rig.stack->paths.used, 2);
-    rig_end(&rig);
+    open_path(&direction, 1, &a, &b);
+    assert_int_equal(b->deadline(b), DUET_NEVER);
+    send_packet(a, 5 * MS, 7, SIZE); /* 8000 bits: 1 ms */
+    assert_int_equal(b->deadline(b), 16 * MS);
+    assert_int_equal(receive_packet(b, 16 * MS - 1), -1);
+    assert_int_equal(receive_packet(b, 16 * MS), 7);
+    assert_int_equal(b->deadline(b), DUET_NEVER);
+    close_path(a, b);
 }
 
-/* B16: many destinations need no more memory, and one that is in use stays. */
-static void the_one_used_longest_ago_gives_way(void **state)
+static void rate_holds_exactly_over_many_packets(void **state)
 {
+    /* 8000 bits at 7 Mbit/s are 1142857 1/7 ns: the sevenths must not be forgotten. */
+    const struct duet_path_direction direction = {.rate = 7000000};
+    struct duet_link *a, *b;
+    duet_time last = 0;
+
     (void)state;
-    struct rig rig;
-    start(&rig, 1500, 1); /* one set */
-    assert_int_equal(path_records(&rig.config), PATH_WAYS);
-    struct duet_address kept = host(0);
-    path_lower(rig.stack, &kept, 1400);
-    for (uint32_t i = 1; i < 1000; i++) {
-        rig.stack->now++;
-        struct duet_address other = host(i);
-        path_lower(rig.stack, &other, 1300);
-        assert_int_equal(path_mtu(rig.stack, &other), 1300);
-        assert_int_equal(path_mtu(rig.stack, &kept), 1400);
-        assert_true(rig.stack->paths.used <= PATH_WAYS);
+    open_path(&direction, 1, &a, &b);
+    for (uint32_t i = 0; i < 7000; i++)
+        send_packet(a, 0, i, SIZE);
+    for (uint32_t i = 0; i < 7000; i++) {
+        last = b->deadline(b);
+        assert_int_equal(receive_packet(b, last), i);
     }
-    for (uint32_t i = 1; i < 1000; i++) {
-        struct duet_address other = host(i);
-        EXPECT_EQUAL("the latest are known", path_mtu(rig.stack, &other), i <= 992 ? 1500 : 1300);
-    }
-    rig_end(&rig);
+    assert_int_equal(last, 8 * DUET_SECOND);
+    close_path(a, b);
 }
 
-/* 1191-3, 5927-6, 8201-1, 8201-2, E3: each claim beside the floor and the present estimate. */
-static void claims_around_each_bound(void **state)
+static void idle_transmitter_saves_nothing_up(void **state)
 {
+    const struct duet_path_direction direction = {.rate = 8000000};
+    struct duet_link *a, *b;
+
     (void)state;
+    open_path(&direction, 1, &a, &b);
+    send_packet(a, 0, 1, SIZE);
+    send_packet(a, 100 * MS, 2, SIZE);
+    send_packet(a, 100 * MS, 3, SIZE);
+    assert_int_equal(receive_packet(b, 1 * MS), 1);
+    assert_int_equal(receive_packet(b, 101 * MS - 1), -1);
+    assert_int_equal(receive_packet(b, 101 * MS), 2);
+    assert_int_equal(receive_packet(b, 102 * MS - 1), -1);
+    assert_int_equal(receive_packet(b, 102 * MS), 3);
+    close_path(a, b);
+}
+
+static void full_queue_drops_the_last_packet(void **state)
+{
+    const struct duet_path_direction direction = {.rate = 8000000, .queue = 3 * SIZE};
+    struct duet_path_counts counts;
+    struct duet_link *a, *b;
+
+    (void)state;
+    open_path(&direction, 1, &a, &b);
+    for (uint32_t i = 1; i <= 5; i++)
+        send_packet(a, 0, i, SIZE);
+    duet_path_counts(a, &counts);
+    assert_int_equal(counts.sent, 5);
+    assert_int_equal(counts.overflown, 2);
+    /* At 0.999 ms a byte of the first one is left, so there is no room for a whole packet. */
+    send_packet(a, MS - 1000, 6, SIZE);
+    send_packet(a, MS, 7, SIZE);
+    for (uint32_t i = 1; i <= 3; i++)
+        assert_int_equal(receive_packet(b, 10 * MS), i);
+    assert_int_equal(receive_packet(b, 10 * MS), 7);
+    assert_int_equal(receive_packet(b, 10 * MS), -1);
+    duet_path_counts(a, &counts);
+    assert_int_equal(counts.overflown, 3);
+    close_path(a, b);
+}
+
+/* Sends MANY packets and looks at which arrive: how many are lost, in how many runs. */
+static uint64_t count_losses(uint32_t loss, uint32_t burst, uint64_t seed, uint64_t *runs)
+{
+    const struct duet_path_direction direction = {.loss = loss, .burst = burst};
+    struct duet_path_counts counts;
+    struct duet_link *a, *b;
+    uint64_t lost = 0;
+    bool was_lost = false;
+
+    *runs = 0;
+    open_path(&direction, seed, &a, &b);
+    for (uint32_t i = 0; i < MANY; i++) {
+        bool is_lost;
+
+        send_packet(a, i, i, 40);
+        is_lost = receive_packet(b, i) < 0;
+        lost += is_lost;
+        *runs += is_lost && !was_lost;
+        was_lost = is_lost;
+    }
+    duet_path_counts(a, &counts);
+    assert_int_equal(counts.lost, lost);
+    assert_int_equal(counts.sent, MANY);
+    close_path(a, b);
+    return lost;
+}
+
+static void losses_have_their_share_and_length(void **state)
+{
+    /* Bounds of about four standard deviations; runs of independent losses have length 1/(1-p). */
     static const struct {
-        const char *name;
-        uint16_t claim, ipv4, ipv6;
+        const char *row;
+        uint32_t loss, burst;
+        uint64_t least, most;         /* packets lost */
+        uint64_t run_least, run_most; /* mean length of a run, in hundredths */
     } rows[] = {
-        {"nothing", 0, 552, 1280},
-        {"one", 1, 552, 1280},
-        {"below the least of IPv4", 67, 552, 1280},
-        {"the least of IPv4", 68, 552, 1280},
-        {"below the floor", 551, 552, 1280},
-        {"the floor", 552, 552, 1280},
-        {"above the floor", 553, 553, 1280},
-        {"below the least of IPv6", 1279, 1279, 1280},
-        {"the least of IPv6", 1280, 1280, 1280},
-        {"above it", 1281, 1281, 1281},
-        {"one less than the link's", 1499, 1499, 1499},
-        {"the link's", 1500, 1500, 1500},
-        {"more than the link's", 1501, 1500, 1500},
-        {"the most", 65535, 1500, 1500},
+        {"none", 0, 1, 0, 0, 0, 0},
+        {"one in a thousand", 1000, 1, 140, 260, 100, 110},
+        {"one in a hundred", 10000, 0, 1820, 2180, 100, 106},
+        {"one in twenty", 50000, 1, 9610, 10390, 102, 110},
+        {"one in twenty in runs of 8", 50000, 8, 8500, 11500, 730, 870},
+        {"one in a hundred in runs of 4", 10000, 4, 1500, 2500, 340, 460},
+        {"all", 1000000, 1, MANY, MANY, MANY * 100, MANY * 100},
+        {"all in runs", 1000000, 8, MANY, MANY, MANY * 100, MANY * 100},
     };
+
+    (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct rig rig;
-        start(&rig, 1500, 16);
-        struct duet_address four = host(1), six = host6(1);
-        path_lower(rig.stack, &four, rows[i].claim);
-        path_lower(rig.stack, &six, rows[i].claim);
-        EXPECT_EQUAL(rows[i].name, path_mtu(rig.stack, &four), rows[i].ipv4);
-        EXPECT_EQUAL(rows[i].name, path_mtu(rig.stack, &six), rows[i].ipv6);
-        path_lower(rig.stack, &four, 1450); /* a larger claim never raises */
-        EXPECT_EQUAL(rows[i].name, path_mtu(rig.stack, &four), min_u32(rows[i].ipv4, 1450));
-        rig_end(&rig);
+        uint64_t runs, lost = count_losses(rows[i].loss, rows[i].burst, 1, &runs);
+
+        EXPECT(rows[i].row, lost >= rows[i].least && lost <= rows[i].most);
+        EXPECT(rows[i].row, runs == 0 ? lost == 0
+                                      : lost * 100 / runs >= rows[i].run_least &&
+                                            lost * 100 / runs <= rows[i].run_most);
     }
 }
 
-/* A link of fewer bytes than the floor is its own floor. */
-static void a_small_link_is_its_own_floor(void **state)
+static void late_packets_are_within_their_bound_and_overtaken(void **state)
 {
+    const struct duet_path_direction direction = {
+        .delay = 10 * MS, .reorder = 100000, .reorder_delay = 3 * MS};
+    struct duet_path_counts counts;
+    struct duet_link *a, *b;
+    int64_t before = -1;
+    uint64_t overtaken = 0;
+    duet_time last = 0;
+
     (void)state;
-    struct rig rig;
-    struct duet_config config;
-    rig_config(&config);
-    config.interface_count = 1;
-    config.any_local_address = true;
-    config.mtu = 576;
-    rig_start(&rig, &config);
-    struct duet_address six = host6(1);
-    assert_int_equal(path_mtu(rig.stack, &six), 576);
-    assert_false(path_black_hole(rig.stack, &six, 576));
-    path_lower(rig.stack, &six, 1280);
-    assert_int_equal(path_mtu(rig.stack, &six), 576);
-    rig_end(&rig);
-}
+    open_path(&direction, 1, &a, &b);
+    for (uint32_t i = 0; i < 10000; i++)
+        send_packet(a, (duet_time)i * 100 * DUET_MICROSECOND, i, 40);
+    for (uint32_t i = 0; i < 10000; i++) {
+        const duet_time arrival = b->deadline(b);
+        const int64_t tag = receive_packet(b, arrival);
+        const duet_time took = arrival - tag * 100 * DUET_MICROSECOND;
 
-/* 8201-7, 1191-4: without probes a lowered estimate is forgotten after ten minutes, or never. */
-static void estimate_grows_old_without_probes(void **state)
-{
-    (void)state;
-    struct rig rig;
-    struct duet_config config;
-    rig_config(&config);
-    config.plpmtud = false;
-    rig_start(&rig, &config);
-    struct duet_address a = host(1);
-    path_lower(rig.stack, &a, 1400);
-    uint32_t epoch = rig.stack->paths.epoch;
-    rig.stack->now = 10 * MINUTE - 1;
-    assert_int_equal(path_mtu(rig.stack, &a), 1400);
-    path_lower(rig.stack, &a, 1400); /* heard again: ten minutes from now */
-    rig.stack->now = 20 * MINUTE - 2;
-    assert_int_equal(path_mtu(rig.stack, &a), 1400);
-    assert_int_equal(rig.stack->paths.epoch, epoch);
-    rig.stack->now++;
-    assert_int_equal(path_mtu(rig.stack, &a), 1500);
-    assert_int_not_equal(rig.stack->paths.epoch, epoch);
-    rig_end(&rig);
-
-    config.pmtu_timeout = 0;
-    rig_start(&rig, &config);
-    path_lower(rig.stack, &a, 1400);
-    rig.stack->now = 1000 * 1440 * MINUTE;
-    assert_int_equal(path_mtu(rig.stack, &a), 1400);
-    rig_end(&rig);
-}
-
-/* 8201-4: with probes the estimate stays, and only after the time may a larger one be probed. */
-static void search_rests_after_packet_too_big(void **state)
-{
-    (void)state;
-    struct rig rig;
-    start(&rig, 1500, 16);
-    struct duet_address a = host(1);
-    path_lower(rig.stack, &a, 1400);
-    rig.stack->now = 10 * MINUTE - 1;
-    assert_int_equal(path_next_probe(rig.stack, path_find(rig.stack, &a), 1500), 0);
-    rig.stack->now++;
-    const struct path *path = path_find(rig.stack, &a);
-    assert_int_equal(path->mtu, 1400);
-    assert_int_equal(path_next_probe(rig.stack, path, 1500), 1500);
-    assert_int_equal(path_next_probe(rig.stack, path, 1480), 1480); /* the peer takes no more */
-    assert_int_equal(path_next_probe(rig.stack, path, 1400), 0);
-    rig_end(&rig);
-}
-
-/* Plays the path: sizes up to true_mtu pass. Returns the probes that were needed. */
-static unsigned search(struct rig *rig, struct path *path, uint16_t true_mtu)
-{
-    unsigned probes = 0;
-    uint16_t size;
-    while ((size = path_next_probe(rig->stack, path, 65535)) != 0) {
-        assert_true(size > path->search_low && size <= path->search_high); /* 4821-1 */
-        assert_true(++probes < 60);
-        if (size <= true_mtu)
-            path_raise(rig->stack, path, size);
-        else
-            path_probe_failed(rig->stack, path, size);
+        assert_in_range(took, 10 * MS, 13 * MS);
+        assert_true(arrival >= last);
+        last = arrival;
+        overtaken += tag < before;
+        before = tag > before ? tag : before;
     }
-    return probes;
+    assert_int_equal(b->deadline(b), DUET_NEVER);
+    duet_path_counts(a, &counts);
+    assert_in_range(counts.late, 880, 1120); /* a tenth, give or take four standard deviations */
+    assert_true(overtaken > 0 && overtaken <= counts.late);
+    close_path(a, b);
 }
 
-/* 4821-2, 4821-6, 8899-5: the search ends less than 8 bytes below the truth, whatever that is, and
- * rests for ten minutes. */
-static void search_finds_every_mtu(void **state)
+/* What arrives of the first thousand packets, as a number. */
+static uint64_t pattern(uint64_t seed, uint32_t reorder, uint64_t rate)
 {
-    (void)state;
-    static const uint16_t links[] = {1500, 9000, 65535};
-    for (size_t i = 0; i < COUNT_OF(links); i++) {
-        const unsigned step = links[i] > 9000 ? 97 : 1;
-        for (unsigned true_mtu = 1280; true_mtu <= links[i]; true_mtu += step) {
-            struct rig rig;
-            start(&rig, links[i], 16);
-            struct duet_address a = i % 2 == 0 ? host(1) : host6(1);
-            struct path *path = path_obtain(rig.stack, &a);
-            assert_true(path_black_hole(rig.stack, &a, links[i]));
-            assert_int_equal(path->mtu, path_base(rig.stack, &a));
-            const unsigned probes = search(&rig, path, (uint16_t)true_mtu);
-            assert_in_range(path->mtu, true_mtu - 7, true_mtu);
-            assert_in_range(probes, 1, 3 * 16);
-            if (path->mtu < links[i]) {
-                rig.stack->now = 10 * MINUTE - 1;
-                assert_int_equal(search(&rig, path_find(rig.stack, &a), links[i]), 0);
-                rig.stack->now++;
-                assert_int_equal(search(&rig, path_find(rig.stack, &a), links[i]), 1);
-                assert_int_equal(path->mtu, links[i]); /* the path carries all of it again */
-            }
-            rig_end(&rig);
-        }
-    }
+    const struct duet_path_direction direction = {
+        .rate = rate, .loss = 50000, .reorder = reorder, .reorder_delay = 3 * MS};
+    struct duet_link *a, *b;
+    uint64_t hash = 0;
+    bool arrived[1000] = {false};
+    int64_t tag;
+
+    open_path(&direction, seed, &a, &b);
+    for (uint32_t i = 0; i < 1000; i++)
+        send_packet(a, 0, i, 40);
+    while ((tag = receive_packet(b, DUET_SECOND * 1000)) >= 0)
+        arrived[tag] = true;
+    for (uint32_t i = 0; i < 1000; i++)
+        hash = hash * 31 + arrived[i];
+    close_path(a, b);
+    return hash;
 }
 
-/* A router that answers a probe names the size: the next probe is exactly that. */
-static void router_shortens_the_search(void **state)
+static void same_seed_loses_the_same_packets(void **state)
 {
     (void)state;
-    struct rig rig;
-    start(&rig, 1500, 16);
-    struct duet_address a = host(1);
-    assert_true(path_black_hole(rig.stack, &a, 1500));
-    struct path *path = path_find(rig.stack, &a);
-    assert_int_equal(path_next_probe(rig.stack, path, 1500), 1500);
-    path_lower(rig.stack, &a, 1432);
-    assert_int_equal(path->mtu, 1064); /* 8899-1: not raised by it */
-    path_probe_failed(rig.stack, path, 1500);
-    assert_int_equal(path_next_probe(rig.stack, path, 1500), 1432);
-    path_raise(rig.stack, path, 1432);
-    assert_int_equal(path_next_probe(rig.stack, path, 1500), 0);
-    rig_end(&rig);
+    assert_int_equal(pattern(1, 0, 0), pattern(1, 0, 0));
+    assert_int_equal(pattern(1, 0, 0), pattern(1, 0, 1000000));     /* whatever the rate */
+    assert_int_equal(pattern(1, 0, 0), pattern(1, 50000, 1000000)); /* and though some are late */
+    assert_true(pattern(1, 0, 0) != pattern(2, 0, 0));
 }
 
-/* 4821-8: to what was known to pass, to the base, by half, and not below the floor. */
-static void black_hole_goes_down_step_by_step(void **state)
+static void directions_are_apart(void **state)
 {
-    (void)state;
-    struct rig rig;
-    start(&rig, 9000, 16);
-    struct duet_address a = host(1), six = host6(1);
-    struct path *path = path_obtain(rig.stack, &a);
-    path->search_low = 4000;
-    const uint16_t steps[] = {4000, 1064, 552};
-    for (size_t i = 0; i < COUNT_OF(steps); i++) {
-        assert_true(path_black_hole(rig.stack, &a, path->mtu));
-        assert_int_equal(path->mtu, steps[i]);
-    }
-    assert_false(path_black_hole(rig.stack, &a, path->mtu));
-    assert_int_equal(path->mtu, 552);
-    assert_int_equal(path_next_probe(rig.stack, path, 9000), 9000); /* if it was an outage */
+    const struct duet_path_options options = {.from_a = {.delay = 1 * MS, .loss = 1000000},
+                                              .from_b = {.rate = 8000000, .delay = 2 * MS}};
+    struct duet_link *a, *b;
 
-    /* The peer takes 1500: what vanished was not of the size of the link. */
-    assert_true(path_black_hole(rig.stack, &six, 1500));
-    path = path_find(rig.stack, &six);
-    assert_int_equal(path->mtu, 1280);
-    assert_false(path_black_hole(rig.stack, &six, 1280));
-    assert_int_equal(path_next_probe(rig.stack, path, 1500), 1500);
-    path_probe_failed(rig.stack, path, 1500);
-    assert_int_equal(path->search_high, 1499);
-    rig_end(&rig);
+    (void)state;
+    assert_int_equal(duet_path_pair(&options, &a, &b), 0);
+    send_packet(a, 0, 1, SIZE);
+    send_packet(b, 0, 2, SIZE);
+    assert_int_equal(receive_packet(b, 100 * MS), -1);
+    assert_int_equal(receive_packet(a, 3 * MS - 1), -1);
+    assert_int_equal(receive_packet(a, 3 * MS), 2);
+    close_path(a, b);
 }
 
-/* 4821-9: a cautious start is a matter of configuration, and never outside floor and link. */
-static void initial_size_is_configured(void **state)
+static void sum_left_undone_arrives_as_checked(void **state)
 {
+    const struct duet_path_options options = {.offload = DUET_OFFLOAD_CHECKSUM_OUT};
+    uint8_t data[40] = {1};
+    struct duet_packet packet = {.data = data,
+                                 .size = sizeof(data),
+                                 .length = sizeof(data),
+                                 .flags = DUET_PACKET_CHECKSUM_PARTIAL};
+    struct duet_link *a, *b;
+
     (void)state;
+    assert_int_equal(duet_path_pair(&options, &a, &b), 0);
+    assert_int_equal(a->offload, DUET_OFFLOAD_CHECKSUM_OUT);
+    assert_true(a->send(a, 0, &packet));
+    packet.flags = 0;
+    assert_true(b->receive(b, 0, &packet));
+    assert_int_equal(packet.flags, DUET_PACKET_CHECKED);
+    close_path(a, b);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+    const struct duet_path_direction direction = {0};
+    uint8_t data[2000] = {0};
+    struct duet_packet large = {.data = data, .size = 2000, .length = 1501};
+    struct duet_packet many = {.data = data, .size = 2000, .length = 1500, .segment_size = 700};
+    struct duet_packet small_room = {.data = data, .size = 100};
+    struct duet_link *a, *b;
+
+    (void)state;
+    open_path(&direction, 1, &a, &b);
+    assert_false(a->send(a, 0, &large));
+    assert_int_equal(a->error, EMSGSIZE);
+    assert_false(a->send(a, 0, &many));
+    assert_int_equal(a->error, EINVAL);
+    send_packet(a, 0, 1, 101); /* as good as lost: the receiver has no room for it */
+    send_packet(a, 0, 2, 100);
+    assert_true(b->receive(b, 0, &small_room));
+    assert_int_equal(small_room.tag, 2);
+    assert_int_equal(b->error, EMSGSIZE);
+    close_path(a, b);
+}
+
+static void one_end_outlives_the_other(void **state)
+{
+    const struct duet_path_direction direction = {
+        .delay = MS, .reorder = 500000, .reorder_delay = MS};
+    struct duet_link *a, *b;
+
+    (void)state;
+    open_path(&direction, 1, &a, &b);
+    for (uint32_t i = 0; i < 1000; i++)
+        send_packet(a, 0, i, SIZE);
+    send_packet(b, 0, 1, SIZE);
+    a->close(a);
+    send_packet(b, 0, 2, SIZE); /* to nobody */
+    assert_true(receive_packet(b, 10 * MS) >= 0);
+    b->close(b); /* with packets still on their way */
+}
+
+static void options_out_of_range_are_refused(void **state)
+{
     static const struct {
-        uint32_t initial;
-        uint16_t ipv4, ipv6;
+        const char *row;
+        struct duet_path_options options;
     } rows[] = {
-        {0, 9000, 9000},    {1, 552, 1280},     {552, 552, 1280},    {1024, 1024, 1280},
-        {1280, 1280, 1280}, {8999, 8999, 8999}, {65535, 9000, 9000},
+        {"a rate too small", {.from_a = {.rate = 999}}},
+        {"a rate too large", {.from_b = {.rate = UINT64_C(1000000000001)}}},
+        {"a negative delay", {.from_a = {.delay = -1}}},
+        {"a delay of days", {.from_a = {.delay = 100000 * DUET_SECOND}}},
+        {"a queue without room for a packet", {.from_a = {.rate = 1000, .queue = 1499}}},
+        {"more lost than sent", {.from_a = {.loss = 1000001}}},
+        {"runs too long", {.from_a = {.burst = 1000001}}},
+        {"more late than sent", {.from_b = {.reorder = 1000001}}},
+        {"a negative lateness", {.from_a = {.reorder_delay = -1}}},
+        {"an MTU too small", {.mtu = 575}},
+        {"an MTU too large", {.mtu = 65536}},
+        {"large packets", {.offload = DUET_OFFLOAD_SEGMENT}},
     };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct rig rig;
-        struct duet_config config;
-        rig_config(&config);
-        config.mtu = 9000;
-        config.mtu_initial = rows[i].initial;
-        rig_start(&rig, &config);
-        struct duet_address four = host(1), six = host6(1);
-        assert_int_equal(path_mtu(rig.stack, &four), rows[i].ipv4);
-        assert_int_equal(path_mtu(rig.stack, &six), rows[i].ipv6);
-        assert_int_equal(path_obtain(rig.stack, &four)->mtu, rows[i].ipv4);
-        assert_int_equal(path_obtain(rig.stack, &six)->mtu, rows[i].ipv6);
-        rig_end(&rig);
-    }
-}
 
-static void cookie_is_kept_beside_the_mtu(void **state)
-{
     (void)state;
-    struct rig rig;
-    start(&rig, 1500, 16);
-    struct duet_address a = host(1), b = host(2);
-    struct path_cookie cookie = {.bytes = {1, 2, 3, 4, 5, 6, 7, 8}, .length = 8, .mss = 1440};
-    struct path_cookie read;
-    assert_false(path_cookie_get(rig.stack, &a, &read));
-    assert_false(path_cookie_is_barred(rig.stack, &a));
-    path_cookie_put(rig.stack, &a, &cookie);
-    assert_true(path_cookie_get(rig.stack, &a, &read));
-    assert_memory_equal(&read, &cookie, sizeof read);
-    assert_false(path_cookie_get(rig.stack, &b, &read));
-    path_lower(rig.stack, &a, 1400);
-    assert_true(path_cookie_get(rig.stack, &a, &read));
-    path_cookie_forget(rig.stack, &a);
-    path_cookie_forget(rig.stack, &b);
-    assert_false(path_cookie_get(rig.stack, &a, &read));
-    assert_int_equal(path_mtu(rig.stack, &a), 1400);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct duet_link *a, *b;
 
-    path_cookie_bar(rig.stack, &b, MINUTE);
-    assert_true(path_cookie_is_barred(rig.stack, &b));
-    assert_false(path_cookie_is_barred(rig.stack, &a));
-    rig.stack->now = MINUTE;
-    assert_false(path_cookie_is_barred(rig.stack, &b));
-    rig_end(&rig);
+        errno = 0;
+        EXPECT(rows[i].row, duet_path_pair(&rows[i].options, &a, &b) == -1);
+        EXPECT_EQUAL(rows[i].row, errno, EINVAL);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(neighbours_of_one_prefix_are_apart),
-        cmocka_unit_test(the_one_used_longest_ago_gives_way),
-        cmocka_unit_test(claims_around_each_bound),
-        cmocka_unit_test(a_small_link_is_its_own_floor),
-        cmocka_unit_test(estimate_grows_old_without_probes),
-        cmocka_unit_test(search_rests_after_packet_too_big),
-        cmocka_unit_test(search_finds_every_mtu),
-        cmocka_unit_test(router_shortens_the_search),
-        cmocka_unit_test(black_hole_goes_down_step_by_step),
-        cmocka_unit_test(initial_size_is_configured),
-        cmocka_unit_test(cookie_is_kept_beside_the_mtu),
+        cmocka_unit_test(packet_takes_transmission_and_delay),
+        cmocka_unit_test(rate_holds_exactly_over_many_packets),
+        cmocka_unit_test(idle_transmitter_saves_nothing_up),
+        cmocka_unit_test(full_queue_drops_the_last_packet),
+        cmocka_unit_test(losses_have_their_share_and_length),
+        cmocka_unit_test(late_packets_are_within_their_bound_and_overtaken),
+        cmocka_unit_test(same_seed_loses_the_same_packets),
+        cmocka_unit_test(directions_are_apart),
+        cmocka_unit_test(sum_left_undone_arrives_as_checked),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(one_end_outlives_the_other),
+        cmocka_unit_test(options_out_of_range_are_refused),
     };
+
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

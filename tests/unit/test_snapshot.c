@@ -191,7 +191,7 @@ static void call(struct world *w, unsigned node)
             log_number(w, duet_abort(s, o->now, *h));
         break;
     case 4:
-        log_number(w, duet_set(s, o->now, *h, (enum duet_option)below(w, DUET_OPTION_MSS + 1),
+        log_number(w, duet_set(s, o->now, *h, (enum duet_option)below(w, DUET_OPTION_CONTROLLER + 1),
                                below(w, 3000)));
         break;
     case 5:

@@ -13,6 +13,8 @@ enum {
     SACK = DUET_TRACE_SACK,
     TS = DUET_TRACE_TIMESTAMPS,
     OTHER = DUET_TRACE_OTHER,
+    UTO = DUET_TRACE_USER_TIMEOUT,
+    FO = DUET_TRACE_FAST_OPEN,
 };
 
 /* Parses a header whose options are these bytes and which ends at the guard page. size: 0 .. 40, a
@@ -73,6 +75,16 @@ static void rules_of_the_walk(void **state)
         {"SACK-permitted of 3 bytes", 4, {4, 3, 1, 1}, 0, true, 0},
         {"timestamps", 12, {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}, TS, false, 0},
         {"timestamps of 9 bytes", 12, {1, 1, 8, 9, 1, 2, 3, 4, 5, 6, 7, 1}, 0, true, 0},
+        {"user timeout", 4, {28, 4, 0x01, 0x2c}, UTO, false, 0}, /* 5482-1 */
+        {"user timeout of 3 bytes", 4, {28, 3, 1, 1}, 0, true, 0},
+        {"user timeout of 6 bytes", 8, {28, 6, 1, 1, 1, 1, 1, 1}, 0, true, 0},
+        /* 7413-1 */
+        {"Fast Open, a cookie is asked for", 4, {34, 2, 1, 1}, FO, false, 0},
+        {"cookie of 4 bytes", 8, {34, 6, 1, 2, 3, 4, 1, 1}, FO, false, 0},
+        {"cookie of 2 bytes", 4, {34, 4, 1, 2}, 0, true, 0},
+        {"cookie of 5 bytes", 8, {34, 7, 1, 2, 3, 4, 5, 1}, 0, true, 0},
+        {"cookie of 16 bytes", 20, {34, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9}, FO, false, 0},
+        {"cookie of 18 bytes", 20, {34, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 0, true, 0},
         {"SACK without a block", 4, {5, 2, 1, 1}, 0, true, 0},
         {"SACK of one block", 12, {1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2}, SACK, false, 0},
         {"SACK of half a block", 8, {5, 6, 0, 0, 0, 1, 1, 1}, 0, true, 0},
@@ -152,6 +164,10 @@ static bool is_length_of_kind(unsigned kind, unsigned length)
         return length == 10 || length == 18 || length == 26 || length == 34;
     case TCP_OPTION_TIMESTAMPS:
         return length == 10;
+    case TCP_OPTION_USER_TIMEOUT:
+        return length == 4;
+    case TCP_OPTION_FAST_OPEN:
+        return length == 2 || (length >= 6 && length <= 18 && length % 2 == 0);
     default:
         return length >= 2;
     }
@@ -246,6 +262,22 @@ static void built_bytes(void **state)
                                                             7, 8,  1, 1,  5, 26, 0, 0,  0, 16,
                                                             0, 0,  0, 17, 0, 0,  0, 32, 0, 0,
                                                             0, 33, 0, 0,  0, 48, 0, 0,  0, 49}},
+        {"user timeout of 120 min", UTO, 0, 4, {28, 4, 0x80, 0x78}}, /* 5482-1 */
+        {"user timeout before a block",
+         UTO | SACK,
+         1,
+         16,
+         {28, 4, 0x80, 0x78, 1, 1, 5, 10, 0, 0, 0, 16, 0, 0, 0, 17}},
+        {"four blocks beside it", UTO | SACK, 4, 40, {28, 4,  0x80, 0x78, 1, 1,  5, 34, 0, 0,
+                                                      0,  16, 0,    0,    0, 17, 0, 0,  0, 32,
+                                                      0,  0,  0,    33,   0, 0,  0, 48, 0, 0,
+                                                      0,  49, 0,    0,    0, 64, 0, 0,  0, 65}},
+        {"timestamps and two blocks beside it",
+         UTO | TS | SACK,
+         4,
+         36,
+         {1, 1,  8, 10, 1, 2,  3, 4, 5, 6,  7, 8, 28, 4,  0x80, 0x78, 1, 1,
+          5, 18, 0, 0,  0, 16, 0, 0, 0, 17, 0, 0, 0,  32, 0,    0,    0, 33}},
         {"an unknown option is not built", OTHER, 0, 0, {0}},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -256,6 +288,7 @@ static void built_bytes(void **state)
                         .sack_count = rows[i].sack_count,
                         .tsval = 0x01020304,
                         .tsecr = 0x05060708,
+                        .user_timeout = 0x8078,
                         .sack = {{16, 17}, {32, 33}, {48, 49}, {64, 65}}}};
         uint8_t bytes[61];
         memset(bytes, 0xaa, sizeof bytes);
@@ -267,19 +300,66 @@ static void built_bytes(void **state)
     }
 }
 
+/* 7413-1, and who gives way to a long cookie. */
+static void built_cookies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint8_t present, cookie_length;
+        uint32_t size;
+        uint8_t bytes[40];
+    } rows[] = {
+        {"a cookie is asked for", MSS | FO, 0, 8, {2, 4, 0x05, 0xb4, 34, 2, 1, 1}},
+        {"a cookie of 4 bytes", FO, 4, 8, {34, 6, 0xc0, 0xc1, 0xc2, 0xc3, 1, 1}},
+        {"a cookie of 6 bytes", FO, 6, 8, {34, 8, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5}},
+        {"the longest cookie leaves no room for the user timeout",
+         MSS | SOK | TS | WS | FO | UTO,
+         16,
+         40,
+         {2,    4,    0x05, 0xb4, 4,    2,    8,    10,   1,    2,    3,    4,    5,    6,
+          7,    8,    1,    3,    3,    7,    34,   18,   0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5,
+          0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xce, 0xcf, 1,    1}},
+        {"a shorter one does",
+         MSS | SOK | TS | WS | FO | UTO,
+         8,
+         36,
+         {2, 4,  0x05, 0xb4, 4,    2,    8,    10,   1,    2,    3,    4, 5, 6,  7, 8,    1,   3, 3,
+          7, 34, 10,   0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 1, 1, 28, 4, 0x80, 0x78}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct tcp_header header = {.options = {.present = rows[i].present,
+                                                .mss = 1460,
+                                                .window_scale = 7,
+                                                .tsval = 0x01020304,
+                                                .tsecr = 0x05060708,
+                                                .user_timeout = 0x8078,
+                                                .cookie_length = rows[i].cookie_length}};
+        for (uint8_t byte = 0; byte < TCP_COOKIE_MAX; byte++)
+            header.options.cookie[byte] = (uint8_t)(0xc0 + byte);
+        uint8_t bytes[60];
+        EXPECT_EQUAL(rows[i].name, tcp_options_size(&header.options), rows[i].size);
+        EXPECT_EQUAL(rows[i].name, tcp_build(bytes, &header), 20 + rows[i].size);
+        EXPECT_BYTES(rows[i].name, bytes + 20, rows[i].bytes, rows[i].size);
+    }
+}
+
 /* MUST-69 asks for zeros behind EOL. Every group fills whole words, so that there is never an EOL,
  * nor anything behind one. */
 static void no_padding_is_ever_needed(void **state)
 {
     (void)state;
-    for (unsigned present = 0; present < 64; present++) {
-        for (unsigned blocks = 0; blocks <= TCP_SACK_MAX; blocks++) {
-            const struct tcp_header header = {.options = {.present = (uint8_t)present,
-                                                          .mss = 0xffff,
-                                                          .window_scale = 14,
-                                                          .sack_count = (uint8_t)blocks,
-                                                          .tsval = 0xffffffff,
-                                                          .tsecr = 0xffffffff}};
+    for (unsigned present = 0; present < 256; present++) {
+        for (unsigned n = 0; n < (TCP_SACK_MAX + 1) * (TCP_COOKIE_MAX + 1); n++) {
+            const unsigned blocks = n / (TCP_COOKIE_MAX + 1);
+            const struct tcp_header header = {
+                .options = {.present = (uint8_t)present,
+                            .mss = 0xffff,
+                            .window_scale = 14,
+                            .sack_count = (uint8_t)blocks,
+                            .cookie_length = (uint8_t)(n % (TCP_COOKIE_MAX + 1)),
+                            .tsval = 0xffffffff,
+                            .tsecr = 0xffffffff}};
             uint8_t bytes[60];
             const uint32_t length = tcp_build(bytes, &header);
             EXPECT("whole words", length % 4 == 0 && length <= 60);
@@ -299,6 +379,7 @@ int main(void)
         cmocka_unit_test(every_kind_with_every_length_at_several_places),
         cmocka_unit_test(random_bytes_stay_inside),
         cmocka_unit_test(built_bytes),
+        cmocka_unit_test(built_cookies),
         cmocka_unit_test(no_padding_is_ever_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

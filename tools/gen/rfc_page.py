@@ -35,6 +35,7 @@ TITLES = {
     8200: "Internet Protocol, Version 6",
     8985: "The RACK-TLP Loss Detection Algorithm for TCP",
     9293: "Transmission Control Protocol (TCP)",
+    9406: "HyStart++: Modified Slow Start for TCP",
     9438: "CUBIC for Fast and Long-Distance Networks",
 }
 

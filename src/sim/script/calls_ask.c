@@ -94,7 +94,8 @@ enum field_kind {
     FIELD_U32,
     FIELD_SENT,
     FIELD_RECEIVED,
-    FIELD_TIME
+    FIELD_TIME,
+    FIELD_CONTROLLER
 };
 
 struct status_field {
@@ -124,10 +125,12 @@ static const struct status_field fields[] = {
     FIELD(FIELD_U32, congestion_window),
     FIELD(FIELD_U32, slow_start_threshold),
     FIELD(FIELD_U32, in_flight),
+    FIELD(FIELD_CONTROLLER, controller),
     FIELD(FIELD_TIME, smoothed_rtt),
     FIELD(FIELD_TIME, rtt_variance),
     FIELD(FIELD_TIME, rto),
     FIELD(FIELD_TIME, rtt_min),
+    FIELD(FIELD_TIME, user_timeout),
     FIELD(FIELD_U32, retransmissions),
     FIELD(FIELD_U32, retransmitted),
     FIELD(FIELD_U8, send_scale),
@@ -156,6 +159,7 @@ static int64_t field_value(const struct duet_status *status, const struct status
     case FIELD_TIME:
         return *(const duet_time *)(const void *)at / DUET_MILLISECOND;
     case FIELD_U32:
+    case FIELD_CONTROLLER:
     case FIELD_SENT:
     case FIELD_RECEIVED:
         break;
@@ -195,6 +199,10 @@ static enum call_status call_status_field(struct player *player, struct call_sta
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (strcmp(fields[i].name, name) == 0) {
             int64_t value = field_value(&status, &fields[i], player->settings.remote_isn);
+            if (fields[i].kind == FIELD_CONTROLLER) {
+                result->text = value == DUET_CUBIC ? "CUBIC" : "NEWRENO";
+                return CALL_DONE;
+            }
             return fields[i].kind == FIELD_INT ? returns_error(result, (int)value)
                                                : call_returns(result, value);
         }

@@ -53,6 +53,42 @@ static enum call_status open_connection(struct player *player, struct sock *sock
     return duet_result(sock, result, DUET_OK);
 }
 
+/* duet_send() of size bytes of the pattern. */
+static int64_t send_pattern(struct player *player, struct sock *sock, int64_t size, unsigned flags)
+{
+    uint8_t *bytes = must_allocate((size_t)size);
+    for (int64_t i = 0; i < size; i++) {
+        bytes[i] = flow_pattern(sock->text_offset + (uint32_t)i);
+    }
+    int64_t n = duet_send(player->stack, player->now, sock->handle, bytes, (size_t)size, flags);
+    free(bytes);
+    sock->text_offset += n > 0 ? (uint32_t)n : 0;
+    if (n > 0) {
+        player_flow(player, &sock->local, &sock->remote)->text_end = sock->text_offset;
+    }
+    return n;
+}
+
+/* FAST_OPEN, and how many bytes are queued before the SYN can leave. */
+static bool fast_open_arguments(struct player *player, const struct call_state *state, bool *fast,
+                                int64_t *size)
+{
+    *size = 0;
+    *fast = state->call->count > 2;
+    if (!*fast) {
+        return true;
+    }
+    const struct expression *word = argument(state, 2);
+    if (word->kind != EXPRESSION_NAME || strcmp(word->text, "FAST_OPEN") != 0) {
+        return player_broken(player, "duet_connect() knows FAST_OPEN");
+    }
+    if (state->call->count < 4) {
+        return true;
+    }
+    return argument_number(player, state, 3, 0, size) &&
+           ((*size >= 0 && *size <= 1 << 20) || player_broken(player, "that many bytes"));
+}
+
 static enum call_status call_duet_connect(struct player *player, struct call_state *state,
                                           struct call_result *result)
 {
@@ -68,6 +104,12 @@ static enum call_status call_duet_connect(struct player *player, struct call_sta
     if (!argument_address(player, state, 1, &usual, &options.remote, &family)) {
         return CALL_WRONG;
     }
+    bool fast = false;
+    int64_t size = 0;
+    if (!fast_open_arguments(player, state, &fast, &size)) {
+        return CALL_WRONG;
+    }
+    options.flags = fast ? DUET_CONNECT_FAST_OPEN : 0;
     int error = duet_connect(player->stack, player->now, &options, &handle);
     if (error == DUET_OK) {
         sock->handle = handle;
@@ -75,7 +117,11 @@ static enum call_status call_duet_connect(struct player *player, struct call_sta
         sock->closed = sock->user_closed = false;
         sock_apply(player, sock);
     }
-    return open_connection(player, sock, result, error);
+    enum call_status status = open_connection(player, sock, result, error);
+    if (error == DUET_OK && size > 0) {
+        sock->last = send_pattern(player, sock, size, 0) == size ? DUET_OK : DUET_E_AGAIN;
+    }
+    return status;
 }
 
 static enum call_status call_connect_listener(struct player *player, struct call_state *state,
@@ -183,17 +229,7 @@ static enum call_status call_duet_send(struct player *player, struct call_state 
         }
         flags |= urgent ? DUET_SEND_URGENT : DUET_SEND_MORE;
     }
-    uint8_t *bytes = must_allocate((size_t)size);
-    for (int64_t i = 0; i < size; i++) {
-        bytes[i] = flow_pattern(sock->text_offset + (uint32_t)i);
-    }
-    int64_t n = duet_send(player->stack, player->now, sock->handle, bytes, (size_t)size, flags);
-    free(bytes);
-    sock->text_offset += n > 0 ? (uint32_t)n : 0;
-    if (n > 0) {
-        player_flow(player, &sock->local, &sock->remote)->text_end = sock->text_offset;
-    }
-    return duet_result(sock, result, n);
+    return duet_result(sock, result, send_pattern(player, sock, size, flags));
 }
 
 static enum call_status call_duet_receive(struct player *player, struct call_state *state,
@@ -240,9 +276,10 @@ static enum call_status call_duet_end(struct player *player, struct call_state *
 /* ---- options ---- */
 
 static const char *const option_names[] = {
-    "NODELAY",        "KEEPALIVE",   "KEEPALIVE_IDLE", "USER_TIMEOUT", "DSCP", "TTL",
-    "RECEIVE_BUFFER", "SEND_BUFFER", "ERROR_REPORTS",  "DELAYED_ACK",  "MSS"};
-_Static_assert(sizeof(option_names) / sizeof(option_names[0]) == DUET_OPTION_MSS + 1,
+    "NODELAY",     "KEEPALIVE", "KEEPALIVE_IDLE", "USER_TIMEOUT", "USER_TIMEOUT_ADVERTISE",
+    "DSCP",        "TTL",       "RECEIVE_BUFFER", "SEND_BUFFER",  "ERROR_REPORTS",
+    "DELAYED_ACK", "MSS",       "CONTROLLER"};
+_Static_assert(sizeof(option_names) / sizeof(option_names[0]) == DUET_OPTION_CONTROLLER + 1,
                "a name for each enum duet_option");
 
 static enum call_status call_duet_set(struct player *player, struct call_state *state,
@@ -254,7 +291,7 @@ static enum call_status call_duet_set(struct player *player, struct call_state *
         return CALL_WRONG;
     }
     const struct expression *word = argument(state, 1);
-    for (unsigned i = 0; word->kind == EXPRESSION_NAME && i <= DUET_OPTION_MSS; i++) {
+    for (unsigned i = 0; word->kind == EXPRESSION_NAME && i <= DUET_OPTION_CONTROLLER; i++) {
         if (strcmp(word->text, option_names[i]) == 0) {
             int error = duet_set(player->stack, player->now, sock->handle, (enum duet_option)i,
                                  (uint32_t)value);
@@ -276,7 +313,7 @@ const struct call_entry *calls_duet(void)
         {"duet_receive", 2, 2, call_duet_receive, false},
         {"duet_listen", 2, 3, call_duet_listen, false},
         {"duet_accept", 1, 1, call_duet_accept, false},
-        {"duet_connect", 2, 2, call_duet_connect, false},
+        {"duet_connect", 2, 4, call_duet_connect, false},
         {"duet_connect_listener", 1, 2, call_connect_listener, false},
         {"duet_set", 3, 3, call_duet_set, false},
         {NULL, 0, 0, NULL, false},

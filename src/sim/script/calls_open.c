@@ -91,6 +91,8 @@ static enum call_status call_listen(struct player *player, struct call_state *st
     if (options.local.port == 0) {
         options.local.port = player->settings.bind_port;
     }
+    int64_t fast_open = sock_value(sock, S_IPPROTO_TCP, S_TCP_FASTOPEN, 0);
+    options.fast_open = fast_open < 0 || fast_open > 65535 ? 65535 : (uint32_t)fast_open;
     sock->last = duet_listen(player->stack, player->now, &options, &sock->handle);
     if (sock->last != DUET_OK) {
         return call_fails(result, sock_errno(sock->last));

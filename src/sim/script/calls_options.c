@@ -63,6 +63,8 @@ static bool apply(struct player *player, struct sock *sock, int level, int name,
         option = DUET_OPTION_USER_TIMEOUT;
     } else if (level == S_IPPROTO_TCP && name == S_TCP_MAXSEG) {
         option = DUET_OPTION_MSS;
+    } else if (level == S_IPPROTO_TCP && name == S_TCP_CONGESTION) {
+        option = DUET_OPTION_CONTROLLER;
     } else if (level == S_IPPROTO_TCP && name == S_TCP_QUICKACK) {
         option = DUET_OPTION_DELAYED_ACK;
         to = value == 0;
@@ -138,6 +140,21 @@ static int set_structure(struct player *player, struct sock *sock, int level, in
     return 1;
 }
 
+/* TCP_CONGESTION by the names of Linux, in the order of enum duet_controller. */
+static const char *const controller_names[DUET_CONTROLLERS] = {"cubic", "reno"};
+
+static bool controller_of_name(const struct expression *value, int64_t *controller)
+{
+    for (int64_t i = 0; value->kind == EXPRESSION_STRING && i < DUET_CONTROLLERS; i++) {
+        if (value->length == strlen(controller_names[i]) &&
+            memcmp(value->text, controller_names[i], value->length) == 0) {
+            *controller = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum call_status set_number(struct player *player, struct call_result *result,
                                    struct sock *sock, int level, int name, int64_t value)
 {
@@ -188,8 +205,11 @@ static enum call_status call_setsockopt(struct player *player, struct call_state
     if (done != 0) {
         return done > 0 ? call_returns(result, 0) : CALL_WRONG;
     }
-    if (!expression_number(expression, &value)) {
-        /* A name of a congestion control, a key, a structure: nothing that duet could obey. */
+    bool is_controller = level == S_IPPROTO_TCP && name == S_TCP_CONGESTION;
+    bool known = is_controller ? controller_of_name(expression, &value)
+                               : expression_number(expression, &value);
+    if (!known) {
+        /* Another congestion control, a key, a structure: nothing that duet could obey. */
         player_log(player, "  ignored: level %lld option %lld", (long long)level, (long long)name);
         return call_returns(result, 0);
     }
@@ -268,6 +288,22 @@ static enum call_status get_tcp_info(struct player *player, struct call_result *
     return call_returns(result, 0);
 }
 
+static enum call_status get_controller(struct player *player, struct call_result *result,
+                                       const struct sock *sock, const struct expression *value)
+{
+    struct duet_status info = {0};
+    bool live = sock->has_handle && duet_status(player->stack, sock->handle, &info) == DUET_OK;
+    int64_t usual = live ? info.controller : player->settings.config.controller;
+    int64_t actual = live ? usual : sock_value(sock, S_IPPROTO_TCP, S_TCP_CONGESTION, usual);
+    int64_t expected = 0;
+    if (!expression_is_any(value) &&
+        (!controller_of_name(value, &expected) || expected != actual)) {
+        (void)player_fail(player, "the congestion control is %s", controller_names[actual]);
+        return CALL_WRONG;
+    }
+    return call_returns(result, 0);
+}
+
 static enum call_status call_getsockopt(struct player *player, struct call_state *state,
                                         struct call_result *result)
 {
@@ -288,6 +324,9 @@ static enum call_status call_getsockopt(struct player *player, struct call_state
     }
     if (level == S_IPPROTO_TCP && name == S_TCP_INFO) {
         return get_tcp_info(player, result, sock, value);
+    }
+    if (level == S_IPPROTO_TCP && name == S_TCP_CONGESTION) {
+        return get_controller(player, result, sock, value);
     }
     int64_t actual = current_value(player, sock, (int)level, (int)name);
     int64_t expected = 0;

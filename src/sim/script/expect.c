@@ -70,6 +70,39 @@ struct flow *player_flow_of(struct player *player, const struct packet_event *pa
     return player->current;
 }
 
+/* ---- the cookie of Fast Open, which the stack under test chooses ---- */
+
+/* A packet line with that cookie in the place of its name. */
+struct with_cookie {
+    struct packet_event event;
+    struct packet_option options[SCRIPT_OPTIONS_MAX];
+};
+
+static const struct packet_event *
+fill_cookie(const struct player *player, const struct packet_event *line, struct with_cookie *to)
+{
+    to->event = *line;
+    to->event.options = to->options;
+    for (unsigned i = 0; i < line->option_count; i++) {
+        const struct packet_option *option = &line->options[i];
+        bool named = option->kind == OPTION_FAST_OPEN && option->value_count > 0;
+        to->options[i] = named ? player->cookie : *option;
+        to->options[i].kind = option->kind;
+    }
+    return &to->event;
+}
+
+/* The stack gives a cookie, which lines from here on can name. */
+static void learn_cookie(struct player *player, const struct packet_event *sent)
+{
+    const uint16_t syn_ack = DUET_SYN | DUET_ACK;
+    for (unsigned i = 0; i < sent->option_count; i++) {
+        bool given = sent->options[i].kind == OPTION_FAST_OPEN && sent->options[i].byte_count > 0 &&
+                     (sent->flags & syn_ack) == syn_ack;
+        player->cookie = given ? sent->options[i] : player->cookie;
+    }
+}
+
 /* ---- in ---- */
 
 bool player_send_in(struct player *player, const struct packet_event *packet)
@@ -85,7 +118,9 @@ bool player_send_in(struct player *player, const struct packet_event *packet)
         free(bytes);
         return player_broken(player, "a packet of another IP version than ip_version says");
     }
-    uint32_t length = packet_build(packet, flow, &player->settings.remote, bytes);
+    struct with_cookie filled;
+    uint32_t length =
+        packet_build(fill_cookie(player, packet, &filled), flow, &player->settings.remote, bytes);
     if (packet->protocol == PACKET_TCP && packet->length > 0) {
         quick_ack_text_in(player, flow);
     }
@@ -289,8 +324,10 @@ static bool judge(struct player *player, const struct event *line, struct taken 
                  taken->seen.destination_port);
         return fail_with(player, taken, sentence);
     }
-    if (!packet_matches(expected, &taken->seen.event, taken->flow, &player->settings.rules,
-                        taken->time, why, sizeof(why))) {
+    struct with_cookie filled;
+    learn_cookie(player, &taken->seen.event);
+    if (!packet_matches(fill_cookie(player, expected, &filled), &taken->seen.event, taken->flow,
+                        &player->settings.rules, taken->time, why, sizeof(why))) {
         snprintf(sentence, sizeof(sentence), "not the packet expected: %s", why);
         return fail_with(player, taken, sentence);
     }

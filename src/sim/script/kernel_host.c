@@ -74,13 +74,11 @@ int kernel_host_add(struct kernel_host *host, const struct settings *settings)
     return result;
 }
 
-/* What the two do alike by choice, so that what they do differently stands out: congestion control
- * as in RFC 5681, no tail loss probes (RFC 8985), no D-SACK (RFC 2883), no corking by itself, no memory of earlier
+/* What the two do alike by choice, so that what they do differently stands out: no tail loss probes (RFC 8985), no D-SACK (RFC 2883), no corking by itself, no memory of earlier
  * connections, no limit on answers. */
 static void make_comparable(void)
 {
     static const char *const rows[][2] = {
-        {"net.ipv4.tcp_congestion_control", "reno"},
         {"net.ipv4.tcp_autocorking", "0"},
         {"net.ipv4.tcp_early_retrans", "0"},
         {"net.ipv4.tcp_invalid_ratelimit", "0"},

@@ -262,6 +262,10 @@ static enum call_status call_ours(struct player *player, struct call_state *stat
     if (sock == NULL) {
         return status;
     }
+    if (strcmp(name, "duet_connect") == 0 && state->call->count > 2) {
+        (void)player_skip(player, "it needs a connect that queues text for the SYN");
+        return CALL_WRONG;
+    }
     sock->nonblocking = true;
     status = strcmp(name, "duet_listen") == 0   ? call_listen(player, state, result)
              : strcmp(name, "duet_accept") == 0 ? call_accept(player, state, result)
@@ -343,7 +347,7 @@ const struct call_entry *kernel_calls_open(void)
         {"getsockname", 2, 3, call_name, true},   {"getpeername", 2, 3, call_name, true},
         {"shutdown", 2, 2, call_shutdown, false}, {"close", 1, 1, call_close, false},
         {"duet_listen", 2, 3, call_ours, false},  {"duet_accept", 1, 1, call_ours, false},
-        {"duet_connect", 2, 2, call_ours, false}, {NULL, 0, 0, NULL, false},
+        {"duet_connect", 2, 4, call_ours, false}, {NULL, 0, 0, NULL, false},
     };
     return table;
 }

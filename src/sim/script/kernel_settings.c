@@ -54,6 +54,8 @@ static void set_durations(const struct duet_config *config, const struct duet_co
 static void set_switches(const struct duet_config *config)
 {
     char range[32];
+    bool is_cubic = config->controller == DUET_CUBIC;
+    (void)kernel_host_set("net.ipv4.tcp_congestion_control", is_cubic ? "cubic" : "reno");
     set_number("net.ipv4.tcp_sack", config->sack);
     set_number("net.ipv4.tcp_timestamps", config->timestamps);
     set_number("net.ipv4.tcp_window_scaling", config->window_scaling);
@@ -92,6 +94,9 @@ static const char *foreign_field(const struct duet_config *config, const struct 
     CHANGED(plpmtud)
     CHANGED(mtu_initial)
     CHANGED(syn_timeout)
+    CHANGED(user_timeout_option)
+    CHANGED(fast_open_key_life)
+    CHANGED(fast_open_pause)
     CHANGED(challenge_interval)
     CHANGED(challenge_limit)
     CHANGED(error_reports)

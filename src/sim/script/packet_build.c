@@ -76,6 +76,9 @@ static uint32_t put_option(uint8_t *at, const struct packet_option *option, cons
         bytes_put16(at + 2, 0xf989);
         memcpy(at + 4, option->bytes, option->byte_count);
         return put_head(at, 254, 4 + option->byte_count);
+    case OPTION_USER_TIMEOUT:
+        bytes_put16(at + 2, (uint16_t)option->values[0]);
+        return put_head(at, 28, 4);
     case OPTION_MD5:
         memcpy(at + 2, option->bytes, 16);
         return put_head(at, 19, 18);

@@ -77,12 +77,16 @@ static void put_option(struct printer *printer, const struct packet_option *opti
             option->values[1]);
         break;
     case OPTION_FAST_OPEN:
-        put(printer, "FO");
+        put(printer, option->value_count > 0 ? "FO cookie" : "FO");
         put_hex(printer, option);
         break;
     case OPTION_FAST_OPEN_EXPERIMENTAL:
         put(printer, "FOEXP");
         put_hex(printer, option);
+        break;
+    case OPTION_USER_TIMEOUT:
+        put(printer, "uto %u%s", option->values[0] & 0x7fff,
+            option->values[0] & 0x8000 ? " min" : "");
         break;
     case OPTION_MD5:
         put(printer, "md5");

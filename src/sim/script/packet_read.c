@@ -53,6 +53,9 @@ static void read_option(struct packet_option *option, const uint8_t *at, uint32_
     } else if (at[0] == 254 && size >= 2 && bytes_get16(value) == 0xf989) {
         option->kind = OPTION_FAST_OPEN_EXPERIMENTAL;
         read_bytes(option, value + 2, size - 2);
+    } else if (at[0] == 28 && size == 2) {
+        option->kind = OPTION_USER_TIMEOUT;
+        option->values[option->value_count++] = bytes_get16(value);
     } else if (at[0] == 19 && size == 16) {
         option->kind = OPTION_MD5;
         read_bytes(option, value, size);

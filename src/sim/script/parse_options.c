@@ -85,15 +85,35 @@ static bool is_multipath(struct parser *parser)
     return false;
 }
 
+/* uto 300, in seconds; uto 120 min. */
+static bool parse_user_timeout(struct parser *parser, struct packet_option *option)
+{
+    option->kind = OPTION_USER_TIMEOUT;
+    if (!option_number(parser, "a user timeout of 15 bits", 0x7fff, option)) {
+        return false;
+    }
+    if (parser_takes_name(parser, "min")) {
+        option->values[0] |= 0x8000;
+    }
+    return true;
+}
+
 static bool parse_long_option(struct parser *parser, struct packet_option *option)
 {
     if (parser_takes_name(parser, "FO")) {
         option->kind = OPTION_FAST_OPEN;
+        if (parser_takes_name(parser, "cookie")) {
+            option->value_count = 1;
+            return true;
+        }
         return parse_option_bytes(parser, option, 16, true);
     }
     if (parser_takes_name(parser, "FOEXP") || parser_takes_name(parser, "exp")) {
         option->kind = OPTION_FAST_OPEN_EXPERIMENTAL;
         return parse_option_bytes(parser, option, 16, true);
+    }
+    if (parser_takes_name(parser, "uto")) {
+        return parse_user_timeout(parser, option);
     }
     if (parser_takes_name(parser, "md5")) {
         option->kind = OPTION_MD5;

@@ -63,6 +63,7 @@ struct player {
     struct flow *current; /* NULL: the next packet in makes it */
     bool listened;        /* since the last SYN in: the next one makes another */
     uint16_t next_remote_port;
+    struct packet_option cookie; /* the last one that the stack gave: what FO cookie stands for */
 
     struct sock *socks;
     struct call_state pending; /* a blocking call that has not returned; .call NULL: none */

@@ -53,6 +53,7 @@ static void append_option(struct record_event *to, const struct packet_option *o
     case OPTION_EOL:
     case OPTION_NOP:
         break; /* padding */
+    case OPTION_USER_TIMEOUT:
     case OPTION_FAST_OPEN:
     case OPTION_FAST_OPEN_EXPERIMENTAL:
     case OPTION_MD5:

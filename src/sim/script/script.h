@@ -56,8 +56,9 @@ enum option_kind {
     OPTION_SACK_OK,
     OPTION_SACK,
     OPTION_TIMESTAMPS,
-    OPTION_FAST_OPEN,              /* kind 34, bytes are the cookie */
+    OPTION_FAST_OPEN,              /* kind 34, bytes are the cookie; one value: it is ours */
     OPTION_FAST_OPEN_EXPERIMENTAL, /* kind 254 with magic 0xF989 */
+    OPTION_USER_TIMEOUT,           /* kind 28, as on the wire: minutes with bit 15 */
     OPTION_MD5,
     OPTION_ACC_ECN_0, /* kind 172: e0b, ceb, e1b */
     OPTION_ACC_ECN_1, /* kind 174: e1b, ceb, e0b */

@@ -9,7 +9,7 @@
 
 /* ---- fields of duet_config by name ---- */
 
-enum field_kind { FIELD_U8, FIELD_U16, FIELD_U32, FIELD_BOOL, FIELD_TIME };
+enum field_kind { FIELD_U8, FIELD_U16, FIELD_U32, FIELD_BOOL, FIELD_TIME, FIELD_CONTROLLER };
 
 struct field {
     const char *name;
@@ -49,11 +49,15 @@ static const struct field fields[] = {
     FIELD(FIELD_TIME, rttvar_min),
     FIELD(FIELD_TIME, delayed_ack),
     FIELD(FIELD_TIME, user_timeout),
+    FIELD(FIELD_TIME, user_timeout_min),
+    FIELD(FIELD_TIME, user_timeout_max),
     FIELD(FIELD_TIME, syn_timeout),
     FIELD(FIELD_TIME, keepalive_idle),
     FIELD(FIELD_TIME, keepalive_interval),
     FIELD(FIELD_TIME, fin_wait_2_timeout),
     FIELD(FIELD_TIME, pmtu_timeout),
+    FIELD(FIELD_TIME, fast_open_key_life),
+    FIELD(FIELD_TIME, fast_open_pause),
     FIELD(FIELD_TIME, challenge_interval),
     FIELD(FIELD_TIME, invalid_ack_spacing),
     FIELD(FIELD_U32, challenge_limit),
@@ -62,10 +66,16 @@ static const struct field fields[] = {
     FIELD(FIELD_BOOL, timestamps),
     FIELD(FIELD_BOOL, window_scaling),
     FIELD(FIELD_BOOL, sack),
+    FIELD(FIELD_BOOL, rack),
+    FIELD(FIELD_BOOL, pacing),
+    FIELD(FIELD_BOOL, rto_restart),
     FIELD(FIELD_BOOL, time_wait_rst),
     FIELD(FIELD_BOOL, plpmtud),
     FIELD(FIELD_BOOL, error_reports),
+    FIELD(FIELD_CONTROLLER, controller),
+    FIELD(FIELD_BOOL, hystart),
     FIELD(FIELD_BOOL, empty_window_probes),
+    FIELD(FIELD_BOOL, user_timeout_option),
     FIELD(FIELD_U16, mss_min),
     FIELD(FIELD_U16, port_first),
     FIELD(FIELD_U16, port_last),
@@ -111,6 +121,12 @@ static bool read_time(const char *text, int64_t *time)
     return false;
 }
 
+static bool read_controller(const char *text, enum duet_controller *controller)
+{
+    *controller = strcmp(text, "cubic") == 0 ? DUET_CUBIC : DUET_NEWRENO;
+    return is_one_of(text, "cubic", "newreno") || strcmp(text, "reno") == 0;
+}
+
 static bool store(struct duet_config *config, const struct field *field, const char *value)
 {
     uint8_t *at = (uint8_t *)config + field->offset;
@@ -121,6 +137,9 @@ static bool store(struct duet_config *config, const struct field *field, const c
         bool good = read_time(value, &time);
         memcpy(at, &time, good ? sizeof(time) : 0);
         return good;
+    }
+    if (field->kind == FIELD_CONTROLLER) {
+        return read_controller(value, &config->controller);
     }
     bool truth = is_one_of(value, "true", "yes");
     bool word = field->kind == FIELD_BOOL && (truth || is_one_of(value, "false", "no"));
@@ -142,6 +161,7 @@ static bool store(struct duet_config *config, const struct field *field, const c
         memcpy(at, &(bool){number != 0}, sizeof(bool));
         return number <= 1;
     case FIELD_TIME:
+    case FIELD_CONTROLLER:
         break;
     }
     return false;

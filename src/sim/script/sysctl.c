@@ -20,6 +20,7 @@ enum translation {
     MEMORY_READ,  /* "min default max" */
     MEMORY_WRITE,
     PORT_RANGE,   /* "first last" */
+    WORD,         /* the word itself */
     NOTHING_LEFT, /* duet always does this, or never: no difference to tell */
 };
 
@@ -49,11 +50,13 @@ static const struct translated table[] = {
     {"net.ipv4.tcp_rto_max_ms", MILLISECONDS, "rto_max"},
     {"net.ipv4.ip_default_ttl", SAME, "ttl"},
     {"net.ipv4.ip_local_port_range", PORT_RANGE, ""},
+    {"net.ipv4.tcp_congestion_control", WORD, "controller"},
     {"net.ipv4.tcp_rmem", MEMORY_READ, ""},
     {"net.ipv4.tcp_wmem", MEMORY_WRITE, ""},
     {"net.ipv4.tcp_low_latency", NOTHING_LEFT, ""},
     {"net.ipv4.tcp_no_metrics_save", NOTHING_LEFT, ""},
     {"net.ipv4.tcp_abc", NOTHING_LEFT, ""},
+    {"net.ipv4.tcp_fastopen", NOTHING_LEFT, ""}, /* the calls say who wants it */
     {"net.inet.tcp.sack.enable", SAME, "sack"},
     {"net.inet.tcp.msl", MILLISECONDS, "msl"},
     {"net.inet.tcp.delacktime", MILLISECONDS, "delayed_ack"},
@@ -64,19 +67,26 @@ static const struct translated table[] = {
     {"net.inet.tcp.keepcnt", SAME, "keepalive_probes"},
     {"net.inet.tcp.finwait2_timeout", MILLISECONDS, "fin_wait_2_timeout"},
     {"net.inet.tcp.initcwnd_segments", SAME, "initial_window"},
+    {"net.inet.tcp.cc.algorithm", WORD, "controller"},
     {"net.inet.tcp.minmss", SAME, "mss_min"},
     {"net.inet.ip.ttl", SAME, "ttl"},
     {"net.inet.tcp.recvspace", SAME, "receive_buffer"},
     {"net.inet.tcp.sendspace", SAME, "send_buffer"},
 };
 
+static bool set_word(struct settings *settings, const char *field, const char *value)
+{
+    char pair[96], problem[160];
+    snprintf(pair, sizeof(pair), "%.40s=%.40s", field, value);
+    return settings_config(settings, pair, problem, sizeof(problem));
+}
+
 static bool set_field(struct settings *settings, const char *field, const char *format,
                       unsigned long long value)
 {
-    char pair[96], number[40], problem[160];
+    char number[40];
     snprintf(number, sizeof(number), format, value);
-    snprintf(pair, sizeof(pair), "%s=%s", field, number);
-    return settings_config(settings, pair, problem, sizeof(problem));
+    return set_word(settings, field, number);
 }
 
 /* The memory of a connection: what sockets start with, and how far a buffer may grow. */
@@ -113,7 +123,7 @@ static bool translate(struct settings *settings, const struct translated *row, c
     char *end = NULL;
     unsigned long long number = strtoull(value, &end, 0);
     unsigned first = 0, last = 0;
-    if (end == value) {
+    if (end == value && row->how != WORD) {
         return false;
     }
     switch (row->how) {
@@ -138,6 +148,8 @@ static bool translate(struct settings *settings, const struct translated *row, c
         return sscanf(value, "%u %u", &first, &last) == 2 && first <= last && last <= 65535 &&
                set_field(settings, "port_first", "%llu", first) &&
                set_field(settings, "port_last", "%llu", last);
+    case WORD:
+        return set_word(settings, row->field, value);
     case NOTHING_LEFT:
         return true;
     }

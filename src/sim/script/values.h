@@ -82,7 +82,9 @@ enum { /* those that the calls act on */
        S_TCP_LINGER2 = 8,
        S_TCP_INFO = 11,
        S_TCP_QUICKACK = 12,
+       S_TCP_CONGESTION = 13,
        S_TCP_USER_TIMEOUT = 18,
+       S_TCP_FASTOPEN = 23,
 };
 
 /* False: there is no constant of that name. */

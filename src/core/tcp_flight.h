@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* What is in flight: one record for each segment that was sent and is not yet acknowledged
+ * cumulatively, in order of sequence number. The scoreboard of SACK (RFC 2018, RFC 6675) and the
+ * memory of RACK (RFC 8985).
+ *
+ *     una                                                      nxt
+ *      | in flight | sacked | lost | sacked | in flight | ...   |
+ *      record 0      1        2      3        4
+ *
+ * A record is in exactly one of three states. In flight: sent, nothing is known of it. Sacked: the
+ * peer has said that it holds it; kept all the same until acknowledged cumulatively (RFC 2018, 8).
+ * Lost: it is to be sent again, and does not count as in flight until it was.
+ *
+ * Records stand in a ring; the first few lie in the transfer record itself, so that a request and
+ * its response borrow no memory for them. A record never covers more than one segment as it was cut
+ * when first sent, and a SACK block counts for the records that it covers whole: a peer that reports
+ * single bytes gains nothing and costs nothing. Finding a record is a binary search. A run of
+ * sacked records is skipped in one step, because each sacked record remembers a record behind its
+ * run (with path compression, so that the work of an acknowledgement is O(log n) amortised).
+ *
+ * Two lists run through the records: lost ones, and those in flight that were sent again, oldest
+ * transmission first. Those sent once are in order of their transmission anyway. So RACK looks at
+ * the oldest only.
+ */
+#ifndef CORE_TCP_FLIGHT_H
+#define CORE_TCP_FLIGHT_H
+
+#include "core/buffer.h"
+#include "core/seq.h"
+
+struct duet_stack;
+struct tcp_conn;
+
+/* A record is named by a number that is never used again within 2^24 records, so that names of
+ * records that have gone are not taken for others. */
+#define FLIGHT_NONE UINT32_C(0xffffff)
+enum { FLIGHT_INLINE = 4, FLIGHT_MAX = 1 << 22 };
+
+enum flight_flag {
+    FLIGHT_SACKED = 1 << 0,
+    FLIGHT_LOST = 1 << 1,
+    FLIGHT_AGAIN = 1 << 2, /* sent more than once */
+    FLIGHT_CUT = 1 << 3,   /* the latest transmission carried a part of it, from its beginning */
+};
+
+struct flight_record {
+    struct seq end;   /* the record is [end of the one before, end) */
+    uint32_t sent_us; /* latest transmission: low bits of the clock */
+    uint32_t next : 24;
+    uint32_t flags : 8; /* enum flight_flag */
+    uint32_t prev : 24;
+    uint32_t spare : 8;
+};
+
+struct flight_list {
+    uint32_t first, last; /* FLIGHT_NONE: empty */
+};
+
+struct tcp_flight {
+    struct flight_record few[FLIGHT_INLINE]; /* while ring is empty */
+    struct buffer ring;
+    struct seq start; /* of the oldest record */
+    uint32_t first;   /* its number */
+    uint32_t count;
+    uint32_t sacked, lost; /* bytes of sequence space in each state */
+    uint32_t sacked_count; /* records */
+    uint32_t fresh;        /* no record older than this is in flight and was sent once */
+    struct flight_list lost_list;
+    struct flight_list again_list; /* in flight, sent more than once, by time */
+};
+
+/* A record and where it lies. */
+struct flight_segment {
+    uint32_t number;
+    struct seq start, end;
+    uint32_t sent_us;
+    uint8_t flags;
+};
+
+void flight_init(struct tcp_flight *flight);
+void flight_clear(struct duet_stack *s, struct tcp_flight *flight);
+
+/* Bytes of sequence space that are in the network as far as one knows (RFC 6675, pipe). */
+uint32_t flight_in_network(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* For how many more records, at most `wanted`, is there memory? 0: nothing new can be sent before
+ * something is acknowledged. */
+uint32_t flight_reserve(struct duet_stack *s, struct tcp_conn *c, uint32_t wanted);
+/* [start, end) is being sent for the first time, right behind the newest record; memory was
+ * reserved. */
+void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end);
+
+/* The oldest record, and the one behind another. False: none. */
+bool flight_oldest(const struct duet_stack *s, const struct tcp_conn *c,
+                   struct flight_segment *segment);
+bool flight_newest(const struct duet_stack *s, const struct tcp_conn *c,
+                   struct flight_segment *segment);
+bool flight_after(const struct duet_stack *s, const struct tcp_conn *c, uint32_t number,
+                  struct flight_segment *segment);
+bool flight_get(const struct duet_stack *s, const struct tcp_conn *c, uint32_t number,
+                struct flight_segment *segment);
+
+/* Takes the oldest record off if ack covers it. False: it does not (what it covers of it is then
+ * accounted for; the record begins at ack). To be called until false. */
+bool flight_acked(struct duet_stack *s, struct tcp_conn *c, struct seq ack,
+                  struct flight_segment *segment);
+
+/* Marks the next record inside [*from, right) that was not sacked before, and says which. *from
+ * moves on. False: no more. */
+bool flight_sack(struct duet_stack *s, struct tcp_conn *c, struct seq *from, struct seq right,
+                 struct flight_segment *segment);
+
+void flight_mark_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t number);
+/* Everything that is not sacked is lost; with forget, sacked records too (RFC 2018, 8). */
+void flight_all_lost(struct duet_stack *s, struct tcp_conn *c, bool forget);
+/* What was marked lost and not sent again since was not lost. */
+void flight_none_lost(struct duet_stack *s, struct tcp_conn *c);
+/* The lost record to send next. False: none. */
+bool flight_first_lost(const struct duet_stack *s, const struct tcp_conn *c,
+                       struct flight_segment *segment);
+/* A record is being sent again, up to `sent` (its end, or less). */
+void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, struct seq sent);
+
+/* Of those in flight, the one whose latest transmission is the oldest among those sent once
+ * (again: false) or more often (again: true). False: none. */
+bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
+                        struct flight_segment *segment);
+
+/* The next one in the same order, which for those sent once is that of sequence. False: none. */
+bool flight_next_sent(struct duet_stack *s, struct tcp_conn *c, struct flight_segment *segment);
+
+/* Segments have become smaller: records of more than mss bytes become several, which are lost if they
+ * were in flight, for nothing as large gets through any more. False: no memory, they stay as they
+ * are and are sent again piece by piece. */
+bool flight_cut(struct duet_stack *s, struct tcp_conn *c, uint32_t mss);
+
+/* What must hold, or NULL: for duet_check(). */
+const char *flight_check(const struct duet_stack *s, const struct tcp_conn *c);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* RACK: loss detection by time (RFC 8985, 6), for connections with SACK.
+ *
+ * Theory of operation. When a segment is known to have arrived, everything that was sent a
+ * reordering window before it has been lost. It works for retransmissions as for first
+ * transmissions, for the tail of a flight as for its middle, and a path that reorders only widens
+ * the window.
+ *
+ *   RACK.xmit_ts, RACK.end_seq   the latest-sent segment known to have arrived
+ *   RACK.rtt                     its round trip
+ *   lost                         sent before that one, and xmit_ts + RACK.rtt + reo_wnd <= now
+ *   reo_wnd                      0 while no reordering was seen and three segments are SACKed, or
+ *                                recovery runs; else min_RTT / 4 times a factor that D-SACKs
+ *                                raise by one a round trip, at most SRTT
+ *
+ * Segments that are not yet old enough are looked at again by the reordering timer, which is set
+ * for the one of them sent last. The work is that of the segments that are judged lost, and at most
+ * WAITING_MAX more.
+ */
+#include "base/bytes.h"
+#include "core/state.h"
+
+enum {
+    DUPLICATE_THRESHOLD = 3,
+    PERSIST_RECOVERIES = 16,
+    WIDENING_MAX = 255,
+    WAITING_MAX = 64, /* segments looked at for the reordering timer */
+};
+
+static uint32_t now_us(const struct duet_stack *s)
+{
+    return (uint32_t)(s->now / DUET_MICROSECOND);
+}
+
+/* RACK_sent_after(): by time, then by sequence. */
+static bool is_sent_after(uint32_t a_us, struct seq a_end, uint32_t b_us, struct seq b_end)
+{
+    return a_us == b_us ? seq_lt(b_end, a_end) : (int32_t)(a_us - b_us) > 0;
+}
+
+/* The TSval that was on a segment sent then. */
+static uint32_t tsval_at(const struct duet_stack *s, const struct tcp_conn *c, uint32_t sent_us)
+{
+    duet_time age = (duet_time)(now_us(s) - sent_us) * DUET_MICROSECOND;
+    return c->ts_offset + (uint32_t)((s->now - age) / DUET_MILLISECOND);
+}
+
+/* Step 2: an acknowledgement of a segment that was sent again may be for an earlier copy. */
+static bool is_ambiguous(const struct duet_stack *s, const struct tcp_conn *c,
+                         const struct tcp_segment *seg, const struct flight_segment *segment,
+                         uint32_t rtt_us)
+{
+    if ((segment->flags & FLIGHT_AGAIN) == 0)
+        return false;
+    bool has_echo =
+        conn_is(c, TCP_CONN_TIMESTAMPS) && (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
+    if (has_echo && seq_lt(seq_of(seg->options->tsecr), seq_of(tsval_at(s, c, segment->sent_us))))
+        return true;
+    return rtt_us < c->rtt_min_us;
+}
+
+/* Steps 2 and 3, for one segment that has just been delivered. */
+void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                        const struct flight_segment *segment)
+{
+    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    uint32_t rtt_us = now_us(s) - segment->sent_us;
+    bool again = (segment->flags & FLIGHT_AGAIN) != 0;
+    if (seq_lt(rack->fack, segment->end)) {
+        rack->fack = segment->end;
+    } else if (!again && !rack->reordering_seen) {
+        rack->reordering_seen = true;
+        tcp_rule(s, c, TCP_RULE_REORDERING_SEEN, seg);
+    }
+    if (is_ambiguous(s, c, seg, segment, rtt_us))
+        return;
+    if (rack->valid && !is_sent_after(segment->sent_us, segment->end, rack->sent_us, rack->end))
+        return;
+    rack->valid = true;
+    rack->sent_us = segment->sent_us;
+    rack->end = segment->end;
+    rack->rtt_us = rtt_us;
+}
+
+/* Step 4, first half: D-SACKs say that the window was too narrow. */
+static void widen(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
+{
+    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    if (rack->in_dsack_round && seq_le(rack->dsack_round, c->snd.una))
+        rack->in_dsack_round = false;
+    if (rack->in_dsack_round || !news->dsacked)
+        return;
+    rack->in_dsack_round = true;
+    rack->dsack_round = c->snd.nxt;
+    rack->widening = (uint8_t)min_u32(rack->widening + 1u, WIDENING_MAX);
+    rack->persist = PERSIST_RECOVERIES;
+    tcp_rule(s, c, TCP_RULE_REORDERING_WIDENED, NULL);
+}
+
+/* A recovery has ended. */
+void tcp_rack_recovered(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    if (rack->persist > 0)
+        rack->persist--;
+    if (rack->persist == 0)
+        rack->widening = 1;
+}
+
+uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    bool is_sure = t->phase != TCP_PHASE_OPEN || t->flight.sacked_count >= DUPLICATE_THRESHOLD;
+    if (!t->rack.reordering_seen && is_sure)
+        return 0;
+    uint64_t window = (uint64_t)max_u32(t->rack.widening, 1) * c->rtt_min_us / 4;
+    uint32_t srtt = c->srtt_us >> 3;
+    return window < srtt ? (uint32_t)window : srtt;
+}
+
+/* Marks those of one order (sent once, or again) that are old enough; *wait becomes the longest that
+ * one of the others still has to wait, at most. */
+static void detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, uint32_t window_us,
+                         uint32_t *wait_us)
+{
+    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    struct flight_segment segment;
+    uint32_t waiting = 0;
+    bool more = flight_oldest_sent(s, c, again, &segment);
+    while (more && is_sent_after(rack->sent_us, rack->end, segment.sent_us, segment.end)) {
+        int32_t left_us = (int32_t)(segment.sent_us + rack->rtt_us + window_us - now_us(s));
+        if (left_us <= 0) {
+            tcp_found_lost(s, c, &segment);
+            more = flight_oldest_sent(s, c, again, &segment);
+            continue;
+        }
+        *wait_us = max_u32(*wait_us, (uint32_t)left_us);
+        if (++waiting == WAITING_MAX)
+            return;
+        more = flight_next_sent(s, c, &segment);
+    }
+}
+
+/* Step 5. Also when the reordering timer has run out. */
+void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    rack->reorder_at = DUET_NEVER;
+    if (!rack->valid)
+        return;
+    uint32_t window_us = tcp_rack_window_us(s, c);
+    uint32_t wait_us = 0;
+    detect_among(s, c, false, window_us, &wait_us);
+    detect_among(s, c, true, window_us, &wait_us);
+    if (wait_us > 0)
+        rack->reorder_at = (s->now / DUET_MICROSECOND + wait_us) * DUET_MICROSECOND;
+}
+
+void tcp_rack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
+{
+    widen(s, c, news);
+    tcp_rack_detect(s, c);
+}
+
+/* 6.3: when the retransmission timer runs out, the oldest segment is lost, and so is what RACK would
+ * have judged so; what was sent a moment ago is not. The whole flight is looked at, once a timeout.
+ */
+void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c)
+{
+    const struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    uint32_t patience_us =
+        (rack->valid ? rack->rtt_us : c->srtt_us >> 3) + tcp_rack_window_us(s, c);
+    struct flight_segment segment;
+    bool more = flight_oldest(s, c, &segment);
+    bool is_first = true;
+    while (more) {
+        if (is_first || (int32_t)(now_us(s) - segment.sent_us - patience_us) >= 0)
+            flight_mark_lost(s, c, segment.number);
+        is_first = false;
+        more = flight_after(s, c, segment.number, &segment);
+    }
+}

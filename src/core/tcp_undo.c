@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Was a loss none? (RFC 3522, Eifel detection; RFC 2883 and RFC 3708, D-SACK; RFC 4015.)
+ *
+ * Theory of operation. An episode begins when recovery, or a timeout, first lowers the window. If
+ * the acknowledgement that ends the wait echoes a timestamp from before the first retransmission,
+ * the original had arrived: the timer was too short, or the path reorders. Without timestamps the
+ * peer's D-SACKs tell later that every retransmission arrived twice. Either way the window comes
+ * back as it was (RFC 9438, 4.9), and what was marked lost is in flight again. At most once an
+ * episode, so that a peer that lies gains back what it had.
+ */
+#include "core/state.h"
+
+void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t->phase != TCP_PHASE_OPEN)
+        return;
+    tcp_cc_remember(s, c);
+    t->undo = (struct tcp_undo){.una = c->snd.una, .active = true};
+}
+
+/* A segment is being sent again. */
+void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_undo *undo = &transfer_of(s, c)->undo;
+    if (!undo->active)
+        return;
+    if (!undo->was_resent && conn_is(c, TCP_CONN_TIMESTAMPS)) {
+        undo->tsval = tcp_timestamp(s, c->ts_offset);
+        undo->has_tsval = true;
+    }
+    undo->was_resent = true;
+    undo->resent++;
+}
+
+/* The first acknowledgement of what was sent again: for which copy? */
+static bool is_of_original(struct tcp_undo *undo, const struct tcp_segment *seg,
+                           const struct tcp_news *news)
+{
+    if (!undo->has_tsval || !news->advanced)
+        return false;
+    undo->has_tsval = false;
+    return (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0 &&
+           seq_lt(seq_of(seg->options->tsecr), seq_of(undo->tsval));
+}
+
+/* Has every retransmission of the episode arrived as a duplicate? */
+static bool all_were_duplicates(struct duet_stack *s, struct tcp_conn *c,
+                                const struct tcp_news *news)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    bool is_of_episode = news->dsacked && seq_le(t->undo.una, seq_of(news->dsack_left)) &&
+                         seq_lt(seq_of(news->dsack_left), t->recover);
+    if (!is_of_episode || t->undo.resent == 0)
+        return false;
+    t->undo.resent--;
+    return t->undo.resent == 0 && t->flight.lost == 0;
+}
+
+/* True: what was taken for congestion was none, and everything is as before. */
+bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                      const struct tcp_news *news)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (!t->undo.active || !t->undo.was_resent)
+        return false;
+    bool original = is_of_original(&t->undo, seg, news);
+    bool duplicates = all_were_duplicates(s, c, news);
+    if (!original && !duplicates)
+        return false;
+    enum tcp_rule rule = original ? TCP_RULE_SPURIOUS_BY_TIMESTAMP : TCP_RULE_SPURIOUS_BY_DSACK;
+    t->undo.active = false;
+    t->phase = TCP_PHASE_OPEN;
+    flight_none_lost(s, c);
+    tcp_cc_undo(s, c);
+    trace_congestion(s, c, rule);
+    tcp_owe(s, c, TCP_OWES_DATA, rule);
+    return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* duet bench: a table of benchmarks and the way into each. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+struct benchmark {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct benchmark benchmarks[] = {
+    {"paths", "goodput and completion times over bad paths, in virtual time", bench_paths},
+    {"tail", "what the loss of the last segment of a flow costs, in virtual time", bench_tail},
+};
+enum { BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
+
+static void print_help(FILE *to)
+{
+    fputs("Usage: duet bench NAME [OPTION...]\n"
+          "Measures.\n\nBenchmarks:\n",
+          to);
+    for (unsigned i = 0; i < BENCHMARKS; i++)
+        fprintf(to, "  %-10s %s\n", benchmarks[i].name, benchmarks[i].summary);
+    fputs("\n`duet bench NAME --help` says more.\n", to);
+}
+
+int command_bench(int argc, char **argv)
+{
+    static char called[64];
+
+    if (argc < 2) {
+        print_help(stderr);
+        return COMMAND_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0) {
+        print_help(stdout);
+        return COMMAND_OK;
+    }
+    for (unsigned i = 0; i < BENCHMARKS; i++) {
+        if (strcmp(benchmarks[i].name, argv[1]) == 0) {
+            snprintf(called, sizeof called, "%s %s", argv[0], argv[1]);
+            argv[1] = called;
+            return benchmarks[i].run(argc - 1, argv + 1);
+        }
+    }
+    command_complain(argv[0], "there is no benchmark '%s'; `duet bench --help` lists them",
+                     argv[1]);
+    return COMMAND_USAGE;
+}
