@@ -205,6 +205,7 @@ static struct duet_config small_config(struct fuzz *f)
     config.reassemblies_max = 1;
     config.ranges_max = 5;
     config.replies_max = 4;
+    config.paths_max = 1;
     config.pages_max = 6;
     config.page_size = 512;
     config.receive_buffer = 1000u << (take(f) & 8);

@@ -93,6 +93,7 @@ enum duet_fault {
     DUET_FAULT_REORDER,
     DUET_FAULT_CORRUPT,
     DUET_FAULT_MARK,
+    DUET_FAULT_MTU,
     DUET_FAULTS
 };
 const char *duet_fault_name(enum duet_fault fault); /* "drop" */
@@ -125,6 +126,11 @@ int duet_fault_reorder(struct duet_link *inner, const struct duet_fault_choice *
 /* One bit of the packet, drawn from seed, is flipped. */
 int duet_fault_corrupt(struct duet_link *inner, const struct duet_fault_choice *choice,
                        struct duet_link **link);
+/* A path MTU below that of the link, and no router that says so: packets of more than mtu bytes are
+ * lost, besides those that choice names. DUET_OFFLOAD_SEGMENT is not passed on, so that each packet
+ * has the size that it has on the wire. */
+int duet_fault_mtu(struct duet_link *inner, const struct duet_fault_choice *choice, uint32_t mtu,
+                   struct duet_link **link);
 
 /* A router whose queue is long: packets that are ECN-capable get CE (RFC 3168, 5), those that are
  * not are lost, or pass as they are with spare_others. */

@@ -4,18 +4,18 @@
  *
  *   the quoted sequence number must be in flight (4.1), in SYN-SENT it must be ISS;
  *   hard errors end a connection only in SYN-SENT, elsewhere they are soft (5.2);
- *   packet-too-big may only lower the path MTU, and not below the floor of the family (7.2);
+ *   packet-too-big may only lower the path MTU, and not below the floor of the family (7.2;
+ *   what is done about it stands in tcp_mtu.c);
  *   source quench and redirect do nothing (MUST-55).
  */
 #include "base/bytes.h"
 #include "core/state.h"
 
-enum { MTU_FLOOR_IPV4 = 552, MTU_FLOOR_IPV6 = 1280 }; /* never send smaller packets than these */
-
 /* What the error quotes: our own segment, so that its source is our local end. */
 struct quoted {
     struct tcp_tuple tuple;
     struct seq seq;
+    uint32_t size; /* of the packet, as its header says */
 };
 
 static bool read_quoted(const struct icmp_message *message, struct quoted *quoted)
@@ -31,35 +31,15 @@ static bool read_quoted(const struct icmp_message *message, struct quoted *quote
         .remote_port = bytes_get16(inner.payload + 2),
     };
     quoted->seq = seq_of(bytes_get32(inner.payload + 4));
+    quoted->size = inner.version == 4 ? bytes_get16(message->data + 2)
+                                      : IPV6_HEADER + (uint32_t)bytes_get16(message->data + 4);
     return true;
 }
 
-static void too_big(struct duet_stack *s, struct tcp_conn *c, uint32_t mtu)
-{
-    bool is_ipv4 = duet_address_is_ipv4(&c->tuple.remote);
-    uint32_t floor = is_ipv4 ? MTU_FLOOR_IPV4 : MTU_FLOOR_IPV6;
-    if (!is_ipv4 && mtu < MTU_FLOOR_IPV6) { /* RFC 8201, 4: no link carries less */
-        tcp_rule(s, c, TCP_RULE_ICMP_MTU_BELOW_MINIMUM, NULL);
-        return;
-    }
-    if (mtu >= c->mtu) {
-        tcp_rule(s, c, TCP_RULE_ICMP_MTU_NOT_LOWER, NULL);
-        return;
-    }
-    c->mtu = (uint16_t)max_u32(mtu, floor);
-    tcp_rule(s, c, TCP_RULE_ICMP_MTU_LOWERED, NULL);
-    struct tcp_transfer *t = transfer_of(s, c);
-    if (c->state > DUET_SYN_RECEIVED && t != NULL) {
-        flight_all_lost(s, c, false);
-        (void)flight_cut(s, c, tcp_send_mss(c));
-        t->timing = false;
-        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ICMP_MTU_LOWERED);
-    }
-}
-
 static void conn_error(struct duet_stack *s, struct tcp_conn *c, const struct icmp_message *message,
-                       struct seq seq)
+                       const struct quoted *quoted)
 {
+    struct seq seq = quoted->seq;
     bool in_flight = c->state == DUET_SYN_SENT ? seq_eq(seq, c->snd.iss)
                                                : seq_le(c->snd.una, seq) && seq_lt(seq, c->snd.nxt);
     if (!in_flight) {
@@ -67,7 +47,8 @@ static void conn_error(struct duet_stack *s, struct tcp_conn *c, const struct ic
         return;
     }
     if (message->kind == ICMP_PACKET_TOO_BIG) {
-        too_big(s, c, message->mtu);
+        struct tcp_mtu_claim claim = {message->mtu, quoted->size, seq};
+        tcp_mtu_claimed(s, c, &claim);
         return;
     }
     if (message->kind == ICMP_UNREACHABLE_HARD && c->state == DUET_SYN_SENT) {
@@ -90,7 +71,7 @@ static void error_input(struct duet_stack *s, const struct ip_packet *ip,
     struct demux_ref ref = demux_find(s, &quoted.tuple);
     switch (ref.kind) {
     case DEMUX_CONN:
-        conn_error(s, conn_at(s, ref.index), message, quoted.seq);
+        conn_error(s, conn_at(s, ref.index), message, &quoted);
         return;
     case DEMUX_HALF_OPEN:
     case DEMUX_TIME_WAIT:

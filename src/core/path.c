@@ -86,7 +86,7 @@ uint16_t path_base(const struct duet_stack *s, const struct duet_address *remote
 }
 
 /* With nothing known: as large as the link takes, or as config.mtu_initial says. */
-static uint16_t default_mtu(const struct duet_stack *s, const struct duet_address *remote)
+uint16_t path_default(const struct duet_stack *s, const struct duet_address *remote)
 {
     uint32_t wanted = s->config.mtu_initial == 0 ? s->config.mtu : s->config.mtu_initial;
     return (uint16_t)min_u32(max_u32(wanted, path_floor(s, remote)), s->config.mtu);
@@ -143,7 +143,12 @@ static void age(struct duet_stack *s, struct path *path)
         return;
     open_search(s, path);
     if (!s->config.plpmtud)
-        set_mtu(s, path, default_mtu(s, &path->remote));
+        set_mtu(s, path, path_default(s, &path->remote));
+}
+
+const struct path *path_peek(const struct duet_stack *s, const struct duet_address *remote)
+{
+    return s->paths.used == 0 ? NULL : search_set(set_of(s, remote), remote);
 }
 
 struct path *path_find(struct duet_stack *s, const struct duet_address *remote)
@@ -166,7 +171,7 @@ struct path *path_obtain(struct duet_stack *s, const struct duet_address *remote
     path = victim_of(set_of(s, remote));
     if (!path->is_used)
         s->paths.used++;
-    uint16_t mtu = default_mtu(s, remote);
+    uint16_t mtu = path_default(s, remote);
     *path = (struct path){
         .remote = *remote,
         .used = s->now,
@@ -182,7 +187,7 @@ struct path *path_obtain(struct duet_stack *s, const struct duet_address *remote
 uint16_t path_mtu(struct duet_stack *s, const struct duet_address *remote)
 {
     const struct path *path = path_find(s, remote);
-    return path == NULL ? default_mtu(s, remote) : path->mtu;
+    return path == NULL ? path_default(s, remote) : path->mtu;
 }
 
 /* ---- what is learnt ---- */

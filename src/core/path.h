@@ -17,8 +17,9 @@ enum { PATH_COOKIE_MAX = 16 };
 /* Smaller packets are never sent, whatever a router or a loss may say: IPv4's overhead becomes
  * unbearable (the RFC's own limit is 68), and no IPv6 link carries less than 1280. */
 enum { PATH_FLOOR_IPV4 = 552, PATH_FLOOR_IPV6 = 1280 };
-/* What almost every path carries (RFC 4821, 7.2). */
-enum { PATH_BASE_IPV4 = 1024, PATH_BASE_IPV6 = 1280 };
+/* What almost every path carries (RFC 4821, 7.2): 1024 bytes of text and two headers without
+ * options; and what every path of IPv6 does. */
+enum { PATH_BASE_IPV4 = 1024 + 20 + 20, PATH_BASE_IPV6 = 1280 };
 
 /* Sizes are of IP packets: floor <= search_low <= mtu <= search_high <= config.mtu. */
 struct path {
@@ -58,6 +59,11 @@ void path_init(struct path_table *table, struct path *records, uint32_t count);
 uint16_t path_floor(const struct duet_stack *s, const struct duet_address *remote);
 uint16_t path_base(const struct duet_stack *s, const struct duet_address *remote);
 
+/* Largest packet to somebody of whom nothing is known. */
+uint16_t path_default(const struct duet_stack *s, const struct duet_address *remote);
+
+/* What is known, as it was when last brought up to the present. NULL: nothing. */
+const struct path *path_peek(const struct duet_stack *s, const struct duet_address *remote);
 /* What is known, brought up to the present: what has aged is forgotten. NULL: nothing. */
 struct path *path_find(struct duet_stack *s, const struct duet_address *remote);
 /* The same, made with the defaults if need be; never NULL. Valid until the next call of this. */

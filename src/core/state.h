@@ -295,6 +295,7 @@ struct tcp_offer {
     uint32_t number; /* again: of the first record in flight that is sent again */
     bool again;
     bool fin, psh, urg;
+    bool mtu_probe; /* one segment of more than the MSS */
 };
 struct seq tcp_send_start(const struct tcp_conn *c);
 struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c);
@@ -398,6 +399,7 @@ void tcp_rto_after_lost_syn(struct tcp_conn *c);
 struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                    const struct flight_segment *segment, struct tcp_news *news);
+void tcp_found_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment);
 void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                     struct tcp_news *news);
 void tcp_loss_reordering_expired(struct duet_stack *s, struct tcp_conn *c);

@@ -20,6 +20,7 @@
 #include "core/seq.h"
 #include "core/tcp_cc.h"
 #include "core/tcp_flight.h"
+#include "core/tcp_mtu.h"
 #include "duet/trace.h"
 #include "wire/tcp.h"
 
@@ -106,7 +107,8 @@ enum tcp_conn_flag {
     TCP_CONN_USER_TIMEOUT_OPTION = 1 << 23, /* 5482: ENABLED */
     TCP_CONN_USER_TIMEOUT_SET = 1 << 24,    /* 5482: by the user, so not CHANGEABLE */
     TCP_CONN_SYN_RETRANSMITTED = 1 << 25,
-    TCP_CONN_MSS_SET = 1 << 27, /* DUET_OPTION_MSS: mtu holds the limit of the user */
+    TCP_CONN_MTU_PROVEN = 1 << 26, /* a full segment has been acknowledged at this mtu */
+    TCP_CONN_MSS_SET = 1 << 27,    /* DUET_OPTION_MSS: mtu holds the limit of the user */
     TCP_CONN_IN_TABLE = 1 << 28,
     TCP_CONN_CLOSE_DEFERRED = 1 << 29, /* CLOSE in SYN-RECEIVED waits for ESTABLISHED (SR-5) */
     TCP_CONN_SYN_ACKED = 1 << 30,      /* the peer has acknowledged our SYN */
@@ -283,6 +285,7 @@ struct tcp_transfer {
     uint32_t rtt_min_us;    /* of the current window of the minimum filter, 0: none yet */
     uint32_t rtt_min_since; /* ms */
     struct tcp_cc_memory cc;
+    struct tcp_mtu_memory mtu;
     struct tcp_rack rack;
     struct tcp_prr prr;
     struct tcp_undo undo;

@@ -44,6 +44,6 @@ void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c)
         struct behind behind = sacked_behind(s, c, &segment, enough);
         if (behind.bytes <= enough && behind.runs < DUPLICATE_THRESHOLD)
             return;
-        flight_mark_lost(s, c, segment.number);
+        tcp_found_lost(s, c, &segment);
     }
 }

@@ -260,6 +260,21 @@ static const char *check_listeners(const struct duet_stack *s, const struct tota
                                         : "I-49: attempts without a handshake are miscounted";
 }
 
+static const char *check_paths(const struct duet_stack *s)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < s->paths.sets * PATH_WAYS; i++) {
+        const struct path *path = &s->paths.records[i];
+        if (!path->is_used)
+            continue;
+        used++;
+        if (path->search_low < path_floor(s, &path->remote) || path->search_low > path->mtu ||
+            path->mtu > path->search_high || path->search_high > s->config.mtu)
+            return "I-45: a path MTU lies outside what is searched, or below the floor";
+    }
+    return used == s->paths.used ? NULL : "I-52: records of paths are miscounted";
+}
+
 static const char *check_totals(const struct duet_stack *s, const struct totals *totals)
 {
     if (totals->conns != s->conns.used || totals->conns != s->counters.connections)
@@ -286,5 +301,7 @@ const char *duet_check(const struct duet_stack *s)
         broken = check_small_lives(s);
     if (broken == NULL)
         broken = check_listeners(s, &totals);
+    if (broken == NULL)
+        broken = check_paths(s);
     return broken != NULL ? broken : check_totals(s, &totals);
 }

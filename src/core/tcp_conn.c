@@ -42,7 +42,7 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
         .transfer = POOL_NONE,
         .reassembly = POOL_NONE,
         .sent_at = (uint32_t)(s->now / DUET_MILLISECOND),
-        .mtu = (uint16_t)s->config.mtu,
+        .mtu = path_mtu(s, &tuple->remote),
         .ts_offset = tcp_timestamp_offset(s, tuple),
         .receive_limit = tcp_first_receive_limit(s),
         .send_limit = tcp_first_send_limit(s),
@@ -112,7 +112,7 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
     c->dscp = listener->dscp;
     c->ttl = listener->ttl;
     c->controller = listener->controller & 3u;
-    c->mtu = (uint16_t)min_u32(listener->mtu, s->config.mtu);
+    c->mtu = (uint16_t)min_u32(listener->mtu, path_mtu(s, &half->tuple.remote));
 
     c->snd.iss = half->iss;
     c->snd.una = half->iss;

@@ -17,7 +17,7 @@ static void resend_oldest(struct duet_stack *s, struct tcp_conn *c, enum tcp_rul
 {
     struct flight_segment oldest;
     if (flight_oldest(s, c, &oldest))
-        flight_mark_lost(s, c, oldest.number);
+        tcp_found_lost(s, c, &oldest);
     trace_congestion(s, c, why);
     tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, why);
 }
@@ -35,6 +35,18 @@ static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
     resend_oldest(s, c, TCP_RULE_FAST_RETRANSMIT);
 }
 
+/* Three duplicate ACKs for a probe of the path MTU: it was too large, which is no congestion. */
+static bool is_lost_mtu_probe(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct flight_segment oldest;
+    if (!transfer_of(s, c)->mtu.probing || !flight_oldest(s, c, &oldest) ||
+        !seq_eq(oldest.start, transfer_of(s, c)->mtu.probe_start))
+        return false;
+    tcp_found_lost(s, c, &oldest);
+    tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_MTU_PROBE_LOST);
+    return true;
+}
+
 static void duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
@@ -46,8 +58,11 @@ static void duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
         if (c->cwnd < c->ssthresh + tcp_flight(c))
             c->cwnd += tcp_send_mss(c);
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_DUPLICATE);
+    } else if (t->mtu.excused) {
+        return;
     } else if (t->dupacks == DUPLICATE_ACK_THRESHOLD && seq_le(t->recover, c->snd.una)) {
-        enter_recovery(s, c);
+        if (!is_lost_mtu_probe(s, c))
+            enter_recovery(s, c);
     } else if (t->dupacks < DUPLICATE_ACK_THRESHOLD) {
         count_rule(s, TCP_RULE_LIMITED_TRANSMIT);
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_LIMITED_TRANSMIT);
@@ -76,6 +91,8 @@ static void advanced(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     struct tcp_transfer *t = transfer_of(s, c);
     bool is_complete = seq_le(t->recover, c->snd.una);
     t->dupacks = 0;
+    if (t->mtu.judging && t->flight.lost > 0) /* the rest of it */
+        tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_MTU_PROBE_LOST);
     if (t->phase == TCP_PHASE_RECOVERY && !is_complete) {
         partial_ack(s, c, news->acked);
         return;

@@ -27,6 +27,15 @@ void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
     }
     if (conn_is(c, TCP_CONN_SACK))
         tcp_rack_delivered(s, c, seg, segment);
+    tcp_mtu_delivered(s, c, segment->start, segment->end);
+}
+
+/* A detector has found a segment lost. Names of records change if it was a probe of the path MTU,
+ * which is cut. */
+void tcp_found_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment)
+{
+    flight_mark_lost(s, c, segment->number);
+    tcp_mtu_lost(s, c, segment);
 }
 
 struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn *c)
@@ -94,11 +103,12 @@ static void find_losses(struct duet_stack *s, struct tcp_conn *c)
         tcp_6675_acked(s, c);
 }
 
-/* A segment was found lost while all was well, or is still. */
+/* A segment was found lost while all was well, or is still. That a packet was too large for the path
+ * is no congestion (tcp_mtu.c). */
 static void respond(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    if (t->phase == TCP_PHASE_OPEN && t->flight.lost > 0)
+    if (t->phase == TCP_PHASE_OPEN && t->flight.lost > 0 && !t->mtu.excused)
         enter_recovery(s, c);
     else if (t->flight.lost > 0)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SEND_AGAIN);
@@ -163,6 +173,7 @@ void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_s
         sack_acked(s, c, seg, news);
     else
         tcp_dupack_acked(s, c, seg, news);
+    tcp_mtu_acked(s, c);
     if (news->delivered > 0 || news->duplicate)
         trace_progress(s, c, 0);
     tcp_timer_choose(s, c);

@@ -159,7 +159,16 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     c->snd.nxt = end;
     if (offer->length % mss != 0)
         transfer_of(s, c)->small = end;
-    tcp_probe_schedule(s, c);
+}
+
+/* More than the MSS in one segment: one record. */
+static void sent_mtu_probe(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer,
+                           struct seq end)
+{
+    tcp_rtt_start(s, c, end);
+    flight_append(s, c, offer->seq, end);
+    c->snd.nxt = end;
+    tcp_mtu_probe_sent(s, c, offer->seq, end);
 }
 
 /* An offer is on the wire: SND.NXT, the records of what is in flight and the timers follow. */
@@ -167,10 +176,14 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offe
 {
     struct tcp_transfer *t = transfer_of(s, c);
     struct seq end = seq_add(offer->seq, offer->length + offer->fin);
-    if (offer->again)
+    if (offer->mtu_probe)
+        sent_mtu_probe(s, c, offer, end);
+    else if (offer->again)
         sent_again(s, c, offer, end);
     else
         sent_new(s, c, offer, end);
+    if (!offer->again)
+        tcp_probe_schedule(s, c);
     if (offer->fin && !conn_is(c, TCP_CONN_FIN_SENT)) {
         c->flags |= TCP_CONN_FIN_SENT;
         if (!conn_is(c, TCP_CONN_FIN_RECEIVED))
@@ -221,6 +234,7 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
     }
     if (length > 0) {
         flight_append(s, c, end, seq_add(end, length));
+        tcp_mtu_sent(s, c, end, seq_add(end, length));
         c->snd.nxt = seq_add(end, length);
     }
     if (!draft.retransmission && (is_first || is_attempt))
@@ -247,8 +261,11 @@ static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_pa
     }
     begin(s, c, &draft, packet, offer->length);
     finish(s, c, &draft, offer->seq, offer->length);
-    if (offer->length > tcp_send_mss(c))
-        packet->segment_size = tcp_send_mss(c);
+    if (!offer->mtu_probe) {
+        tcp_mtu_sent(s, c, offer->seq, seq_add(offer->seq, offer->length));
+        if (offer->length > tcp_send_mss(c))
+            packet->segment_size = tcp_send_mss(c);
+    }
     tcp_pace_sent(s, c, packet);
     sent(s, c, offer);
     return true;
@@ -375,11 +392,25 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
 
 static enum tcp_rule data_rule(const struct tcp_transfer *t, const struct tcp_offer *offer)
 {
+    if (offer->mtu_probe)
+        return TCP_RULE_MTU_PROBE;
     if (offer->again)
         return t->probed ? TCP_RULE_SEND_REFUSED_PROBE : TCP_RULE_SEND_AGAIN;
     if (offer->length == 0)
         return TCP_RULE_SEND_FIN;
     return offer->fin ? TCP_RULE_SEND_DATA_AND_FIN : TCP_RULE_SEND_DATA;
+}
+
+/* What was lost, then a probe of the path MTU if one is due, then what is new. */
+static bool choose(struct duet_stack *s, struct tcp_conn *c, uint32_t most, struct tcp_offer *offer)
+{
+    if (tcp_mtu_probe_waits(s, c))
+        return false;
+    uint32_t probe = tcp_mtu_probe_size(s, c);
+    if (probe == 0 || flight_reserve(s, c, 1) == 0)
+        return tcp_send_next(s, c, most, offer);
+    *offer = (struct tcp_offer){.seq = c->snd.nxt, .length = probe, .mtu_probe = true};
+    return true;
 }
 
 static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
@@ -390,7 +421,7 @@ static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
     if (seq_eq(c->snd.una, c->snd.nxt) && conn_is(c, TCP_CONN_SYN_ACKED))
         tcp_cc_restart_after_idle(s, c);
     struct tcp_offer offer;
-    if (!tcp_pace_may_send(s, c) || !tcp_send_next(s, c, most_text(s, c, packet), &offer))
+    if (!tcp_pace_may_send(s, c) || !choose(s, c, most_text(s, c, packet), &offer))
         return false;
     enum tcp_rule rule = data_rule(transfer_of(s, c), &offer);
     count_rule(s, rule);
@@ -414,6 +445,7 @@ static void start_persist(struct duet_stack *s, struct tcp_conn *c)
 
 static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
+    tcp_mtu_refresh(s, c);
     if ((c->owes & TCP_OWES_SYN) != 0)
         return pay_syn(s, c, packet);
     if (tcp_user_timeout_is_due(c) || tcp_ecn_owes_pure_ack(c))

@@ -132,7 +132,7 @@ static void detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, u
     while (more && is_sent_after(rack->sent_us, rack->end, segment.sent_us, segment.end)) {
         int32_t left_us = (int32_t)(segment.sent_us + rack->rtt_us + window_us - now_us(s));
         if (left_us <= 0) {
-            flight_mark_lost(s, c, segment.number);
+            tcp_found_lost(s, c, &segment);
             more = flight_oldest_sent(s, c, again, &segment);
             continue;
         }

@@ -220,6 +220,7 @@ static void retransmission_expired(struct duet_stack *s, struct tcp_conn *c, str
         flight_all_lost(s, c, false);
         tcp_owe(s, c, TCP_OWES_SYN | TCP_OWES_DATA, TCP_RULE_SYN_RETRANSMITTED);
     } else {
+        tcp_mtu_timeout(s, c);
         tcp_loss_timeout(s, c);
         tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_RETRANSMISSION_TIMEOUT);
     }

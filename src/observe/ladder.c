@@ -168,7 +168,8 @@ static void read_fault(struct ladder_reader *reader, const struct record *record
         return;
     arrow = &reader->ladder->arrows[known];
     arrow->faults[record->u.fault] = true;
-    if (record->u.fault == DUET_FAULT_DROP && arrow->arrival == LADDER_NONE)
+    bool is_lost = record->u.fault == DUET_FAULT_DROP || record->u.fault == DUET_FAULT_MTU;
+    if (is_lost && arrow->arrival == LADDER_NONE)
         arrow->lost = record->time;
 }
 

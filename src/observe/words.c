@@ -234,8 +234,13 @@ static void add_fault(struct words *words, const char *text)
 
 void words_faults(struct words *words, const struct ladder_arrow *arrow)
 {
-    static const char *const names[DUET_FAULTS] = {NULL,        "duplicated", "delayed",
-                                                   "reordered", "corrupted",  "marked CE"};
+    static const char *const names[DUET_FAULTS] = {NULL,
+                                                   "duplicated",
+                                                   "delayed",
+                                                   "reordered",
+                                                   "corrupted",
+                                                   "marked CE",
+                                                   "too large for the path"};
 
     if (arrow->retransmission)
         add_fault(words, "retransmission");

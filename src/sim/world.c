@@ -201,6 +201,7 @@ static int wrap_fault(struct world *world, size_t index, struct duet_link **link
         return duet_fault_mark(*link, &choice, true, link);
     case DUET_FAULT_REORDER:
     case DUET_FAULT_CORRUPT:
+    case DUET_FAULT_MTU:
     case DUET_FAULTS:
         break;
     }

@@ -61,7 +61,7 @@ static void send_tag(struct duet_link *link, duet_time now, uint32_t tag)
 /* The tag of what has arrived by now, or 0. */
 static uint32_t receive_tag(struct duet_link *link, duet_time now)
 {
-    uint8_t data[16];
+    uint8_t data[2048];
     struct duet_packet packet = {.data = data, .size = sizeof(data)};
 
     return link->receive(link, now, &packet) ? packet.tag : 0;
@@ -517,6 +517,61 @@ static void impossible_choices_are_refused(void **state)
     fixture_close(&f);
 }
 
+static void send_size(struct duet_link *link, uint32_t size, uint32_t tag)
+{
+    static uint8_t data[2000];
+    struct duet_packet packet = {.data = data, .size = size, .length = size, .tag = tag};
+
+    assert_true(link->send(link, 0, &packet));
+}
+
+static void path_swallows_what_is_larger_than_its_mtu(void **state)
+{
+    const uint32_t numbers[] = {1};
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, numbers, 1);
+    errno = 0;
+    assert_int_equal(duet_fault_mtu(f.a, &f.choice, 0, &f.a), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(duet_fault_mtu(f.a, &f.choice, 1300, &f.a), 0);
+    send_size(f.a, 40, 1); /* named */
+    send_size(f.a, 1299, 2);
+    send_size(f.a, 1300, 3);
+    send_size(f.a, 1301, 4);
+    send_size(f.a, 2000, 5);
+    send_size(f.a, 20, 6);
+    send_size(f.b, 16, 7);
+    assert_int_equal(receive_tag(f.b, 10 * MS), 2);
+    assert_int_equal(receive_tag(f.b, 10 * MS), 3);
+    assert_int_equal(receive_tag(f.b, 10 * MS), 6);
+    assert_int_equal(receive_tag(f.b, 10 * MS), 0);
+    assert_int_equal(receive_tag(f.a, 10 * MS), 7);
+    assert_int_equal(f.hit_count, 3);
+    assert_int_equal(f.hits[0], 1);
+    assert_int_equal(f.hits[1], 4);
+    assert_int_equal(f.hits[2], 5);
+    assert_int_equal(f.kind, DUET_FAULT_MTU);
+    fixture_close(&f);
+}
+
+/* A link that cuts packets itself would hide their size on the wire. */
+static void path_with_an_mtu_cuts_no_packets(void **state)
+{
+    const struct duet_fault_choice choice = {0};
+    struct full_link full;
+    struct duet_link *link;
+
+    (void)state;
+    full_init(&full);
+    full.link.offload = DUET_OFFLOAD_SEGMENT | DUET_OFFLOAD_CHECKSUM_OUT;
+    assert_int_equal(duet_fault_mtu(&full.link, &choice, 1000, &link), 0);
+    assert_int_equal(link->offload, DUET_OFFLOAD_CHECKSUM_OUT);
+    assert_int_equal(link->mtu, 1280);
+    link->close(link);
+}
+
 static void faults_have_names(void **state)
 {
     (void)state;
@@ -526,6 +581,7 @@ static void faults_have_names(void **state)
     assert_string_equal(duet_fault_name(DUET_FAULT_REORDER), "reorder");
     assert_string_equal(duet_fault_name(DUET_FAULT_CORRUPT), "corrupt");
     assert_string_equal(duet_fault_name(DUET_FAULT_MARK), "mark");
+    assert_string_equal(duet_fault_name(DUET_FAULT_MTU), "mtu");
 }
 
 int main(void)
@@ -550,6 +606,8 @@ int main(void)
         cmocka_unit_test(faults_stand_around_each_other),
         cmocka_unit_test(closing_frees_what_is_held),
         cmocka_unit_test(impossible_choices_are_refused),
+        cmocka_unit_test(path_swallows_what_is_larger_than_its_mtu),
+        cmocka_unit_test(path_with_an_mtu_cuts_no_packets),
         cmocka_unit_test(faults_have_names),
     };
 

@@ -25,6 +25,8 @@ const char *duet_fault_name(enum duet_fault fault)
         return "corrupt";
     case DUET_FAULT_MARK:
         return "mark";
+    case DUET_FAULT_MTU:
+        return "mtu";
     case DUET_FAULTS:
         break;
     }
@@ -112,9 +114,10 @@ static bool is_chosen(struct fault *fault, const struct duet_packet *packet)
 {
     const struct duet_fault_choice *choice = &fault->choice;
     bool lucky = prng_chance(&fault->turn.prng, choice->probability);
+    bool too_long = fault->size_max != 0 && packet->length > fault->size_max;
 
     fault->turn.number++;
-    return lucky || is_named(choice, choice->by_tag ? packet->tag : fault->turn.number);
+    return lucky || too_long || is_named(choice, choice->by_tag ? packet->tag : fault->turn.number);
 }
 
 /* ---- being a link ---- */

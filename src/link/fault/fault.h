@@ -32,6 +32,7 @@ struct fault {
     void (*passed)(struct fault *fault, duet_time now);
     bool spare_others; /* of a marking: what cannot be marked passes */
     duet_time time;    /* of a delay: how long; of a reordering: at most how long */
+    uint32_t size_max; /* a longer packet is hit; 0: size does not matter */
 
     struct duet_fault_choice choice;
     struct fault_turn {
@@ -42,8 +43,8 @@ struct fault {
 };
 
 /* Makes a fault around inner that does strike; NULL and errno (EINVAL, ENOMEM) on failure, and
- * inner then still belongs to the caller. The maker may set passed, time and link.offload
- * afterwards. */
+ * inner then still belongs to the caller. The maker may set passed, time, size_max and
+ * link.offload afterwards. */
 struct fault *fault_new(struct duet_link *inner, const struct duet_fault_choice *choice,
                         enum duet_fault kind,
                         bool (*strike)(struct fault *, duet_time, const struct duet_packet *));
