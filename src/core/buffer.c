@@ -67,11 +67,12 @@ static bool may_take(const struct buffer_space *space, enum buffer_claim claim)
     case BUFFER_IN_ORDER:
         return free > 0;
     case BUFFER_OUT_OF_ORDER:
+    case BUFFER_IN_FLIGHT:
         return free > space->pages.count / 8;
     case BUFFER_TO_SEND:
         return free > space->pages.count / 4;
     }
-    unreachable("three claims");
+    unreachable("four claims");
 }
 
 /* Gives an entry its page, if it has none and there is one for this claim. */

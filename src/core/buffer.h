@@ -41,6 +41,7 @@ struct buffer {
 enum buffer_claim {
     BUFFER_IN_ORDER,     /* every page */
     BUFFER_OUT_OF_ORDER, /* while more than an eighth of the pages is free */
+    BUFFER_IN_FLIGHT,    /* the same: records of what was sent, without which nothing drains */
     BUFFER_TO_SEND,      /* while more than a quarter is */
 };
 

@@ -202,7 +202,7 @@ static void enter_lost(const struct duet_stack *s, struct tcp_flight *f, uint32_
 static bool move_to_ring(struct duet_stack *s, struct tcp_flight *f)
 {
     uint32_t size = f->count * RECORD;
-    if (buffer_make_room(&s->buffers, &f->ring, BUFFER_TO_SEND, 0, size) < size) {
+    if (buffer_make_room(&s->buffers, &f->ring, BUFFER_IN_FLIGHT, 0, size) < size) {
         buffer_clear(&s->buffers, &f->ring);
         return false;
     }
@@ -220,7 +220,7 @@ uint32_t flight_reserve(struct duet_stack *s, struct tcp_conn *c, uint32_t wante
     if (f->ring.index == POOL_NONE && !move_to_ring(s, f))
         return FLIGHT_INLINE - f->count;
     wanted = min_u32(wanted, FLIGHT_MAX - f->count);
-    return buffer_make_room(&s->buffers, &f->ring, BUFFER_TO_SEND, f->ring.length,
+    return buffer_make_room(&s->buffers, &f->ring, BUFFER_IN_FLIGHT, f->ring.length,
                             wanted * RECORD) /
            RECORD;
 }
