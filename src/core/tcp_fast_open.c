@@ -216,6 +216,7 @@ bool tcp_fast_open_listen(struct duet_stack *s, struct tcp_listener *listener,
         return false;
     }
     struct tcp_half_open half = half_open_of_syn(s, tuple, seg, iss);
+    (void)tcp_ecn_half_open_begin(s, &half, seg); /* its SYN,ACK is the connection's */
     struct tcp_conn *c = tcp_conn_new(s, tuple);
     CHECK(c != NULL);
     tcp_conn_from_half_open(s, c, &half, listener);

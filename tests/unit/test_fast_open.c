@@ -190,6 +190,38 @@ static void second_connect_carries_text_and_is_answered_before_the_handshake_end
 }
 
 /* 7413-2: nobody asked, so nothing of it happens. */
+/* 9768-2, 3168-3: a SYN with text asks for accurate ECN as any other, and is not ECN-capable itself. */
+static void syn_with_text_asks_for_accurate_ecn(void **state)
+{
+    (void)state;
+    struct pair pair = pair_start(1);
+    struct rig_segment syn, answer;
+    struct duet_status status;
+
+    get_cookie(&pair);
+    open_fast(&pair, "second");
+    assert_int_equal(duet_set(pair.client->stack, pair.client->now, pair.opened, DUET_OPTION_ECN,
+                              DUET_ECN_REQUEST_ACCURATE),
+                     DUET_OK);
+    assert_true(carry(&pair, pair.client, pair.server, &syn));
+    EXPECT_EQUAL("text", syn.length, strlen("second"));
+    EXPECT_EQUAL("111", syn.flags, DUET_SYN | DUET_PSH | DUET_AE | DUET_CWR | DUET_ECE);
+    const uint8_t *ip = pair.client->out;
+    EXPECT_EQUAL("Not-ECT", ip[0] >> 4 == 4 ? ip[1] & 3 : ip[1] >> 4 & 3, 0);
+    assert_true(carry(&pair, pair.server, pair.client, &answer));
+    EXPECT_EQUAL("010", answer.flags, DUET_SYN | DUET_ACK | DUET_CWR);
+    settle(&pair);
+    accept_one(&pair);
+    expect_text("second", pair.server, pair.accepted, "second");
+    assert_int_equal(duet_status(pair.server->stack, pair.accepted, &status), DUET_OK);
+    EXPECT_EQUAL("server", status.ecn, DUET_ECN_ACCURATE);
+    EXPECT_EQUAL("server", status.ecn_capable, true);
+    assert_int_equal(duet_status(pair.client->stack, pair.opened, &status), DUET_OK);
+    EXPECT_EQUAL("client", status.ecn, DUET_ECN_ACCURATE);
+    EXPECT_EQUAL("client", status.ecn_capable, true);
+    pair_end(&pair);
+}
+
 static void listener_that_did_not_ask(void **state)
 {
     (void)state;
@@ -683,6 +715,7 @@ int main(void)
     client_address = duet_ipv4(10, 0, 0, 2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(second_connect_carries_text_and_is_answered_before_the_handshake_ends),
+        cmocka_unit_test(syn_with_text_asks_for_accurate_ecn),
         cmocka_unit_test(listener_that_did_not_ask),
         cmocka_unit_test(syn_that_is_swallowed_is_followed_by_plain_ones),
         cmocka_unit_test(lost_syn_ack),
