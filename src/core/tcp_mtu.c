@@ -229,7 +229,8 @@ void tcp_mtu_probe_sent(struct duet_stack *s, struct tcp_conn *c, struct seq sta
 /* The next probe, after one that did not get through (RFC 4821, 4). */
 static void space_probes(struct duet_stack *s, const struct tcp_conn *c, struct path *path)
 {
-    uint64_t trips = max_u32(1, c->cwnd / tcp_send_mss(c));
+    uint32_t in_use = min_u32(c->cwnd, c->snd.wnd_max); /* no more of the window can be */
+    uint64_t trips = max_u32(1, in_use / tcp_send_mss(c));
     path->probe_at = s->now + (duet_time)(trips * (c->srtt_us >> 3)) * DUET_MICROSECOND;
 }
 
