@@ -110,13 +110,11 @@ static uint32_t *entry_at(const struct buffer_space *space, const struct buffer 
 static uint8_t *page_for(struct buffer_space *space, const struct buffer *buffer, uint32_t position,
                          enum buffer_claim claim)
 {
-    uint32_t *entry = NULL;
-    for (uint32_t above = buffer->height + 1u; above > 0; above--) {
-        entry = entry_at(space, buffer, position, above - 1);
-        if (!fill(space, entry, above - 1, claim))
+    for (uint32_t level = buffer->height; level > 0; level--)
+        if (!fill(space, entry_at(space, buffer, position, level), level, claim))
             return NULL;
-    }
-    return pool_at(&space->pages, *entry);
+    uint32_t *entry = entry_at(space, buffer, position, 0);
+    return fill(space, entry, 0, claim) ? pool_at(&space->pages, *entry) : NULL;
 }
 
 /* ---- its height ---- */

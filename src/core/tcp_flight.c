@@ -266,10 +266,12 @@ void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, st
 static void drop_oldest(struct duet_stack *s, struct tcp_flight *f)
 {
     struct seq end = at(s, f, 0)->end;
-    if (f->ring.index != POOL_NONE)
+    if (f->ring.index != POOL_NONE) {
         buffer_drop(&s->buffers, &f->ring, RECORD);
-    else
+        buffer_settle(&s->buffers, &f->ring, false); /* empty: the next ones need no page */
+    } else {
         memmove(&f->few[0], &f->few[1], (f->count - 1) * RECORD);
+    }
     if (f->fresh == f->first)
         f->fresh = name_at(f, 1);
     f->start = end;

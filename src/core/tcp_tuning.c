@@ -15,8 +15,8 @@
  * Sender: what is unacknowledged stays in the queue. To keep the congestion window full, the user
  * must be able to queue one window while one is in flight: the limit becomes twice the smaller of
  * the congestion and the peer's window, when the user waits for room. WRITABLE is told when a quarter
- * of the limit is free, so that the user writes in few large pieces; three quarters, one and a half
- * windows, are still there to be sent.
+ * of the limit or 64 KiB are free, so that the user writes in few large pieces and the queue does
+ * not run dry.
  *
  * Limits: config.receive_buffer and config.send_buffer; what the Window field can say; no growth
  * while less than half of the pages is free. What the user has set is not touched. Limits never
@@ -27,6 +27,7 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
+enum { WORTH_TELLING = 65536 };
 enum { UNIT_US = 4000, ROUND_MAX = UINT16_MAX / 4 };
 
 uint32_t tcp_first_receive_limit(const struct duet_stack *s)
@@ -105,5 +106,5 @@ void tcp_tune_send(struct duet_stack *s, struct tcp_conn *c)
 /* Is there enough room to wake a user who waits for it? */
 bool tcp_send_is_worth_telling(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return tcp_send_room(s, c) >= max_u32(1, send_limit(c) / 4);
+    return tcp_send_room(s, c) >= max_u32(1, min_u32(send_limit(c) / 4, WORTH_TELLING));
 }

@@ -85,13 +85,13 @@ static uint32_t indexes_taken(const struct world *w)
     return taken;
 }
 
-/* The words of buffer.h: every page; while more than an eighth is free; more than a quarter. */
+/* The words of buffer.h: every page; while more than a quarter is free; more than an eighth. */
 static bool model_may_take(const struct world *w, enum buffer_claim claim)
 {
     const uint32_t free = w->page_count - held_pages(w);
-    const uint32_t kept = claim == BUFFER_IN_ORDER       ? 0
-                          : claim == BUFFER_OUT_OF_ORDER ? w->page_count / 8
-                                                         : w->page_count / 4;
+    const uint32_t kept = claim == BUFFER_IN_ORDER  ? 0
+                          : claim == BUFFER_TO_SEND ? w->page_count / 4
+                                                    : w->page_count / 8;
     return free > kept;
 }
 
@@ -285,7 +285,7 @@ static void operate(const char *row, struct world *w)
     switch (below(w, 10)) {
     case 0:
     case 1:
-        write_some(row, w, b, m, (enum buffer_claim)below(w, 3), m->length);
+        write_some(row, w, b, m, (enum buffer_claim)below(w, BUFFER_TO_SEND + 1), m->length);
         break;
     case 2:
         write_some(row, w, b, m, BUFFER_OUT_OF_ORDER,

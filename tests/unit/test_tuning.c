@@ -309,7 +309,7 @@ static void pool_is_exhausted_and_released(void **state)
     struct duet_config config;
     path_config(&config);
     struct road *p = road_new(&config);
-    static uint32_t taken[4096];
+    static uint32_t taken[4096 + 1];
     uint32_t count = 0;
     path_listen(p);
     path_connect(p);
