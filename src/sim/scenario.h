@@ -24,6 +24,7 @@ struct scenario {
     } faults[SCENARIO_FAULTS];
     unsigned fault_count;
     uint32_t server_buffer; /* for receiving; 0: the default */
+    bool asks_for_ecn;      /* the client does; the server agrees to what it is asked for */
     bool no_timestamps;     /* where they would decide before the rule that is to be seen */
     struct attacker_forgery forgeries[ATTACKER_FORGERIES_MAX];
 };

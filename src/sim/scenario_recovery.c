@@ -93,6 +93,18 @@ static const struct actor_step late_reader[] = {
     {.act = ACTOR_END},
 };
 
+/* ---- ecn-mark: a router's queue is long, and it says so instead of losing something ---- */
+
+static const struct actor_step careful[] = {
+    {.act = ACTOR_CONNECT},
+    {.act = ACTOR_SEND, .amount = 6 * MSS, .pause_ms = 10},
+    {.act = ACTOR_SEND, .amount = 4 * MSS, .pause_ms = 30},
+    {.act = ACTOR_SHUTDOWN, .pause_ms = 60},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_END},
+};
+
 static const struct scenario recovery_table[] = {
     {
         .face = {"fast-retransmit",
@@ -150,6 +162,16 @@ static const struct scenario recovery_table[] = {
         .faults = {{.fault = DUET_FAULT_DROP, .packet = 5, .count = OF_SERVER}},
         .fault_count = 1,
         .server_buffer = 3 * MSS,
+    },
+    {
+        .face = {"ecn-mark",
+                 "A router whose queue grows marks a packet instead of losing one: the receiver "
+                 "echoes the mark, the sender slows down, and nothing is sent again."},
+        .client = careful,
+        .server = reader,
+        .faults = {{.fault = DUET_FAULT_MARK, .packet = DATA + 1, .count = OF_CLIENT}},
+        .fault_count = 1,
+        .asks_for_ecn = true,
     },
 };
 

@@ -140,6 +140,8 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     if (world->options.receive_buffer[host] != 0)
         config->receive_buffer = world->options.receive_buffer[host];
     config->timestamps = !world->options.no_timestamps;
+    if (world->options.asks_for_ecn && host == 0)
+        config->ecn = DUET_ECN_REQUEST;
     config->trace_events = WORLD_TRACE_EVENTS;
     draw_secret(world, host, config->secret);
 }

@@ -58,6 +58,7 @@ struct world_options {
     size_t fault_count;
     uint32_t receive_buffer[WORLD_HOSTS]; /* 0: the default */
     bool no_timestamps;                   /* neither host offers them */
+    bool asks_for_ecn;                    /* the client does */
     struct duet_recorder *recorder;
     duet_time time_max; /* of virtual time */
     uint32_t turns_max;
