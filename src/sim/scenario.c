@@ -100,6 +100,7 @@ static struct world_fault of_scenario(const struct scenario_fault *fault)
         .of_host = fault->count != OF_BOTH,
         .host = fault->count == OF_SERVER,
         .delay = fault->delay_ms * DUET_MILLISECOND,
+        .mtu = fault->mtu,
     };
 }
 
@@ -107,8 +108,8 @@ static struct world_fault of_scenario(const struct scenario_fault *fault)
 static size_t gather_faults(const struct scenario *scenario,
                             const struct duet_scenario_options *options, struct world_fault *faults)
 {
-    static const enum duet_fault order[] = {DUET_FAULT_MARK, DUET_FAULT_DELAY, DUET_FAULT_DUPLICATE,
-                                            DUET_FAULT_DROP};
+    static const enum duet_fault order[] = {DUET_FAULT_MTU, DUET_FAULT_MARK, DUET_FAULT_DELAY,
+                                            DUET_FAULT_DUPLICATE, DUET_FAULT_DROP};
     size_t count = 0;
 
     for (unsigned kind = 0; kind < sizeof order / sizeof order[0]; kind++) {

@@ -20,6 +20,7 @@ struct scenario {
         uint32_t packet; /* as in struct duet_scenario_fault, or WORLD_EVERY_PACKET */
         uint32_t delay_ms;
         enum scenario_count count; /* what packet counts */
+        uint32_t mtu;              /* of DUET_FAULT_MTU, which hits whatever is longer */
         uint32_t run;              /* so many packets from that one on; 0: it alone */
     } faults[SCENARIO_FAULTS];
     unsigned fault_count;

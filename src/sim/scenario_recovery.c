@@ -105,6 +105,20 @@ static const struct actor_step careful[] = {
     {.act = ACTOR_END},
 };
 
+/* ---- mtu-black-hole: a tunnel on the way takes 1300 bytes, and nobody says so ---- */
+
+static const struct actor_step tunneled[] = {
+    {.act = ACTOR_CONNECT},
+    {.act = ACTOR_SEND,
+     .amount = 5 * MSS,
+     .pause_ms = 10,
+     .say = "A tunnel on the way takes no packet of more than 1300 bytes, and no router says so."},
+    {.act = ACTOR_SHUTDOWN, .pause_ms = 1200},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_END},
+};
+
 static const struct scenario recovery_table[] = {
     {
         .face = {"fast-retransmit",
@@ -172,6 +186,16 @@ static const struct scenario recovery_table[] = {
         .faults = {{.fault = DUET_FAULT_MARK, .packet = DATA + 1, .count = OF_CLIENT}},
         .fault_count = 1,
         .asks_for_ecn = true,
+    },
+    {
+        .face =
+            {"mtu-black-hole",
+             "Small packets pass, large ones vanish without a word: after two timeouts the sender "
+             "concludes that the path is narrower than its link, and cuts what it sends."},
+        .client = tunneled,
+        .server = reader,
+        .faults = {{.fault = DUET_FAULT_MTU, .mtu = 1300}},
+        .fault_count = 1,
     },
 };
 

@@ -201,9 +201,12 @@ static int wrap_fault(struct world *world, size_t index, struct duet_link **link
         return duet_fault_delay(*link, &choice, fault->delay, link);
     case DUET_FAULT_MARK:
         return duet_fault_mark(*link, &choice, true, link);
+    case DUET_FAULT_MTU:
+        choice.count = 0; /* only the length decides */
+        choice.probability = 0;
+        return duet_fault_mtu(*link, &choice, fault->mtu, link);
     case DUET_FAULT_REORDER:
     case DUET_FAULT_CORRUPT:
-    case DUET_FAULT_MTU:
     case DUET_FAULTS:
         break;
     }

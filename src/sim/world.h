@@ -34,6 +34,7 @@ struct world_fault {
     bool of_host;    /* packet is counted among those that host sends */
     unsigned host;
     duet_time delay; /* DELAY */
+    uint32_t mtu;    /* MTU: longer packets vanish; packet and run mean nothing */
 };
 
 struct world;
