@@ -175,14 +175,15 @@ static void read_timer(struct ladder_reader *reader, unsigned end, size_t pair,
         moment->time_wait_until = event->u.timer.deadline;
 }
 
-/* Why the window changed belongs to what is at hand; its numbers belong to a plot. That it starts
- * at the initial window goes without saying. */
+/* Why the window changed belongs to what is at hand; its numbers belong to a plot. A timer has
+ * a reason of its own, and that it starts at the initial window goes without saying. */
 static void read_congestion(struct ladder_reader *reader, unsigned end, size_t pair,
                             const struct duet_trace_event *event)
 {
     struct ladder_moment *moment = context_of(reader, end, event->time, pair);
 
-    if (moment != NULL && strcmp(duet_rule(event->rule)->name, "INITIAL_WINDOW") != 0)
+    if (moment != NULL && moment->kind == LADDER_ARRIVAL &&
+        strcmp(duet_rule(event->rule)->name, "INITIAL_WINDOW") != 0)
         add_rule(moment, event->rule);
 }
 

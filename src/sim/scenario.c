@@ -100,6 +100,7 @@ static struct world_fault of_scenario(const struct scenario_fault *fault)
         .of_host = fault->count != OF_BOTH,
         .host = fault->count == OF_SERVER,
         .delay = fault->delay_ms * DUET_MILLISECOND,
+        .mtu = fault->mtu,
     };
 }
 
@@ -107,8 +108,8 @@ static struct world_fault of_scenario(const struct scenario_fault *fault)
 static size_t gather_faults(const struct scenario *scenario,
                             const struct duet_scenario_options *options, struct world_fault *faults)
 {
-    static const enum duet_fault order[] = {DUET_FAULT_DELAY, DUET_FAULT_DUPLICATE,
-                                            DUET_FAULT_DROP};
+    static const enum duet_fault order[] = {DUET_FAULT_MTU, DUET_FAULT_MARK, DUET_FAULT_DELAY,
+                                            DUET_FAULT_DUPLICATE, DUET_FAULT_DROP};
     size_t count = 0;
 
     for (unsigned kind = 0; kind < sizeof order / sizeof order[0]; kind++) {
@@ -202,6 +203,7 @@ int duet_scenario_run(const struct duet_scenario *scenario,
         .faults = faults,
         .receive_buffer = {0, played->server_buffer},
         .no_timestamps = played->no_timestamps,
+        .asks_for_ecn = played->asks_for_ecn,
         .recorder = recorder,
         .time_max = SCENARIO_TIME_MAX,
         .turns_max = SCENARIO_TURNS_MAX,

@@ -20,10 +20,12 @@ struct scenario {
         uint32_t packet; /* as in struct duet_scenario_fault, or WORLD_EVERY_PACKET */
         uint32_t delay_ms;
         enum scenario_count count; /* what packet counts */
+        uint32_t mtu;              /* of DUET_FAULT_MTU, which hits whatever is longer */
         uint32_t run;              /* so many packets from that one on; 0: it alone */
     } faults[SCENARIO_FAULTS];
     unsigned fault_count;
     uint32_t server_buffer; /* for receiving; 0: the default */
+    bool asks_for_ecn;      /* the client does; the server agrees to what it is asked for */
     bool no_timestamps;     /* where they would decide before the rule that is to be seen */
     struct attacker_forgery forgeries[ATTACKER_FORGERIES_MAX];
 };

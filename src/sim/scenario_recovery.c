@@ -93,6 +93,32 @@ static const struct actor_step late_reader[] = {
     {.act = ACTOR_END},
 };
 
+/* ---- ecn-mark: a router's queue is long, and it says so instead of losing something ---- */
+
+static const struct actor_step careful[] = {
+    {.act = ACTOR_CONNECT},
+    {.act = ACTOR_SEND, .amount = 6 * MSS, .pause_ms = 10},
+    {.act = ACTOR_SEND, .amount = 4 * MSS, .pause_ms = 30},
+    {.act = ACTOR_SHUTDOWN, .pause_ms = 60},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_END},
+};
+
+/* ---- mtu-black-hole: a tunnel on the way takes 1300 bytes, and nobody says so ---- */
+
+static const struct actor_step tunneled[] = {
+    {.act = ACTOR_CONNECT},
+    {.act = ACTOR_SEND,
+     .amount = 5 * MSS,
+     .pause_ms = 10,
+     .say = "A tunnel on the way takes no packet of more than 1300 bytes, and no router says so."},
+    {.act = ACTOR_SHUTDOWN, .pause_ms = 1200},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_END},
+};
+
 static const struct scenario recovery_table[] = {
     {
         .face = {"fast-retransmit",
@@ -150,6 +176,26 @@ static const struct scenario recovery_table[] = {
         .faults = {{.fault = DUET_FAULT_DROP, .packet = 5, .count = OF_SERVER}},
         .fault_count = 1,
         .server_buffer = 3 * MSS,
+    },
+    {
+        .face = {"ecn-mark",
+                 "A router whose queue grows marks a packet instead of losing one: the receiver "
+                 "echoes the mark, the sender slows down, and nothing is sent again."},
+        .client = careful,
+        .server = reader,
+        .faults = {{.fault = DUET_FAULT_MARK, .packet = DATA + 1, .count = OF_CLIENT}},
+        .fault_count = 1,
+        .asks_for_ecn = true,
+    },
+    {
+        .face =
+            {"mtu-black-hole",
+             "Small packets pass, large ones vanish without a word: after two timeouts the sender "
+             "concludes that the path is narrower than its link, and cuts what it sends."},
+        .client = tunneled,
+        .server = reader,
+        .faults = {{.fault = DUET_FAULT_MTU, .mtu = 1300}},
+        .fault_count = 1,
     },
 };
 

@@ -140,6 +140,8 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     if (world->options.receive_buffer[host] != 0)
         config->receive_buffer = world->options.receive_buffer[host];
     config->timestamps = !world->options.no_timestamps;
+    if (world->options.asks_for_ecn && host == 0)
+        config->ecn = DUET_ECN_REQUEST;
     config->trace_events = WORLD_TRACE_EVENTS;
     draw_secret(world, host, config->secret);
 }
@@ -199,9 +201,12 @@ static int wrap_fault(struct world *world, size_t index, struct duet_link **link
         return duet_fault_delay(*link, &choice, fault->delay, link);
     case DUET_FAULT_MARK:
         return duet_fault_mark(*link, &choice, true, link);
+    case DUET_FAULT_MTU:
+        choice.count = 0; /* only the length decides */
+        choice.probability = 0;
+        return duet_fault_mtu(*link, &choice, fault->mtu, link);
     case DUET_FAULT_REORDER:
     case DUET_FAULT_CORRUPT:
-    case DUET_FAULT_MTU:
     case DUET_FAULTS:
         break;
     }

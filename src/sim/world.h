@@ -34,6 +34,7 @@ struct world_fault {
     bool of_host;    /* packet is counted among those that host sends */
     unsigned host;
     duet_time delay; /* DELAY */
+    uint32_t mtu;    /* MTU: longer packets vanish; packet and run mean nothing */
 };
 
 struct world;
@@ -58,6 +59,7 @@ struct world_options {
     size_t fault_count;
     uint32_t receive_buffer[WORLD_HOSTS]; /* 0: the default */
     bool no_timestamps;                   /* neither host offers them */
+    bool asks_for_ecn;                    /* the client does */
     struct duet_recorder *recorder;
     duet_time time_max; /* of virtual time */
     uint32_t turns_max;
