@@ -122,6 +122,14 @@ static bool window_is_full(const struct tcp_conn *c, uint32_t flight)
     return flight + slack >= use;
 }
 
+/* Marks that SND.UNA has passed move on with it, or they would be ahead again 2^31 bytes later. */
+static void move_marks(const struct tcp_conn *c, struct tcp_cc_memory *m)
+{
+    m->full_until = seq_max(m->full_until, c->snd.una);
+    m->risky_until = seq_max(m->risky_until, c->snd.una);
+    m->round.end = seq_max(m->round.end, c->snd.una);
+}
+
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint32_t flight)
 {
     struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
@@ -130,6 +138,7 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint
     if (window_is_full(c, flight))
         m->full_until = c->snd.nxt;
     bool used = seq_lt(seq_sub(c->snd.una, bytes), m->full_until);
+    move_marks(c, m);
     controller_of(c)->acked(s, c, bytes, used && c->cwnd < CWND_MAX);
     c->cwnd = min_u32(c->cwnd, CWND_MAX);
 }
