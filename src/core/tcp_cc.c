@@ -95,6 +95,17 @@ void tcp_cc_choose(struct duet_stack *s, struct tcp_conn *c, enum duet_controlle
     t->cc.saved.cwnd = 0; /* nothing to go back to */
 }
 
+/* A stage of CUBIC would go back to the window that it began with. */
+void tcp_cc_lower(struct duet_stack *s, struct tcp_conn *c, uint32_t cwnd)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    c->cwnd = min_u32(c->cwnd, cwnd);
+    if (t == NULL)
+        return;
+    t->cc.cubic.w_est = 0;
+    t->cc.credit = 0;
+}
+
 /* RFC 5681, 4.1: when nothing has been sent for an RTO, what was learnt about the path is stale. */
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
 {
@@ -105,7 +116,7 @@ void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
         controller_of(c)->paused(s, c);
     if (idle_ms * DUET_MILLISECOND <= tcp_rto(c) || c->cwnd <= restart)
         return;
-    c->cwnd = restart;
+    tcp_cc_lower(s, c, restart);
     if (t != NULL)
         note_first_window(c, &t->cc, c->snd.nxt);
     trace_congestion(s, c, TCP_RULE_RESTART_WINDOW);

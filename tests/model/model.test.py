@@ -34,7 +34,7 @@ class Scenario:
         self.lines, self.expected = [], []
         pick = self.random.choice
         self.controller = pick((0, 0, 1))
-        self.mss = pick((64, 100, 536, 1000, 1220, 1448, 1460, 8960, 65000))
+        self.mss = pick((192, 204, 536, 1000, 1220, 1448, 1460, 8960, 65000))
         hystart, paced = pick((0, 1)), pick((0, 1))
         syn_lost = self.random.random() < 0.1
         start = pick((0, 1000, 2**31 - 5000, 2**32 - 20000, self.random.randrange(2**32)))
@@ -44,6 +44,8 @@ class Scenario:
         self.say("new", self.controller, hystart, paced, self.mss, start, int(syn_lost))
 
     def say(self, event, *numbers):
+        if self.flow.undecided:
+            return
         self.lines.append(" ".join(map(str, (event, self.now) + numbers)))
         self.expected.append((self.flow.cwnd, self.flow.ssthresh, self.flow.timeout.rto))
 
@@ -105,14 +107,24 @@ class Scenario:
             self.ack(outstanding, True)
 
     def limited(self):
-        """A few exchanges that use a quarter of the window at most."""
+        """A while in which a quarter of the window is used at most, now and then nothing."""
         if self.flow.cwnd < 16 * self.mss:
             return
         self.drain()
-        for _ in range(self.random.randrange(1, 6)):
-            self.now += self.random.randrange(self.flow.timeout.rto // 2)
-            window = min(int(self.flow.cwnd), self.flow.restart_window())
-            self.send(self.random.randrange(1, max(2, window // 4 - 2 * self.mss)))
+        for _ in range(self.random.randrange(1, 20)):
+            idle = self.now - round(self.flow.sent_at * 1e6)
+            if idle + 2000 > self.flow.timeout.rto:
+                break  # that would lower the window
+            self.now += self.random.randrange(1, self.flow.timeout.rto - idle - 1000)
+            window = int(self.flow.cwnd)
+            self.send(self.random.randrange(1, max(2, window // 8 - self.mss)))
+            self.now += self.trip_now()
+            outstanding = self.flow.nxt - self.flow.una
+            if outstanding > window // 8 or self.random.random() < 0.3:
+                self.ack(outstanding, False)
+            elif outstanding > 1:
+                self.ack(outstanding // 2, False)
+        if self.flow.nxt > self.flow.una:
             self.now += self.trip_now()
             self.ack(self.flow.nxt - self.flow.una, False)
 
@@ -145,19 +157,22 @@ class Scenario:
         if kind == "loss":
             self.now += self.trip_now()
             if self.random.random() < 0.3:
-                self.flow.undo()
-                self.say("undo")
+                self.undo()
             else:
                 self.flow.repaired(flight)
                 self.say("repaired", flight)
+
+    def undo(self):
+        if abs(self.flow.undo_to[0] - self.flow.cwnd) > 2:  # else a byte decides
+            self.flow.undo()
+            self.say("undo")
 
     def timed_out(self, flight):
         for again in range(self.random.choice((1, 1, 3))):
             self.flow.timed_out(flight, again > 0)
             self.say("timeout", flight, int(again > 0))
         if self.random.random() < 0.3:
-            self.flow.undo()
-            self.say("undo")
+            self.undo()
         self.now += self.trip_now()
         outstanding = self.flow.nxt - self.flow.una
         if self.flow.cwnd <= self.mss:  # else the undo has put the window back
@@ -181,6 +196,8 @@ class Scenario:
         if self.random.random() < 0.4:
             self.large()
         for _ in range(self.random.randrange(5, 40)):
+            if self.flow.undecided:
+                break
             self.delay = max(0, self.delay + self.random.choice((-1, 1, 1, 1)) * self.drift) % (4 * self.trip)
             step = self.random.random()
             if step < 0.82:

@@ -101,6 +101,9 @@ class NewReno:
     def paused(self, since, until):
         pass
 
+    def forget_stage(self):
+        self.bytes_acked = 0
+
     def forget(self):
         self.bytes_acked = 0
 
@@ -147,12 +150,13 @@ class Cubic:
         t = now - self.epoch
         alpha = 1 if self.w_est >= self.cwnd_prior else ALPHA
         self.w_est += alpha * segments / cwnd
-        if self.w_cubic(t) < self.w_est:
-            cwnd = max(cwnd, self.w_est)  # never down
-        else:
-            target = min(max(self.w_cubic(t + flow.timeout.seconds()), cwnd), 1.5 * cwnd)
-            cwnd += (target - cwnd) / cwnd * segments
-        flow.cwnd = cwnd * flow.mss
+        target = min(max(self.w_cubic(t + flow.timeout.seconds()), cwnd), 1.5 * cwnd)
+        by_reno = max(cwnd, self.w_est)  # never down
+        by_curve = cwnd + (target - cwnd) / cwnd * segments
+        flow.cwnd = (by_reno if self.w_cubic(t) < self.w_est else by_curve) * flow.mss
+        # Bytes are whole in the core: where the two regions meet it may be in the other one.
+        if abs(self.w_cubic(t) - self.w_est) * flow.mss < 4 and abs(by_reno - by_curve) > 0.2:
+            flow.undecided = True
 
     def congestion(self, kind):
         cwnd = self.flow.cwnd / self.flow.mss
@@ -170,6 +174,9 @@ class Cubic:
     def paused(self, since, until):
         if self.epoch is not None:
             self.epoch += until - since
+
+    def forget_stage(self):
+        self.epoch = None
 
     def forget(self):
         """Only cwnd, ssthresh and what kind of congestion there was are known."""
@@ -207,6 +214,7 @@ class Flow:
         self.risky_until = self.cwnd if self.cwnd > 4096 else 0
         self.small_restarts = False
         self.undo_to = None
+        self.undecided = False  # less than the tolerance has decided: from here on both are right
 
     # ---- windows (RFC 6928, 2; RFC 5681, 3.1 and 4.1) ----
 
@@ -225,6 +233,7 @@ class Flow:
             idle_ms = int(now * 1e6 + 0.5) // 1000 - int(self.sent_at * 1e6 + 0.5) // 1000
             if idle_ms * 1000 > self.timeout.rto and self.cwnd > self.restart_window():
                 self.cwnd = self.restart_window()
+                self.controller.forget_stage()
                 self.risky_until = self.nxt + self.cwnd if self.cwnd > 4096 else 0
         self.nxt += n
         self.sent_at = now
