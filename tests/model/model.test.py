@@ -124,7 +124,9 @@ class Scenario:
                 self.ack(outstanding, False)
             elif outstanding > 1:
                 self.ack(outstanding // 2, False)
-        if self.flow.nxt > self.flow.una:
+        if self.random.random() < 0.5:
+            self.round(True)  # without a moment in which nothing is in flight
+        elif self.flow.nxt > self.flow.una:
             self.now += self.trip_now()
             self.ack(self.flow.nxt - self.flow.una, False)
 
