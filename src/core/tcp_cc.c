@@ -148,7 +148,10 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint
         return;
     if (window_is_full(c, flight))
         m->full_until = c->snd.nxt;
-    bool used = seq_lt(seq_sub(c->snd.una, bytes), m->full_until);
+    struct seq una_before = seq_sub(c->snd.una, bytes);
+    bool used = seq_lt(una_before, m->full_until);
+    if (seq_eq(m->round.end, una_before)) /* nothing was in flight when the round began */
+        m->round.end = c->snd.nxt;
     move_marks(c, m);
     controller_of(c)->acked(s, c, bytes, used && c->cwnd < CWND_MAX);
     c->cwnd = min_u32(c->cwnd, CWND_MAX);

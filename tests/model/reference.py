@@ -38,7 +38,8 @@ class Timeout:
 
 
 class HyStart:
-    """RFC 9406, 4.2 and 4.3. A round ends when everything sent before its start is acknowledged."""
+    """RFC 9406, 4.2 and 4.3. A round ends when everything sent before its start is acknowledged; one that began with
+    nothing in flight when everything is that was sent before the first acknowledgement in it."""
 
     def __init__(self, limit):
         self.limit = limit  # L, in bytes
@@ -258,6 +259,8 @@ class Flow:
         self.hystart.sample(us)
 
     def ack(self, n, now, used):
+        if self.hystart.window_end == self.una:
+            self.hystart.window_end = self.nxt
         self.una += n
         if self.cwnd < self.ssthresh:
             self.controller.slow_start()
