@@ -95,6 +95,17 @@ void tcp_cc_choose(struct duet_stack *s, struct tcp_conn *c, enum duet_controlle
     t->cc.saved.cwnd = 0; /* nothing to go back to */
 }
 
+/* A stage of CUBIC would go back to the window that it began with. */
+void tcp_cc_lower(struct duet_stack *s, struct tcp_conn *c, uint32_t cwnd)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    c->cwnd = min_u32(c->cwnd, cwnd);
+    if (t == NULL)
+        return;
+    t->cc.cubic.w_est = 0;
+    t->cc.credit = 0;
+}
+
 /* RFC 5681, 4.1: when nothing has been sent for an RTO, what was learnt about the path is stale. */
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
 {
@@ -105,7 +116,7 @@ void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
         controller_of(c)->paused(s, c);
     if (idle_ms * DUET_MILLISECOND <= tcp_rto(c) || c->cwnd <= restart)
         return;
-    c->cwnd = restart;
+    tcp_cc_lower(s, c, restart);
     if (t != NULL)
         note_first_window(c, &t->cc, c->snd.nxt);
     trace_congestion(s, c, TCP_RULE_RESTART_WINDOW);
@@ -122,6 +133,14 @@ static bool window_is_full(const struct tcp_conn *c, uint32_t flight)
     return flight + slack >= use;
 }
 
+/* Marks that SND.UNA has passed move on with it, or they would be ahead again 2^31 bytes later. */
+static void move_marks(const struct tcp_conn *c, struct tcp_cc_memory *m)
+{
+    m->full_until = seq_max(m->full_until, c->snd.una);
+    m->risky_until = seq_max(m->risky_until, c->snd.una);
+    m->round.end = seq_max(m->round.end, c->snd.una);
+}
+
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint32_t flight)
 {
     struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
@@ -129,7 +148,11 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint
         return;
     if (window_is_full(c, flight))
         m->full_until = c->snd.nxt;
-    bool used = seq_lt(seq_sub(c->snd.una, bytes), m->full_until);
+    struct seq una_before = seq_sub(c->snd.una, bytes);
+    bool used = seq_lt(una_before, m->full_until);
+    if (seq_eq(m->round.end, una_before)) /* nothing was in flight when the round began */
+        m->round.end = c->snd.nxt;
+    move_marks(c, m);
     controller_of(c)->acked(s, c, bytes, used && c->cwnd < CWND_MAX);
     c->cwnd = min_u32(c->cwnd, CWND_MAX);
 }

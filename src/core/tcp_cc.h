@@ -93,6 +93,10 @@ void tcp_cc_undo(struct duet_stack *s, struct tcp_conn *c);
 /* Nothing is in flight and something may be sent (RFC 5681, 4.1). Needs no transfer record. */
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c);
 
+/* cwnd falls for another reason than congestion: an idle time, segments that have become smaller.
+ * What the controller makes of ssthresh and of the past starts anew from there. */
+void tcp_cc_lower(struct duet_stack *s, struct tcp_conn *c, uint32_t cwnd);
+
 /* Bytes per second at which segments should leave. 0: no round trip is known, as fast as may be. */
 uint64_t tcp_cc_pacing_rate(const struct duet_stack *s, const struct tcp_conn *c);
 

@@ -105,8 +105,11 @@ static void begin_stage(struct duet_stack *s, struct tcp_conn *c, struct tcp_cc_
     }
     if (curve->cwnd_prior == 0)
         curve->cwnd_prior = c->cwnd;
-    curve->k_us = c->cwnd <= curve->w_max ? time_for(curve->w_max - c->cwnd, mss)
-                                          : -time_for(c->cwnd - curve->w_max, mss);
+    /* Rounded so that W(0) is cwnd or just below it, never above. */
+    if (c->cwnd < curve->w_max)
+        curve->k_us = time_for(curve->w_max - c->cwnd, mss) + 1;
+    else
+        curve->k_us = -time_for(c->cwnd - curve->w_max, mss);
     curve->t_us = 0;
     curve->counted_us = (uint32_t)now_us(s);
     curve->w_est = c->cwnd;
@@ -154,7 +157,7 @@ static void avoid_congestion(struct duet_stack *s, struct tcp_conn *c, uint32_t 
     count_time(s, &m->cubic);
     bytes = min_u32(bytes, c->cwnd); /* more than a window is no more than a round trip */
     grow_estimate(c, m, bytes);
-    if (curve_at(&m->cubic, m->cubic.t_us, tcp_send_mss(c)) < m->cubic.w_est)
+    if (curve_at(&m->cubic, m->cubic.t_us, tcp_send_mss(c)) <= m->cubic.w_est)
         c->cwnd = max_u32(c->cwnd, m->cubic.w_est);
     else
         follow_curve(c, m, bytes);

@@ -3,7 +3,8 @@
  * round trip grows instead of when the queue of the path overflows.
  *
  * Theory of operation. Acknowledgements are grouped into rounds: one ends when all that was in
- * flight at its start is acknowledged. Of each round the smallest round trip counts.
+ * flight at its start is acknowledged; where nothing was, all that is sent before the first
+ * acknowledgement. Of each round the smallest round trip counts.
  *
  *   slow start       cwnd grows by what is acknowledged, at most L segments for one ACK
  *     |  ^           8 samples, and the smallest is above that of the round before by an eighth of
