@@ -12,7 +12,7 @@ enum { MTU = 1500, BUFFER_LEAST = 1 << 18, BUFFER_MOST = 1 << 28 };
 #define TIME_MAX           (60 * DUET_SECOND)
 #define TIME_MAX_SHARED    (300 * DUET_SECOND)
 #define PACKETS_MAX        UINT64_C(120000)
-#define PACKETS_MAX_SHARED UINT64_C(400000)
+#define PACKETS_MAX_SHARED UINT64_C(3000000)
 enum { FULL_ROUNDS = 10 };
 
 struct value {
@@ -128,7 +128,7 @@ bool grid_is_quick(const struct grid_cell *cell)
     if (!grid_is_in_table(cell) || !is_ordinary(cell))
         return false;
     if (!grid_is_single(cell))
-        return number_of(cell, GRID_FLOWS) == TWO && number_of(cell, GRID_RTT) == 20;
+        return number_of(cell, GRID_FLOWS) == TWO && grid_rate(cell) == 10000000;
     return loss->number == 0 || loss->number == 10000 ||
            (loss->number == 50000 && loss->burst == 8);
 }
