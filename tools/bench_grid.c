@@ -12,7 +12,7 @@ enum { MTU = 1500, BUFFER_LEAST = 1 << 18, BUFFER_MOST = 1 << 28 };
 #define TIME_MAX           (60 * DUET_SECOND)
 #define TIME_MAX_SHARED    (300 * DUET_SECOND)
 #define PACKETS_MAX        UINT64_C(120000)
-#define PACKETS_MAX_SHARED UINT64_C(400000)
+#define PACKETS_MAX_SHARED UINT64_C(3000000)
 enum { FULL_ROUNDS = 10 };
 
 struct value {
@@ -21,9 +21,9 @@ struct value {
     uint32_t burst;
 };
 
-enum { ONE, TWO, TEN, TWO_RTTS };
+enum { ONE, TWO, TEN, MIXED, TWO_RTTS };
 static const struct value flows[] = {
-    {"1", ONE, 0}, {"2", TWO, 0}, {"10", TEN, 0}, {"2rtts", TWO_RTTS, 0}};
+    {"1", ONE, 0}, {"2", TWO, 0}, {"10", TEN, 0}, {"mixed", MIXED, 0}, {"2rtts", TWO_RTTS, 0}};
 static const struct value rtts[] = {{"1", 1, 0}, {"20", 20, 0}, {"100", 100, 0}, {"300", 300, 0}};
 static const struct value rates[] = {{"1M", 1000000, 0},
                                      {"10M", 10000000, 0},
@@ -39,7 +39,7 @@ enum { REORDER_SHARE = 50000 };
 static const struct value reorders[] = {{"0", 0, 0}, {"3", 3, 0}};
 enum { SHALLOW, DEEP };
 static const struct value buffers[] = {{"shallow", SHALLOW, 0}, {"deep", DEEP, 0}};
-static const struct value controllers[] = {{"newreno", 0, 0}};
+static const struct value controllers[] = {{"cubic", DUET_CUBIC, 0}, {"newreno", DUET_NEWRENO, 0}};
 
 #define VALUES(array) array, sizeof(array) / sizeof((array)[0])
 static const struct property {
@@ -115,10 +115,16 @@ static bool is_ordinary(const struct grid_cell *cell)
     return (rtt == 20 || rtt == 100) && (rate == 10000000 || rate == 100000000);
 }
 
-/* Several flows share only ordinary paths that lose nothing but by their queue. */
+/* Several flows share only ordinary paths that lose nothing but by their queue; NewReno is looked at
+ * with its like and, in "mixed", with CUBIC. */
 bool grid_is_in_table(const struct grid_cell *cell)
 {
-    return grid_is_single(cell) || (is_clean(cell) && is_ordinary(cell));
+    const uint64_t flow_kind = number_of(cell, GRID_FLOWS);
+
+    if (flow_kind == ONE)
+        return true;
+    return is_clean(cell) && is_ordinary(cell) &&
+           (grid_controller(cell) == DUET_CUBIC || flow_kind == TWO);
 }
 
 bool grid_is_quick(const struct grid_cell *cell)
@@ -128,7 +134,7 @@ bool grid_is_quick(const struct grid_cell *cell)
     if (!grid_is_in_table(cell) || !is_ordinary(cell))
         return false;
     if (!grid_is_single(cell))
-        return number_of(cell, GRID_FLOWS) == TWO && number_of(cell, GRID_RTT) == 20;
+        return number_of(cell, GRID_FLOWS) == TWO && grid_rate(cell) == 10000000;
     return loss->number == 0 || loss->number == 10000 ||
            (loss->number == 50000 && loss->burst == 8);
 }
@@ -141,7 +147,7 @@ bool grid_is_in_kernel(const struct grid_cell *cell)
     const bool is_deep = number_of(cell, GRID_BUFFER) == DEEP;
     const bool is_chosen_loss = loss->burst == 1 || loss->number == 10000;
 
-    if (!grid_is_single(cell) || cell->at[GRID_CONTROLLER] != 0)
+    if (!grid_is_single(cell) || grid_controller(cell) != DUET_CUBIC)
         return false;
     if (number_of(cell, GRID_REORDER) != 0)
         return loss->number == 0 && is_deep && rate == 100000000;
@@ -276,19 +282,29 @@ void grid_options(const struct grid_cell *cell, uint64_t seed, struct duet_bench
         larger(2 * (grid_full_path(cell) + queue_of(cell)), BUFFER_LEAST), BUFFER_MOST);
 }
 
+enum duet_controller grid_controller(const struct grid_cell *cell)
+{
+    return (enum duet_controller)number_of(cell, GRID_CONTROLLER);
+}
+
 /* Flows of different round trips: the second one's is twice the first one's. They begin a little
  * apart, so that they do not go in step. */
 void grid_bulk(const struct grid_cell *cell, struct duet_bench_bulk *bulk)
 {
-    static const unsigned counts[] = {[ONE] = 1, [TWO] = 2, [TEN] = 10, [TWO_RTTS] = 2};
+    static const unsigned counts[] = {
+        [ONE] = 1, [TWO] = 2, [TEN] = 10, [MIXED] = 2, [TWO_RTTS] = 2};
 
     *bulk = (struct duet_bench_bulk){
         .flow_count = counts[number_of(cell, GRID_FLOWS)],
         .packets_max = grid_is_single(cell)
                            ? larger(PACKETS_MAX, FULL_ROUNDS * grid_full_path(cell) / MTU)
                            : PACKETS_MAX_SHARED};
-    for (unsigned i = 0; i < bulk->flow_count; i++)
+    for (unsigned i = 0; i < bulk->flow_count; i++) {
+        bulk->flows[i].controller = grid_controller(cell);
         bulk->flows[i].start = (duet_time)i * (grid_rtt(cell) + 37 * DUET_MILLISECOND);
+    }
+    if (number_of(cell, GRID_FLOWS) == MIXED)
+        bulk->flows[1].controller = DUET_NEWRENO;
     if (number_of(cell, GRID_FLOWS) == TWO_RTTS)
         bulk->flows[1].extra_delay = grid_rtt(cell) / 2;
 }

@@ -49,6 +49,7 @@ uint64_t grid_rate(const struct grid_cell *cell);  /* bit/s */
 duet_time grid_rtt(const struct grid_cell *cell);
 uint64_t grid_full_path(const struct grid_cell *cell); /* bytes that fill it */
 void grid_options(const struct grid_cell *cell, uint64_t seed, struct duet_bench_options *options);
+enum duet_controller grid_controller(const struct grid_cell *cell);
 /* Also sets packets_max to what the table allows. */
 void grid_bulk(const struct grid_cell *cell, struct duet_bench_bulk *bulk);
 

@@ -57,7 +57,8 @@ static bool measure_kernel(const struct grid_cell *cell, const struct duet_bench
 static bool measure_duet(const struct grid_cell *cell, const struct duet_bench_options *options,
                          struct kernel_round *round)
 {
-    const struct duet_bench_short flow = {.bytes = KERNEL_SHORT};
+    const struct duet_bench_short flow = {.bytes = KERNEL_SHORT,
+                                          .controller = grid_controller(cell)};
     struct duet_bench_options own = *options;
     struct duet_bench_short_result one;
     struct duet_bench_bulk_result result;

@@ -48,7 +48,8 @@ static uint32_t jain_of(const uint64_t *bytes, unsigned count)
 static bool measure_short(const struct grid_cell *cell, uint64_t seed, unsigned size,
                           struct measure_result *result)
 {
-    const struct duet_bench_short flow = {.bytes = measure_sizes[size]};
+    const struct duet_bench_short flow = {.bytes = measure_sizes[size],
+                                          .controller = grid_controller(cell)};
     duet_time times[MEASURE_SHORT_ROUNDS];
 
     for (unsigned i = 0; i < MEASURE_SHORT_ROUNDS; i++) {

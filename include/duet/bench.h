@@ -16,6 +16,7 @@ enum { DUET_BENCH_FLOWS_MAX = 16 };
 
 /* One flow: a stack that sends to the receiver as fast as it may. */
 struct duet_bench_flow {
+    enum duet_controller controller;
     duet_time start;       /* when it connects */
     duet_time extra_delay; /* each way, besides the path's, which no other flow has */
 };
@@ -57,6 +58,7 @@ int duet_bench_bulk(const struct duet_bench_options *options, const struct duet_
 
 struct duet_bench_short {
     uint32_t bytes;
+    enum duet_controller controller;
     /* The network loses the segment with the last byte the first time it is sent. */
     bool lose_last;
 };

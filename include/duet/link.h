@@ -55,7 +55,9 @@ struct duet_path_direction {
                       * least the MTU; 0: no limit */
     uint32_t loss;    /* packets lost in a million */
     uint32_t burst;   /* mean length of a run of lost packets (Gilbert's model: a good state that
-                      * loses nothing and a bad one that loses all); 0 or 1: each by itself */
+                      * loses nothing and a bad one that loses all); 0 or 1: each by itself. A pause
+                      * in which so many packets of the MTU could be transmitted ends a run, because
+                      * what makes a network lose all does not wait for the next packet */
     uint32_t reorder; /* packets in a million that take longer than the others */
     duet_time reorder_delay; /* by up to this, evenly spread */
 };
@@ -77,7 +79,8 @@ struct duet_path_counts {
 };
 
 /* Two ends of a path. Which packets are lost depends on the seed and on their number behind the
- * bottleneck only, so that the same seed is the same pattern for whatever stack sends. Large packets
+ * bottleneck only, pauses in a run apart, so that the same seed is the same pattern for whatever
+ * stack sends. Large packets
  * (segment_size) are refused with EINVAL, larger ones than the MTU with EMSGSIZE. A packet leaves
  * when it is sent: whoever sends waits for its departure time. -1 and errno EINVAL or ENOMEM. */
 int duet_path_pair(const struct duet_path_options *options, struct duet_link **a,

@@ -38,6 +38,8 @@ struct direction {
     uint64_t recovery;    /* ... and to turn good again after a packet is lost */
     uint64_t late;
     bool is_bad;
+    duet_time pause;  /* that ends a run of losses */
+    duet_time latest; /* when the latest packet had been transmitted */
     struct prng loss_prng, late_prng;
     duet_time free_at;  /* when the transmitter will have sent all it has */
     uint64_t free_rest; /* and this many parts of 1 / rate nanoseconds */
@@ -90,12 +92,17 @@ static void set_chances(struct direction *d)
         d->loss = loss * CHANCE_ONE / (burst * (MILLION - loss));
 }
 
-static bool is_lost(struct direction *d)
+static bool is_lost(struct direction *d, duet_time done)
 {
+    const bool is_after_pause = done - d->latest > d->pause;
+
+    d->latest = done;
     if (d->is.loss == 0)
         return false;
     if (d->is.burst <= 1 || d->is.loss == MILLION)
         return draw(&d->loss_prng, d->loss);
+    if (is_after_pause)
+        d->is_bad = false;
     d->is_bad = d->is_bad ? !draw(&d->loss_prng, d->recovery) : draw(&d->loss_prng, d->loss);
     return d->is_bad;
 }
@@ -145,7 +152,7 @@ static bool path_send(struct duet_link *link, duet_time now, const struct duet_p
         d->counts.overflown++;
         return true;
     }
-    lost = is_lost(d);
+    lost = is_lost(d, done);
     late = lateness(d);
     d->counts.lost += lost;
     d->counts.late += late > 0 && !lost;
@@ -219,6 +226,7 @@ static void open_direction(struct direction *d, const struct duet_path_direction
     d->queue_time = is->rate == 0 || is->queue == 0
                         ? DUET_NEVER
                         : (duet_time)(is->queue * BYTE_BY_RATE / is->rate);
+    d->pause = is->rate == 0 ? DUET_NEVER : (duet_time)(is->burst * mtu * BYTE_BY_RATE / is->rate);
     set_chances(d);
     prng_seed(&d->loss_prng, seed);
     prng_seed(&d->late_prng, prng_next(&d->loss_prng));

@@ -182,6 +182,41 @@ static void losses_have_their_share_and_length(void **state)
     }
 }
 
+/* Sends pairs of packets with a pause between the two, on a path on which losses come in long runs:
+ * how often both were lost. */
+static unsigned count_lost_pairs(duet_time pause)
+{
+    /* 10 packets of 1500 bytes take 120 ms at 1 Mbit/s. */
+    const struct duet_path_direction direction = {.rate = 1000000, .loss = 300000, .burst = 10};
+    struct duet_link *a, *b;
+    unsigned pairs = 0;
+
+    open_path(&direction, 1, &a, &b);
+    for (uint32_t i = 0; i < 1000; i++) {
+        const duet_time now = (duet_time)i * DUET_SECOND;
+        bool is_first_lost;
+
+        send_packet(a, now, 1, 40);
+        is_first_lost = receive_packet(b, now + 10 * MS) < 0;
+        send_packet(a, now + pause, 2, 40);
+        pairs += receive_packet(b, now + pause + 10 * MS) < 0 && is_first_lost;
+    }
+    close_path(a, b);
+    return pairs;
+}
+
+static void pause_ends_a_run_of_losses(void **state)
+{
+    unsigned short_pause, long_pause;
+
+    (void)state;
+    /* A run begins with a chance of 3 in 70, goes on with 9 in 10, and is over with the pair. */
+    short_pause = count_lost_pairs(119 * MS);
+    long_pause = count_lost_pairs(121 * MS);
+    assert_in_range(short_pause, 20, 60);
+    assert_in_range(long_pause, 0, 8);
+}
+
 static void late_packets_are_within_their_bound_and_overtaken(void **state)
 {
     const struct duet_path_direction direction = {
@@ -358,6 +393,7 @@ int main(void)
         cmocka_unit_test(idle_transmitter_saves_nothing_up),
         cmocka_unit_test(full_queue_drops_the_last_packet),
         cmocka_unit_test(losses_have_their_share_and_length),
+        cmocka_unit_test(pause_ends_a_run_of_losses),
         cmocka_unit_test(late_packets_are_within_their_bound_and_overtaken),
         cmocka_unit_test(same_seed_loses_the_same_packets),
         cmocka_unit_test(directions_are_apart),

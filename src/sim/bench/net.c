@@ -40,8 +40,8 @@ static uint32_t connections_of(const struct net *net, const struct net_host *hos
 }
 
 static void configure(const struct net *net, const struct net_host *host,
-                      const struct duet_bench_options *options, struct prng *prng,
-                      struct duet_config *config)
+                      const struct duet_bench_options *options, enum duet_controller controller,
+                      struct prng *prng, struct duet_config *config)
 {
     const uint32_t connections = connections_of(net, host);
 
@@ -52,6 +52,7 @@ static void configure(const struct net *net, const struct net_host *host,
     config->interface_count = 1;
     config->mtu = net->a->mtu;
     config->offload = net->a->offload;
+    config->controller = controller;
     config->connections_max = connections + 1;
     config->transfers_max = connections + 1;
     config->reassemblies_max = connections + 1;
@@ -65,12 +66,13 @@ static void configure(const struct net *net, const struct net_host *host,
 }
 
 static bool open_stack(struct net *net, struct net_host *host,
-                       const struct duet_bench_options *options, struct prng *prng)
+                       const struct duet_bench_options *options, enum duet_controller controller,
+                       struct prng *prng)
 {
     struct duet_config config;
     size_t size;
 
-    configure(net, host, options, prng, &config);
+    configure(net, host, options, controller, prng, &config);
     size = duet_stack_footprint(&config);
     host->memory = size == 0 ? NULL : malloc(size);
     if (size != 0 && host->memory == NULL)
@@ -128,10 +130,10 @@ bool net_open(struct net *net, const struct duet_bench_options *options, unsigne
             (struct duet_packet){.data = net->rooms + (size_t)NET_ROOM * (i + 1), .size = NET_ROOM};
         if (i < sender_count) {
             host->address = duet_ipv4(192, 0, 2, (uint8_t)(i + 1));
-            if (!open_access(net, host, flows == NULL ? 0 : flows[i].extra_delay))
+            if (!open_access(net, host, flows[i].extra_delay))
                 return false;
         }
-        if (!open_stack(net, host, options, &prng))
+        if (!open_stack(net, host, options, flows[i < sender_count ? i : 0].controller, &prng))
             return false;
     }
     return true;

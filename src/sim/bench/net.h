@@ -49,8 +49,7 @@ struct net {
     bool failed;
 };
 
-/* extra_delay: of each sender; may be NULL. connections: most that the receiver will have. False:
- * failed, see why. net_free is due in either case. */
+/* flows: one for each sender. False: failed, see why. net_free is due in either case. */
 bool net_open(struct net *net, const struct duet_bench_options *options, unsigned sender_count,
               const struct duet_bench_flow *flows);
 void net_free(struct net *net);

@@ -45,13 +45,14 @@ static bool passes(void *context, const struct duet_packet *packet)
 int duet_bench_short(const struct duet_bench_options *options, const struct duet_bench_short *flow,
                      struct duet_bench_short_result *result, char *why, size_t size)
 {
+    const struct duet_bench_flow one = {.controller = flow->controller};
     struct short_run *run = calloc(1, sizeof(*run));
     bool failed;
 
     memset(result, 0, sizeof(*result));
     if (run == NULL)
         return -1;
-    if (flows_open(&run->flows, options, 1, NULL, why, size)) {
+    if (flows_open(&run->flows, options, 1, &one, why, size)) {
         struct net *net = &run->flows.net;
         struct duet_counters counters;
 
