@@ -97,7 +97,7 @@ static void shrink(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum 
     uint32_t old_mss = tcp_send_mss(c);
     c->mtu = mtu;
     uint32_t mss = tcp_send_mss(c);
-    c->cwnd = max_u32(mss, (uint32_t)((uint64_t)c->cwnd * mss / old_mss));
+    tcp_cc_lower(s, c, max_u32(mss, (uint32_t)((uint64_t)c->cwnd * mss / old_mss)));
     c->flags &= ~(uint32_t)TCP_CONN_MTU_PROVEN;
     t->mtu.size_sent = (uint16_t)min_u32(t->mtu.size_sent, mtu);
     t->mtu.size_acked = (uint16_t)min_u32(t->mtu.size_acked, mtu);
