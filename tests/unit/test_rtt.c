@@ -62,6 +62,7 @@ static void leaf_start(struct leaf *leaf, duet_time least, duet_time most)
     leaf->stack.config.rto_initial = SEC(1);
     leaf->stack.config.rto_min = least;
     leaf->stack.config.rto_max = most;
+    leaf->conn.transfer = POOL_NONE;
     tcp_rtt_init(&leaf->stack, &leaf->conn);
 }
 
