@@ -7,6 +7,8 @@
  */
 #include "rig.h"
 
+#include "host/coverage.h"
+
 #include <stdlib.h>
 
 #define MS(n) ((duet_time)(n)*DUET_MILLISECOND)
@@ -43,6 +45,7 @@ static struct subject *subject_new(enum duet_controller controller, bool hystart
 static void subject_free(struct subject *x)
 {
     x->c->snd.nxt = x->c->snd.una; /* nothing was really sent */
+    duet_coverage_note(x->rig.stack);
     rig_end(&x->rig);
     free(x);
 }

@@ -3,6 +3,8 @@
  * hand. Sequence numbers of the stack begin near the wrap where a test says so. */
 #include "rig.h"
 
+#include "host/coverage.h"
+
 enum { PORT = 80, CLIENT = 4000 };
 
 static struct duet_address server_address, client_address;
@@ -46,6 +48,7 @@ static struct pair pair_start(uint32_t fast_open)
 
 static void rig_stop(struct rig *rig)
 {
+    duet_coverage_note(rig->stack);
     rig_end(rig);
     test_free(rig);
 }

@@ -3,6 +3,8 @@
  * 7323-3, 7323-4, SHLD-14, SHLD-19; attacks B14, D5, D6. */
 #include "rig.h"
 
+#include "host/coverage.h"
+
 #include <stdlib.h>
 
 #define RTT (100 * DUET_MILLISECOND)
@@ -72,6 +74,8 @@ static void road_free(struct road *p)
 {
     assert_null(duet_check(p->a.stack));
     assert_null(duet_check(p->b.stack));
+    duet_coverage_note(p->a.stack);
+    duet_coverage_note(p->b.stack);
     free(p->a.memory);
     free(p->a.flights);
     free(p->b.memory);
