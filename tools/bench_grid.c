@@ -7,12 +7,13 @@
 enum { MTU = 1500, BUFFER_LEAST = 1 << 18, BUFFER_MOST = 1 << 28 };
 
 /* A run ends after a minute, or after so many packets; but at least after those of ten round trips
- * of a full path, because slow start alone takes up to a dozen round trips. Several flows need
- * longer until they have found their shares. */
+ * of a full path, because slow start alone takes up to a dozen round trips, and at most after
+ * PACKETS_MOST. Several flows need longer until they have found their shares. */
 #define TIME_MAX           (60 * DUET_SECOND)
 #define TIME_MAX_SHARED    (300 * DUET_SECOND)
 #define PACKETS_MAX        UINT64_C(120000)
 #define PACKETS_MAX_SHARED UINT64_C(3000000)
+#define PACKETS_MOST       UINT64_C(400000)
 enum { FULL_ROUNDS = 10 };
 
 struct value {
@@ -297,7 +298,8 @@ void grid_bulk(const struct grid_cell *cell, struct duet_bench_bulk *bulk)
     *bulk = (struct duet_bench_bulk){
         .flow_count = counts[number_of(cell, GRID_FLOWS)],
         .packets_max = grid_is_single(cell)
-                           ? larger(PACKETS_MAX, FULL_ROUNDS * grid_full_path(cell) / MTU)
+                           ? smaller(larger(PACKETS_MAX, FULL_ROUNDS * grid_full_path(cell) / MTU),
+                                     PACKETS_MOST)
                            : PACKETS_MAX_SHARED};
     for (unsigned i = 0; i < bulk->flow_count; i++) {
         bulk->flows[i].controller = grid_controller(cell);
