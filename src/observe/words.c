@@ -209,7 +209,7 @@ void words_options(struct words *words, const struct ladder_arrow *arrow, bool a
         add_option(words, &first, options->cookie_length > 0 ? "cookie" : "cookie?");
     if ((options->present & DUET_TRACE_USER_TIMEOUT) != 0) {
         bool minutes = (options->user_timeout & 0x8000) != 0;
-        snprintf(text, sizeof text, "user timeout %u %s", options->user_timeout & 0x7fff,
+        snprintf(text, sizeof text, "user timeout %u %s", options->user_timeout & 0x7fffu,
                  minutes ? "min" : "s");
         add_option(words, &first, text);
     }
