@@ -4,8 +4,9 @@
  * have been SACKed. The two are never combined (RFC 8985, 9.2).
  *
  * What lies behind a segment only grows while it waits, so one look from the oldest on, up to the
- * first that is not lost, finds all: the work is that of the segments found. A retransmission that
- * is lost again is left to the timer.
+ * first that is not lost, finds all. What lies behind is counted record by record, so that the work
+ * grows with the flight; RACK, the default, has no such walk. A retransmission that is lost again is
+ * left to the timer.
  */
 #include "core/state.h"
 
