@@ -176,7 +176,7 @@ static void add_accurate_ecn(struct words *words, bool *first,
     static const char *const names[] = {"e0b", "ceb", "e1b"};
 
     add_option(words, first, "ECN");
-    for (unsigned i = 0; i < option->fields; i++)
+    for (unsigned i = 0; i < option->fields && i < sizeof names / sizeof *names; i++)
         words_add(words, " %s %" PRIu32, names[option->order == 0 ? i : 2 - i], option->field[i]);
 }
 

@@ -474,7 +474,8 @@ static double time_of_a_segment(const uint32_t *order, uint32_t n)
         rig_drain(rig);
         conn.seq += 2 * n;
     }
-    const double time = (double)(clock() - begin) / (SEGMENTS / n * n);
+    const uint32_t segments = SEGMENTS / n * n;
+    const double time = (double)(clock() - begin) / segments;
     rig_end(rig);
     free(rig);
     return time;

@@ -335,7 +335,7 @@ static void built_cookies(void **state)
                                                 .tsecr = 0x05060708,
                                                 .user_timeout = 0x8078,
                                                 .cookie_length = rows[i].cookie_length}};
-        for (uint8_t byte = 0; byte < TCP_COOKIE_MAX; byte++)
+        for (size_t byte = 0; byte < TCP_COOKIE_MAX; byte++)
             header.options.cookie[byte] = (uint8_t)(0xc0 + byte);
         uint8_t bytes[60];
         EXPECT_EQUAL(rows[i].name, tcp_options_size(&header.options), rows[i].size);
