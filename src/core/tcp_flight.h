@@ -49,7 +49,6 @@ struct flight_record {
     uint32_t next : 24;
     uint32_t flags : 8; /* enum flight_flag */
     uint32_t prev : 24;
-    uint32_t spare : 8;
 };
 
 struct flight_list {

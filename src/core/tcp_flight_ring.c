@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring of records of what is in flight (tcp_flight_ring.h): where they lie, how they are found,
+ * the two lists through them, and what must hold. Knows nothing of why a record changes. */
+#include "core/tcp_flight_ring.h"
+
+#include "base/bytes.h"
+
+#include <string.h>
+
+void flight_init(struct tcp_flight *flight)
+{
+    *flight = (struct tcp_flight){0};
+    ring_forget_lists(flight);
+    buffer_init(&flight->ring);
+}
+
+void flight_clear(struct duet_stack *s, struct tcp_flight *flight)
+{
+    buffer_clear(&s->buffers, &flight->ring);
+    flight_init(flight);
+}
+
+/* ---- finding a record ---- */
+
+bool ring_describe(const struct duet_stack *s, struct tcp_flight *f, uint32_t place,
+                   struct flight_segment *segment)
+{
+    if (place >= f->count)
+        return false;
+    const struct flight_record *r = ring_at(s, f, place);
+    *segment = (struct flight_segment){
+        .number = ring_name(f, place),
+        .start = ring_start(s, f, place),
+        .end = r->end,
+        .sent_us = r->sent_us,
+        .flags = (uint8_t)r->flags,
+    };
+    return true;
+}
+
+bool flight_get(const struct duet_stack *s, const struct tcp_conn *c, uint32_t number,
+                struct flight_segment *segment)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    return ring_describe(s, f, ring_place(f, number), segment);
+}
+
+bool flight_after(const struct duet_stack *s, const struct tcp_conn *c, uint32_t number,
+                  struct flight_segment *segment)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    return ring_describe(s, f, ring_place(f, number) + 1, segment);
+}
+
+bool flight_oldest(const struct duet_stack *s, const struct tcp_conn *c,
+                   struct flight_segment *segment)
+{
+    return ring_describe(s, flight_of(s, c), 0, segment);
+}
+
+bool flight_newest(const struct duet_stack *s, const struct tcp_conn *c,
+                   struct flight_segment *segment)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    return f->count > 0 && ring_describe(s, f, f->count - 1, segment);
+}
+
+uint32_t flight_in_network(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    uint32_t all = f->count == 0 ? 0 : seq_distance(f->start, ring_at(s, f, f->count - 1)->end);
+    return all - f->sacked - f->lost;
+}
+
+/* ---- lists ---- */
+
+void ring_list_push_back(const struct duet_stack *s, struct tcp_flight *f, struct flight_list *list,
+                         uint32_t place)
+{
+    struct flight_record *r = ring_at(s, f, place);
+    r->next = FLIGHT_NONE;
+    r->prev = list->last & FLIGHT_NONE;
+    if (list->last == FLIGHT_NONE)
+        list->first = ring_name(f, place);
+    else
+        ring_at(s, f, ring_place(f, list->last))->next = ring_name(f, place) & FLIGHT_NONE;
+    list->last = ring_name(f, place);
+}
+
+void ring_list_push_front(const struct duet_stack *s, struct tcp_flight *f,
+                          struct flight_list *list, uint32_t place)
+{
+    struct flight_record *r = ring_at(s, f, place);
+    if (list->first == FLIGHT_NONE) {
+        ring_list_push_back(s, f, list, place);
+        return;
+    }
+    r->prev = FLIGHT_NONE;
+    r->next = list->first & FLIGHT_NONE;
+    ring_at(s, f, ring_place(f, list->first))->prev = ring_name(f, place) & FLIGHT_NONE;
+    list->first = ring_name(f, place);
+}
+
+static void list_take(const struct duet_stack *s, struct tcp_flight *f, struct flight_list *list,
+                      const struct flight_record *r)
+{
+    if (r->prev == FLIGHT_NONE)
+        list->first = r->next;
+    else
+        ring_at(s, f, ring_place(f, r->prev))->next = r->next;
+    if (r->next == FLIGHT_NONE)
+        list->last = r->prev;
+    else
+        ring_at(s, f, ring_place(f, r->next))->prev = r->prev;
+}
+
+void ring_leave_state(const struct duet_stack *s, struct tcp_flight *f, struct flight_record *r,
+                      uint32_t bytes)
+{
+    if (record_is(r, FLIGHT_SACKED)) {
+        f->sacked -= bytes;
+        f->sacked_count--;
+    } else if (record_is(r, FLIGHT_LOST)) {
+        f->lost -= bytes;
+        list_take(s, f, &f->lost_list, r);
+    } else if (record_is(r, FLIGHT_AGAIN)) {
+        list_take(s, f, &f->again_list, r);
+    }
+}
+
+void ring_enter_lost(const struct duet_stack *s, struct tcp_flight *f, uint32_t place,
+                     uint32_t bytes)
+{
+    record_set(ring_at(s, f, place), FLIGHT_LOST);
+    f->lost += bytes;
+    if (f->lost_list.first != FLIGHT_NONE && place < ring_place(f, f->lost_list.first))
+        ring_list_push_front(s, f, &f->lost_list, place);
+    else
+        ring_list_push_back(s, f, &f->lost_list, place);
+}
+
+void ring_forget_lists(struct tcp_flight *f)
+{
+    f->lost = 0;
+    f->lost_list = (struct flight_list){FLIGHT_NONE, FLIGHT_NONE};
+    f->again_list = (struct flight_list){FLIGHT_NONE, FLIGHT_NONE};
+}
+
+/* ---- room ---- */
+
+/* The records move from the transfer into a ring of their own. */
+static bool move_to_ring(struct duet_stack *s, struct tcp_flight *f)
+{
+    uint32_t size = f->count * FLIGHT_RECORD;
+    if (buffer_make_room(&s->buffers, &f->ring, BUFFER_IN_FLIGHT, 0, size) < size) {
+        buffer_clear(&s->buffers, &f->ring);
+        return false;
+    }
+    for (uint32_t i = 0; i < f->count; i++)
+        memcpy(buffer_at(&s->buffers, &f->ring, i * FLIGHT_RECORD), &f->few[i], FLIGHT_RECORD);
+    buffer_extend(&f->ring, size);
+    return true;
+}
+
+uint32_t flight_reserve(struct duet_stack *s, struct tcp_conn *c, uint32_t wanted)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    if (f->ring.index == POOL_NONE && f->count + wanted <= FLIGHT_INLINE)
+        return wanted;
+    if (f->ring.index == POOL_NONE && !move_to_ring(s, f))
+        return FLIGHT_INLINE - f->count;
+    wanted = min_u32(wanted, FLIGHT_MAX - f->count);
+    return buffer_make_room(&s->buffers, &f->ring, BUFFER_IN_FLIGHT, f->ring.length,
+                            wanted * FLIGHT_RECORD) /
+           FLIGHT_RECORD;
+}
+
+/* ---- what must hold ---- */
+
+static uint32_t list_length(const struct duet_stack *s, struct tcp_flight *f,
+                            const struct flight_list *list)
+{
+    uint32_t n = 0;
+    for (uint32_t name = list->first; name != FLIGHT_NONE && n <= f->count; n++) {
+        if (ring_place(f, name) >= f->count)
+            return UINT32_MAX;
+        name = ring_at(s, f, ring_place(f, name))->next;
+    }
+    return n;
+}
+
+const char *flight_check(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    struct seq start = f->start;
+    uint32_t sacked = 0;
+    uint32_t lost = 0;
+    uint32_t sacked_count = 0;
+    uint32_t lost_count = 0;
+    uint32_t again_count = 0;
+    for (uint32_t place = 0; place < f->count; place++) {
+        const struct flight_record *r = ring_at(s, f, place);
+        uint32_t bytes = seq_distance(start, r->end);
+        if (!seq_lt(start, r->end))
+            return "I-08: an empty record in flight, or out of order";
+        if (record_is(r, FLIGHT_SACKED) && record_is(r, FLIGHT_LOST))
+            return "I-05: a record is sacked and lost";
+        sacked += record_is(r, FLIGHT_SACKED) ? bytes : 0;
+        lost += record_is(r, FLIGHT_LOST) ? bytes : 0;
+        sacked_count += record_is(r, FLIGHT_SACKED);
+        lost_count += record_is(r, FLIGHT_LOST);
+        again_count += record_is(r, FLIGHT_AGAIN) && !record_is(r, FLIGHT_LOST) &&
+                       !record_is(r, FLIGHT_SACKED);
+        start = r->end;
+    }
+    if (f->count > 0 && (!seq_eq(start, c->snd.nxt) || !seq_eq(f->start, tcp_send_start(c))))
+        return "I-08: the records do not reach from SND.UNA to SND.NXT";
+    if (f->count == 0 && seq_lt(tcp_send_start(c), c->snd.nxt))
+        return "I-08: something is in flight without a record";
+    if (sacked != f->sacked || sacked_count != f->sacked_count || lost != f->lost)
+        return "I-05: sacked or lost bytes are miscounted";
+    if (list_length(s, f, &f->lost_list) != lost_count ||
+        list_length(s, f, &f->again_list) != again_count)
+        return "I-05: a list of segments in flight has lost one, or gained one";
+    return NULL;
+}
