@@ -9,13 +9,16 @@
  *   packet too big       mtu and search_high become what the router says; nothing larger is tried
  *                        for config.pmtu_timeout, 10 min (RFC 1191, 6.3: at least 5)
  *   probe acknowledged   search_low and mtu rise to its size
- *   3 probes lost alone  search_high falls below their size
+ *   a probe lost alone   the search goes on below its size, which may have been bad luck
+ *   3 of one size        search_high falls below it
  *   less than 8 bytes between search_low and search_high: found; again after config.pmtu_timeout
  *   black hole           mtu falls to search_low, then both to the base, then by half to the floor
  *
  * The first probe has the size of search_high, because a path that shrank for a while carries all
- * of it again; then half way between the bounds. Connections do not know of each other here: they
- * look again when the epoch of the table has changed (tcp_mtu.c).
+ * of it again; then half way between mtu and the smallest size that failed. Only that one, the last
+ * of the search, is tried three times: if it passes after all, so may what is above it. So a search
+ * costs few losses, and none of them decides alone. Connections do not know of each other here:
+ * they look again when the epoch of the table has changed (tcp_mtu.c).
  *
  * Without config.plpmtud the record forgets the router's word after config.pmtu_timeout, and the
  * next segment is as large as the link takes (RFC 1191, 6.3).
@@ -30,6 +33,10 @@
 
 enum { PROBES_MAX = 3 };  /* RFC 8899, 5.1.2: MAX_PROBES */
 enum { SEARCH_STEP = 8 }; /* a smaller gain is not worth a probe */
+
+/* So much later than the losses of its probes would allow it the search may be finished, if there
+ * is no rest behind it in which that is made good. */
+#define PROBE_CREDIT (600 * DUET_SECOND)
 
 /* ---- the table ---- */
 
@@ -112,11 +119,15 @@ static duet_time rest_until(const struct duet_stack *s)
     return s->config.pmtu_timeout == 0 ? DUET_NEVER : s->now + s->config.pmtu_timeout;
 }
 
+static duet_time probe_credit(const struct duet_stack *s)
+{
+    return s->config.pmtu_timeout == 0 ? PROBE_CREDIT : s->config.pmtu_timeout;
+}
+
 /* Anything up to what the link takes may pass; its own size is the best guess. */
 static void open_search(const struct duet_stack *s, struct path *path)
 {
-    path->search_high = (uint16_t)s->config.mtu;
-    path->is_high_untried = true;
+    path->search_high = path->guess = (uint16_t)s->config.mtu;
     path->failures = 0;
     path->again_at = DUET_NEVER;
 }
@@ -125,7 +136,7 @@ static void open_search(const struct duet_stack *s, struct path *path)
 static void close_search(const struct duet_stack *s, struct path *path)
 {
     path->search_high = path->mtu;
-    path->is_high_untried = false;
+    path->guess = 0;
     path->failures = 0;
     path->again_at = path->mtu < s->config.mtu ? rest_until(s) : DUET_NEVER;
 }
@@ -175,6 +186,7 @@ struct path *path_obtain(struct duet_stack *s, const struct duet_address *remote
     *path = (struct path){
         .remote = *remote,
         .used = s->now,
+        .probe_at = s->now - probe_credit(s),
         .mtu = mtu,
         .search_low = (uint16_t)min_u32(mtu, path_base(s, remote)),
         .is_used = true,
@@ -199,8 +211,7 @@ void path_lower(struct duet_stack *s, const struct duet_address *remote, uint16_
     if (mtu > path->search_high || mtu >= s->config.mtu)
         return;
     if (mtu > path->mtu) { /* it answers a probe: try exactly this next */
-        path->search_high = mtu;
-        path->is_high_untried = true;
+        path->search_high = path->guess = mtu;
         path->failures = 0;
         close_search_if_found(s, path);
     } else {
@@ -226,7 +237,7 @@ bool path_black_hole(struct duet_stack *s, const struct duet_address *remote, ui
     set_mtu(s, path, next);
     /* An outage looks the same: one more packet of the size that vanished first tells. */
     if (path->failures == 0 || path->probe < failed) {
-        path->probe = failed;
+        path->probe = path->guess = failed;
         path->failures = PROBES_MAX - 1;
     }
     check_sizes(s, path);
@@ -239,10 +250,17 @@ void path_raise(struct duet_stack *s, struct path *path, uint16_t mtu)
         return;
     path->search_low = mtu;
     path->search_high = (uint16_t)max_u32(path->search_high, mtu);
-    path->failures = 0;
+    if (path->probe <= mtu)
+        path->failures = 0;
     set_mtu(s, path, mtu);
     close_search_if_found(s, path);
     check_sizes(s, path);
+}
+
+/* A probe of this size was lost, and nothing smaller. */
+static bool has_failed(const struct path *path, uint16_t high)
+{
+    return path->failures > 0 && path->probe > path->mtu && path->probe <= high;
 }
 
 void path_probe_failed(struct duet_stack *s, struct path *path, uint16_t size)
@@ -253,14 +271,20 @@ void path_probe_failed(struct duet_stack *s, struct path *path, uint16_t size)
         path->probe = size;
         path->failures = 0;
     }
+    path->guess = 0;
     path->failures++;
     if (path->failures < PROBES_MAX)
         return;
     path->failures = 0;
     path->search_high = size - 1;
-    path->is_high_untried = false;
     close_search_if_found(s, path);
     check_sizes(s, path);
+}
+
+void path_space_probes(const struct duet_stack *s, struct path *path, duet_time headway)
+{
+    duet_time from = s->now - probe_credit(s);
+    path->probe_at = (path->probe_at > from ? path->probe_at : from) + headway;
 }
 
 uint16_t path_next_probe(const struct duet_stack *s, const struct path *path, uint16_t limit)
@@ -268,11 +292,13 @@ uint16_t path_next_probe(const struct duet_stack *s, const struct path *path, ui
     uint16_t high = (uint16_t)min_u32(path->search_high, limit);
     if (high <= path->mtu || s->now < path->probe_at)
         return 0;
-    if (path->failures > 0 && path->probe > path->mtu && path->probe <= high)
-        return path->probe;
-    if (path->is_high_untried || high - path->mtu < SEARCH_STEP)
-        return high;
-    return (uint16_t)(path->mtu + (high - path->mtu + 1) / 2);
+    if (path->guess > path->mtu)
+        return (uint16_t)min_u32(path->guess, high);
+    uint16_t last = has_failed(path, high) ? path->probe : high;
+    uint16_t below = has_failed(path, high) ? path->probe - 1 : high;
+    if (below - path->mtu < SEARCH_STEP)
+        return last;
+    return (uint16_t)(path->mtu + (below - path->mtu + 1) / 2);
 }
 
 /* ---- the Fast Open cookie ---- */

@@ -30,9 +30,9 @@ struct path {
     uint16_t mtu;        /* no packet but a probe is larger */
     uint16_t search_low; /* gets through, or is believed to */
     uint16_t search_high; /* nothing larger gets through */
-    uint16_t probe;       /* size that is being tried, with failures */
+    uint16_t guess;       /* of all larger sizes the one to try first; 0: none is better */
+    uint16_t probe;       /* smallest size of which a probe was lost, with failures */
     uint8_t failures;     /* probes of that size that were lost alone */
-    bool is_high_untried; /* search_high itself is the best guess */
     bool is_used;         /* the record: holds something */
 
     uint8_t cookie_length; /* 0: none */
@@ -82,6 +82,9 @@ bool path_black_hole(struct duet_stack *s, const struct duet_address *remote, ui
 void path_raise(struct duet_stack *s, struct path *path, uint16_t mtu);
 /* A probe was lost alone. */
 void path_probe_failed(struct duet_stack *s, struct path *path, uint16_t size);
+/* A probe was lost, which had no response of congestion control: the next such loss ought to come a
+ * headway later. A search may run ahead of this by as long as it then rests (path.md). */
+void path_space_probes(const struct duet_stack *s, struct path *path, duet_time headway);
 /* Size of the next probe, at most limit; 0: the search rests. */
 uint16_t path_next_probe(const struct duet_stack *s, const struct path *path, uint16_t limit);
 

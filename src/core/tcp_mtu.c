@@ -12,10 +12,11 @@
  *   probes           While the path MTU is below what link and peer take: one segment of new data,
  *                    larger than the MSS. Acknowledged, segments grow to its size. Lost while
  *                    nothing beside it was, it counts against that size, and the congestion window
- *                    stays; three times, and the search goes on below. Lost with others, it tells
- *                    nothing. Between probes that failed there are as many round trips as cwnd has
- *                    segments, so that responses to congestion are never suppressed more often
- *                    than additive increase would pay for (RFC 4821, 4).
+ *                    stays: the search goes on below (path.c). Lost with others, it tells
+ *                    nothing. On the average of the search and the rest after it, as many round
+ *                    trips as cwnd has segments lie between such losses, so that responses to
+ *                    congestion are never suppressed more often than additive increase would pay
+ *                    for (RFC 4821, 4).
  *   timeouts         A segment of more than the base that times out again and again, while nothing
  *                    says why, is taken to be in a black hole (RFC 4821, 7.7): after R1 timeouts if
  *                    segments of its size have arrived before, after two if none has.
@@ -226,12 +227,12 @@ void tcp_mtu_probe_sent(struct duet_stack *s, struct tcp_conn *c, struct seq sta
     path_obtain(s, &c->tuple.remote);
 }
 
-/* The next probe, after one that did not get through (RFC 4821, 4). */
-static void space_probes(struct duet_stack *s, const struct tcp_conn *c, struct path *path)
+/* A probe did not get through: a round trip for each segment of the window (RFC 4821, 4). */
+static void space_probes(const struct duet_stack *s, const struct tcp_conn *c, struct path *path)
 {
     uint32_t in_use = min_u32(c->cwnd, c->snd.wnd_max); /* no more of the window can be */
     uint64_t trips = max_u32(1, in_use / tcp_send_mss(c));
-    path->probe_at = s->now + (duet_time)(trips * (c->srtt_us >> 3)) * DUET_MICROSECOND;
+    path_space_probes(s, path, (duet_time)(trips * (c->srtt_us >> 3)) * DUET_MICROSECOND);
 }
 
 /* The lost probe has been sent again and arrived; alone tells whether it was the only loss. */

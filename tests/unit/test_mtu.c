@@ -10,6 +10,7 @@ enum { PORT = 80, TEXT = 14400, FULL = 1500, SEQUENCE = 1000 };
 
 /* The RTO of these round trips is 200 ms, the second one twice that. */
 #define ONE_TIMEOUT (250 * DUET_MILLISECOND)
+#define TEN_MINUTES (600 * DUET_SECOND)
 
 static uint8_t octets[60000];
 
@@ -389,8 +390,39 @@ static void probe_lost_with_others_says_nothing(void **state)
     rig_pass(&rig, rig.now + ONE_TIMEOUT);
     assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_INCONCLUSIVE), 1);
     assert_int_equal(path_peek(rig.stack, &conn.tuple.remote)->failures, 0);
-    assert_true(path_peek(rig.stack, &conn.tuple.remote)->probe_at > 0);
+    assert_true(path_peek(rig.stack, &conn.tuple.remote)->probe_at > rig.now - TEN_MINUTES);
     (void)deliver(&rig, &conn, TEXT + 100);
+    finish(&rig);
+}
+
+/* 4821-4: losses without a response come no oftener, over the ten minutes that a search and its rest
+ * take, than one in so many round trips as the window has segments. */
+static void search_that_ran_ahead_waits(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start(&rig, &conn, rig_tuple(PORT, 1));
+    struct path *path = path_obtain(rig.stack, &conn.tuple.remote);
+    path->search_low = path->mtu = 1300;
+    unsigned ahead = 0;
+    while (path_next_probe(rig.stack, path, FULL) != 0) {
+        path_space_probes(rig.stack, path, TEN_MINUTES / 20);
+        assert_true(++ahead <= 21);
+    }
+    assert_int_equal(ahead, 21);
+    rig.stack->now += TEN_MINUTES / 20 - 1;
+    assert_int_equal(path_next_probe(rig.stack, path, FULL), 0);
+    rig.stack->now++;
+    assert_int_equal(path_next_probe(rig.stack, path, FULL), FULL);
+    path_space_probes(rig.stack, path, TEN_MINUTES);
+    rig.stack->now += TEN_MINUTES - 1; /* nothing is saved but what a pause makes good */
+    assert_int_equal(path_next_probe(rig.stack, path, FULL), 0);
+    rig.stack->now += 3 * TEN_MINUTES;
+    path_space_probes(rig.stack, path, TEN_MINUTES);
+    assert_int_equal(path_next_probe(rig.stack, path, FULL), FULL);
+    path_space_probes(rig.stack, path, TEN_MINUTES);
+    assert_int_equal(path_next_probe(rig.stack, path, FULL), 0);
     finish(&rig);
 }
 
@@ -473,6 +505,7 @@ int main(void)
         cmocka_unit_test(one_probe_at_a_time),
         cmocka_unit_test(probe_is_one_segment_though_the_link_cuts),
         cmocka_unit_test(probe_lost_with_others_says_nothing),
+        cmocka_unit_test(search_that_ran_ahead_waits),
         cmocka_unit_test(probe_that_times_out_has_failed),
         cmocka_unit_test(record_gives_way_during_a_probe),
         cmocka_unit_test(window_grows_before_the_segments),

@@ -229,6 +229,35 @@ static void search_finds_every_mtu(void **state)
     }
 }
 
+/* A probe that bad luck swallows sends the search below its size; at the end of the search that size
+ * is tried again, and what lies above it after that. */
+static void size_lost_by_chance_is_tried_again(void **state)
+{
+    (void)state;
+    const uint16_t true_mtu = 8500;
+    for (unsigned lucky = 0; lucky < 8; lucky++) {
+        struct rig rig;
+        start(&rig, 9000, 16);
+        struct duet_address a = host(1);
+        struct path *path = path_obtain(rig.stack, &a);
+        path->search_low = path->mtu = 1064;
+        for (unsigned passed = 0; passed < lucky;) {
+            uint16_t size = path_next_probe(rig.stack, path, 9000);
+            if (size <= true_mtu)
+                path_raise(rig.stack, path, size);
+            else
+                path_probe_failed(rig.stack, path, size);
+            passed += size <= true_mtu;
+        }
+        uint16_t size = path_next_probe(rig.stack, path, 9000);
+        path_probe_failed(rig.stack, path, size);
+        const unsigned probes = search(&rig, path, true_mtu);
+        assert_in_range(path->mtu, true_mtu - 7, true_mtu);
+        assert_in_range(probes, 1, 2 * 16);
+        rig_end(&rig);
+    }
+}
+
 /* A router that answers a probe names the size: the next probe is exactly that. */
 static void router_shortens_the_search(void **state)
 {
@@ -343,6 +372,7 @@ int main(void)
         cmocka_unit_test(estimate_grows_old_without_probes),
         cmocka_unit_test(search_rests_after_packet_too_big),
         cmocka_unit_test(search_finds_every_mtu),
+        cmocka_unit_test(size_lost_by_chance_is_tried_again),
         cmocka_unit_test(router_shortens_the_search),
         cmocka_unit_test(black_hole_goes_down_step_by_step),
         cmocka_unit_test(initial_size_is_configured),
