@@ -6,7 +6,7 @@
 #   make demo     builds, then shows one TCP connection from SYN to the end of TIME-WAIT
 #   make test     builds with sanitizers and without, runs everything; last line: N passed, N failed
 #   make check    format and static analysis
-#   make fuzz     runs each fuzzer for SECONDS (default 60) from the seeds of tests/ (needs clang)
+#   make fuzz     runs each fuzzer for SECONDS (default 60) from its corpus (needs clang)
 #   make docs     regenerates the generated pages of docs/
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
@@ -36,7 +36,7 @@ test:
 
 fuzz:
 	@tests/repo/need.sh test
-	@fuzz/run.sh $(or $(SECONDS),60) $(JOBS)
+	@python3 fuzz/run.py --seconds $(or $(SECONDS),60) --jobs $(JOBS)
 
 check:
 	@tests/repo/need.sh check
