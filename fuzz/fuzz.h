@@ -55,7 +55,7 @@ static inline size_t left(const struct input *input)
 /* The rest of the input in memory of its own, to be freed. */
 static inline uint8_t *fuzz_copy(const struct input *input)
 {
-    uint8_t *copy = malloc(left(input) > 0 ? left(input) : 1);
+    uint8_t *copy = calloc(1, left(input) > 0 ? left(input) : 1);
     if (copy == NULL)
         abort();
     if (left(input) > 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* replay PATH...: gives the bytes of each file, and of each file of each folder, to the fuzzer this is linked with.
  * Prints how many there were. A finding ends it as it would end the fuzzer. */
+#define _GNU_SOURCE /* alphasort */
 #include <dirent.h>
 #include <errno.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), user
- * timeout (RFC 5482), Fast Open (RFC 7413), AccECN (RFC 9768, 3.2.3). They are read in any order and at any alignment (MUST-5, MUST-64), and
- * written in groups of whole 32-bit words, so that no padding is needed (MUST-69 asks for zeros
- * where it is). */
+ * timeout (RFC 5482), Fast Open (RFC 7413), AccECN (RFC 9768, 3.2.3). They are read in any order
+ * and at any alignment (MUST-5, MUST-64), and written in groups of whole 32-bit words, so that no
+ * padding is needed (MUST-69 asks for zeros where it is). */
 #include "wire/tcp_options.h"
 
 #include "base/bytes.h"
