@@ -9,6 +9,7 @@
 #   make fuzz     runs each fuzzer for SECONDS (default 60) from its corpus (needs clang)
 #   make docs     regenerates the generated pages of docs/
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
+#   make bench    prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
 #   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
 #                 results.tsv beside it, and regenerates docs/
 #   make install  to PREFIX (default /usr/local), below DESTDIR if that is set
@@ -20,7 +21,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz check docs paths conformance install clean
+.PHONY: all demo test fuzz check docs paths bench conformance install clean
 
 all:
 	@tests/repo/need.sh build
@@ -48,6 +49,12 @@ docs:
 
 paths: all
 	@DUET_PROGRAM=$(BUILD)/duet tests/golden/paths.test.py --update
+
+bench:
+	@tests/repo/need.sh bench
+	@cmake -S . -B $(BUILD) -DDUET_TESTS=OFF $(COMMON_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) >/dev/null
+	@$(BUILD)/duet bench
 
 conformance:
 	@tests/repo/need.sh conformance

@@ -21,11 +21,14 @@ enum { BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
 
 static void print_help(FILE *to)
 {
-    fputs("Usage: duet bench NAME [OPTION...]\n"
-          "Measures.\n\nBenchmarks:\n",
+    fputs("Usage: duet bench [NAME...] [OPTION...]\n"
+          "Measures; without a name, duet's speed in process, beside lwIP's, in all cases.\n"
+          "\nCases of speed, of which several may be named, or all by what is before the dash:\n",
           to);
+    bench_speed_list(to);
+    fputs("\nBenchmarks of their own:\n", to);
     for (unsigned i = 0; i < BENCHMARKS; i++)
-        fprintf(to, "  %-10s %s\n", benchmarks[i].name, benchmarks[i].summary);
+        fprintf(to, "  %-16s %s\n", benchmarks[i].name, benchmarks[i].summary);
     fputs("\n`duet bench NAME --help` says more.\n", to);
 }
 
@@ -33,22 +36,16 @@ int command_bench(int argc, char **argv)
 {
     static char called[64];
 
-    if (argc < 2) {
-        print_help(stderr);
-        return COMMAND_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0) {
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
         print_help(stdout);
         return COMMAND_OK;
     }
-    for (unsigned i = 0; i < BENCHMARKS; i++) {
+    for (unsigned i = 0; i < BENCHMARKS && argc > 1; i++) {
         if (strcmp(benchmarks[i].name, argv[1]) == 0) {
             snprintf(called, sizeof called, "%s %s", argv[0], argv[1]);
             argv[1] = called;
             return benchmarks[i].run(argc - 1, argv + 1);
         }
     }
-    command_complain(argv[0], "there is no benchmark '%s'; `duet bench --help` lists them",
-                     argv[1]);
-    return COMMAND_USAGE;
+    return bench_speed(argc, argv);
 }

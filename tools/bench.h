@@ -6,11 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The benchmarks; bench.c holds the table. argv[0] is "duet bench NAME". Exit codes as for commands.
  */
 int bench_paths(int argc, char **argv);
 int bench_tail(int argc, char **argv);
+
+/* Cases of speed by their names, all without any (bench/speed.c). argv[0] is "duet bench". */
+int bench_speed(int argc, char **argv);
+void bench_speed_list(FILE *to); /* one line each */
 
 /* ---- work on several processors (bench_jobs.c) ---- */
 

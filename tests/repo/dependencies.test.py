@@ -18,6 +18,7 @@ MAY_INCLUDE = {
     "src/sim": {"base", "wire", "link", "observe", "host", "duet"},
     "include/duet": set(),
     "tools": {"duet"},
+    "bench": {"tools", "duet"},
     "examples": {"duet"},
 }
 

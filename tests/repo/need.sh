@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# need.sh build|test|check|docs|conformance: sees to it that what a make target needs is there.
+# need.sh build|test|check|docs|conformance|bench: sees to it that what a make target needs is there.
 #
 # Each need is probed by using it, not by asking for a package: a compiler compiles, a library links.
 # What is missing is installed with apt-get where that is possible without a question (root, or sudo
@@ -19,6 +19,8 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
+printf '#include <lwip/init.h>\nint main(void) { return LWIP_VERSION_MAJOR == 0; }\n' >"$scratch/lwip.c"
+
 compiles() { # compiler source flags...
     compiler=$1
     source=$2
@@ -35,9 +37,10 @@ probe() {
     clang) compiles clang nothing.c ;;
     clang-sanitizers) compiles clang hello.c -fsanitize=address,undefined ;;
     cmocka) compiles gcc cmocka.c -lcmocka ;;
+    lwip) compiles gcc lwip.c -I/usr/include/lwip -llwip ;;
     clang-format) has clang-format-14 || has clang-format ;;
     clang-tidy) has clang-tidy-14 || has clang-tidy ;;
-    pkg-config | cmake | make | tshark | python3 | git | cppcheck | ip) has "$1" ;;
+    pkg-config | cmake | make | tshark | python3 | git | cppcheck | ip | valgrind) has "$1" ;;
     esac
 }
 
@@ -51,6 +54,7 @@ packages() {
         echo "${major:+libclang-rt-$major-dev} libclang-rt-dev ${major:+libclang-common-$major-dev}"
         ;;
     cmocka) echo "libcmocka-dev" ;;
+    lwip) echo "liblwip-dev" ;;
     clang-format | clang-tidy) echo "$1-14 $1" ;; # lint.sh wants version 14
     pkg-config) echo "pkg-config pkgconf" ;;
     ip) echo "iproute2" ;;
@@ -61,15 +65,16 @@ packages() {
 case ${1:-} in
 build) needs="c-compiler make cmake" ;;
 docs) needs="python3" ;;
+bench) needs="c-compiler make cmake lwip" ;;
 conformance) needs="gcc gcc-sanitizers make cmake cmocka python3" ;;
 check) needs="gcc clang make cmake cmocka git clang-format clang-tidy cppcheck" ;;
 test)
     # clang before clang-sanitizers: the name of the runtime's package holds clang's version.
     needs="gcc gcc-sanitizers clang clang-sanitizers make cmake cmocka python3 git ip pkg-config
-           tshark clang-format clang-tidy cppcheck"
+           tshark clang-format clang-tidy cppcheck valgrind lwip"
     ;;
 *)
-    echo "usage: need.sh build|test|check|docs|conformance" >&2
+    echo "usage: need.sh build|test|check|docs|conformance|bench" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* duet bench without a name, or with names of cases: duet's speed in process, beside lwIP's. */
+#include <argp.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tools/bench.h"
+#include "../tools/command.h"
+#include "cases.h"
+
+struct speed {
+    const char *command;
+    bool json, lwip, counts;
+    uint64_t rounds, amount;
+    size_t cases[64]; /* numbers of those to measure */
+    size_t count;
+    size_t at;                   /* the one that is measured */
+    struct case_result *results; /* by number of the case */
+    bool failed;
+};
+
+enum { KEY_JSON = 256, KEY_AGAINST, KEY_ROUNDS, KEY_AMOUNT };
+
+static const struct argp_option argp_options[] = {
+    {"json", KEY_JSON, 0, 0, "one JSON object a line", 0},
+    {"against", KEY_AGAINST, "PEERS", 0, "lwip (the default) or none", 0},
+    {"rounds", KEY_ROUNDS, "N", 0, "rounds of each, in turns (default: 11)", 0},
+    {"amount", KEY_AMOUNT, "N", 0,
+     "duet alone does N units of work in this process, and nothing is measured: for profilers", 0},
+    {0, 0, 0, 0, 0, 0},
+};
+
+static void set_peer(struct speed *speed, const char *name)
+{
+    speed->lwip = strcmp(name, "lwip") == 0;
+    if (speed->lwip || strcmp(name, "none") == 0)
+        return;
+    command_complain(speed->command, "there is nothing to measure against '%s'; there is 'lwip'",
+                     name);
+    exit(COMMAND_USAGE);
+}
+
+/* A name chooses the case that has it, or all that begin with it and a dash. */
+static bool is_meant(const struct speed_case *what, const char *name)
+{
+    const size_t length = strlen(name);
+
+    return strncmp(what->name, name, length) == 0 &&
+           (what->name[length] == '\0' || what->name[length] == '-');
+}
+
+static void add_cases(struct speed *speed, const char *name)
+{
+    const size_t before = speed->count;
+
+    for (size_t i = 0; i < speed_case_count; i++)
+        if (name == NULL || is_meant(&speed_cases[i], name))
+            speed->cases[speed->count++] = i;
+    if (speed->count > before || name == NULL)
+        return;
+    command_complain(speed->command, "there is no benchmark '%s'; `duet bench --help` lists them",
+                     name);
+    exit(COMMAND_USAGE);
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct speed *speed = state->input;
+
+    switch (key) {
+    case KEY_JSON:
+        speed->json = true;
+        return 0;
+    case KEY_AGAINST:
+        set_peer(speed, argument);
+        return 0;
+    case KEY_ROUNDS:
+        if (!command_number(argument, 1, CASE_ROUNDS_MAX, &speed->rounds)) {
+            command_complain(speed->command, "'%s' is no number of rounds", argument);
+            exit(COMMAND_USAGE);
+        }
+        return 0;
+    case KEY_AMOUNT:
+        speed->counts = true;
+        if (!command_number(argument, 0, UINT64_C(1) << 40, &speed->amount)) {
+            command_complain(speed->command, "'%s' is no amount of work", argument);
+            exit(COMMAND_USAGE);
+        }
+        return 0;
+    case ARGP_KEY_ARG:
+        add_cases(speed, argument);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = argp_options,
+    .parser = parse_option,
+    .args_doc = "[NAME...]",
+    .doc =
+        "Measures duet in process, in turns with lwIP where the build found it, on one processor. "
+        "Both compare every byte.\v"
+        "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
+};
+
+static void run_case(void *context, size_t number, void *result)
+{
+    const struct speed *speed = context;
+
+    (void)number;
+    speed_case_measure(&speed_cases[speed->cases[speed->at]], (unsigned)speed->rounds, speed->lwip,
+                       result);
+}
+
+/* ---- what came of it ---- */
+
+static int compare(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+struct spread {
+    uint64_t median, low, high; /* the median, and between which half of the rounds lie */
+};
+
+static struct spread spread_of(const uint64_t *values, unsigned count)
+{
+    uint64_t sorted[CASE_ROUNDS_MAX];
+
+    memcpy(sorted, values, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], compare);
+    return (struct spread){sorted[count / 2], sorted[count / 4], sorted[count - 1 - count / 4]};
+}
+
+/* lwIP's time over duet's, round by round, in thousandths. */
+static struct spread ratio_of(const struct case_result *result)
+{
+    uint64_t ratios[CASE_ROUNDS_MAX];
+
+    for (unsigned i = 0; i < result->rounds; i++)
+        ratios[i] = result->time[1][i] * 1000 / (result->time[0][i] == 0 ? 1 : result->time[0][i]);
+    return spread_of(ratios, result->rounds);
+}
+
+/* Gbit/s for bytes, nanoseconds for all else, with one digit behind the point. */
+static void print_time(const struct speed_case *what, uint64_t ps)
+{
+    const uint64_t tenths = what->work == WORK_BULK ? 80000 / (ps == 0 ? 1 : ps) : ps / 100;
+
+    printf(" %8llu.%llu", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10));
+}
+
+static void print_ratio(uint64_t thousandths)
+{
+    printf(" %5llu.%02llu", (unsigned long long)(thousandths / 1000),
+           (unsigned long long)(thousandths % 1000 / 10));
+}
+
+static void print_head(void)
+{
+    printf("%-16s %-6s %10s %10s %8s %8s %8s %8s  %s\n", "case", "unit", "duet", "lwip", "ratio",
+           "low", "high", "bar", "what");
+}
+
+static void print_case(const struct speed_case *what, const struct case_result *result)
+{
+    printf("%-16s %-6s", what->name, what->work == WORK_BULK ? "Gbit/s" : "ns");
+    for (unsigned i = 0; i < ENGINES; i++) {
+        if (result->measured[i])
+            print_time(what, spread_of(result->time[i], result->rounds).median);
+        else
+            printf(" %10s", "-");
+    }
+    if (result->measured[0] && result->measured[1]) {
+        const struct spread ratio = ratio_of(result);
+
+        print_ratio(ratio.median);
+        print_ratio(ratio.low);
+        print_ratio(ratio.high);
+    } else {
+        printf(" %8s %8s %8s", "-", "-", "-");
+    }
+    if (what->bar > 0)
+        print_ratio(what->bar);
+    else
+        printf(" %8s", "-");
+    printf("  %s\n", what->what);
+    for (unsigned i = 0; i < ENGINES; i++)
+        if (result->why[i][0] != '\0')
+            printf("  %s: %s\n", i == 0 ? "duet" : "lwip", result->why[i]);
+    fflush(stdout);
+}
+
+static void print_json(const struct speed_case *what, const struct case_result *result)
+{
+    static const char *const names[ENGINES] = {"duet", "lwip"};
+
+    printf("{\"case\":\"%s\",\"unit\":\"%s\"", what->name,
+           what->work == WORK_BULK ? "byte" : "operation");
+    for (unsigned i = 0; i < ENGINES; i++) {
+        if (!result->measured[i])
+            continue;
+        const struct spread time = spread_of(result->time[i], result->rounds);
+
+        printf(",\"%s_ps\":%llu,\"%s_ps_low\":%llu,\"%s_ps_high\":%llu", names[i],
+               (unsigned long long)time.median, names[i], (unsigned long long)time.low, names[i],
+               (unsigned long long)time.high);
+    }
+    if (result->measured[0] && result->measured[1]) {
+        const struct spread ratio = ratio_of(result);
+
+        printf(",\"ratio\":%llu.%03llu", (unsigned long long)(ratio.median / 1000),
+               (unsigned long long)(ratio.median % 1000));
+    }
+    if (what->bar > 0)
+        printf(",\"bar\":%u.%03u", what->bar / 1000, what->bar % 1000);
+    puts("}");
+}
+
+static void case_done(void *context, size_t number, const void *given)
+{
+    struct speed *speed = context;
+    const struct case_result *result = given;
+    const size_t index = speed->cases[speed->at];
+
+    (void)number;
+    speed->results[index] = *result;
+    if (!result->measured[0])
+        speed->failed = true;
+    if (speed->json)
+        print_json(&speed_cases[index], result);
+    else
+        print_case(&speed_cases[index], result);
+}
+
+/* Cases that are measured by duet's own time of another. */
+static void print_own(const struct speed *speed)
+{
+    for (size_t i = 0; i < speed_case_count; i++) {
+        const struct speed_case *what = &speed_cases[i];
+
+        for (size_t j = 0; j < speed_case_count && what->than != NULL; j++) {
+            const struct case_result *mine = &speed->results[i], *other = &speed->results[j];
+
+            if (strcmp(speed_cases[j].name, what->than) != 0 || !mine->measured[0] ||
+                !other->measured[0])
+                continue;
+            printf("%-16s takes", what->name);
+            print_ratio(spread_of(mine->time[0], mine->rounds).median * 1000 /
+                        spread_of(other->time[0], other->rounds).median);
+            printf(" times duet's %s; the bar is %u\n", what->than, what->than_times);
+        }
+    }
+}
+
+/* Each case has a process of its own, with fresh memory. */
+static void run_apart(struct speed *speed, size_t at)
+{
+    const struct bench_jobs jobs = {.command = speed->command,
+                                    .count = 1,
+                                    .result_size = sizeof(struct case_result),
+                                    .jobs = 1,
+                                    .run = run_case,
+                                    .done = case_done,
+                                    .context = speed};
+
+    speed->at = at;
+    if (!bench_run_jobs(&jobs))
+        speed->failed = true;
+}
+
+static void pin(void)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(bench_processors() - 1, &set);
+    (void)sched_setaffinity(0, sizeof set, &set);
+}
+
+/* The first case that was named, in this process. */
+static int run_amount(const struct speed *speed)
+{
+    char why[ENGINE_WHY];
+
+    if (speed_case_run(&speed_cases[speed->cases[0]], speed->amount, why, sizeof why))
+        return COMMAND_OK;
+    command_complain(speed->command, "%s", why);
+    return COMMAND_FAILED;
+}
+
+int bench_speed(int argc, char **argv)
+{
+    struct speed speed = {.command = argv[0], .lwip = true, .rounds = 11};
+
+    argp_err_exit_status = COMMAND_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &speed);
+    if (speed.count == 0)
+        add_cases(&speed, NULL);
+    if (speed.counts)
+        return run_amount(&speed);
+    speed.results = calloc(speed_case_count, sizeof *speed.results);
+    if (speed.results == NULL)
+        return COMMAND_FAILED;
+    pin();
+    if (!speed.json)
+        print_head();
+    for (size_t i = 0; i < speed.count; i++)
+        run_apart(&speed, i);
+    if (!speed.json)
+        print_own(&speed);
+    free(speed.results);
+    return speed.failed ? COMMAND_FAILED : COMMAND_OK;
+}
+
+void bench_speed_list(FILE *to)
+{
+    for (size_t i = 0; i < speed_case_count; i++)
+        fprintf(to, "  %-16s %s\n", speed_cases[i].name, speed_cases[i].what);
+}
