@@ -206,11 +206,22 @@ static void paused(struct duet_stack *s, struct tcp_conn *c)
     transfer_of(s, c)->cc.cubic.counted_us = (uint32_t)now_us(s);
 }
 
+/* 4.6 takes ssthresh from the flight. Where the window was full the flight is the window without the
+ * part of a segment that it has grown by; of a window of five segments that part is a tenth on average,
+ * and would be lost at each congestion. So there the window counts, as 4.6 allows where it has not
+ * grown unused, which it never does here (tcp_cc_acked). */
+static uint32_t window_in_use(const struct tcp_conn *c, uint32_t flight)
+{
+    bool is_full = flight < c->cwnd && c->cwnd - flight < tcp_send_mss(c);
+    return is_full ? c->cwnd : flight;
+}
+
 /* 4.6, 4.7. After a timeout W_max will be where the next stage begins (4.8). */
 static void congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_congestion kind,
                        uint32_t flight)
 {
     struct tcp_cubic_curve *curve = &transfer_of(s, c)->cc.cubic;
+    uint32_t in_use = window_in_use(c, flight);
     curve->cwnd_prior = c->cwnd;
     curve->w_est = 0;
     if (kind == TCP_CONGESTION_TIMEOUT) {
@@ -222,7 +233,7 @@ static void congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_conges
         curve->w_max = c->cwnd;
         c->plateau = TCP_PLATEAU_LOSS;
     }
-    tcp_reduce_window(c, kind, flight, BETA, BETA_OF);
+    tcp_reduce_window(c, kind, in_use, BETA, BETA_OF);
 }
 
 const struct tcp_controller tcp_cubic = {

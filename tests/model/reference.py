@@ -108,6 +108,9 @@ class NewReno:
     def forget(self):
         self.bytes_acked = 0
 
+    def in_use(self, flight):
+        return flight
+
     def saved(self):
         return self.bytes_acked
 
@@ -168,6 +171,12 @@ class Cubic:
         self.converged = self.w_max is not None and cwnd < self.w_max
         self.w_max = cwnd * (1 + BETA) / 2 if self.converged else cwnd
         self.fresh = self.at_ssthresh = False
+
+    def in_use(self, flight):
+        """4.6: the flight, or cwnd where measures keep it from growing unused: here where both differ by the part of
+        a segment that cannot be sent."""
+        part = self.flow.cwnd - flight
+        return self.flow.cwnd if 0 < part < self.flow.mss else flight
 
     def slow_start(self):
         self.epoch = None
@@ -282,11 +291,12 @@ class Flow:
 
     def congestion(self, kind, flight):
         self.undo_to = (self.cwnd, self.ssthresh, self.controller.saved(), self.clock)
+        in_use = self.controller.in_use(flight)
         if kind != "ecn" and self.una < self.risky_until:
             self.small_restarts = True
         self.controller.congestion(kind)
         self.hystart.baseline = None
-        left = int(flight * self.controller.beta + 1e-9)
+        left = int(in_use * self.controller.beta + 1e-9)
         self.ssthresh = max(left, 2 * self.mss)
         if kind == "loss":
             self.cwnd = self.ssthresh

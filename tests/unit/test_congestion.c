@@ -260,6 +260,30 @@ static void what_congestion_leaves(void **state)
     }
 }
 
+/* 9438-5: a window that is full, as far as whole segments fill it, counts whole. */
+static void cubic_counts_the_part_of_a_segment_that_cannot_be_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum duet_controller controller;
+        uint32_t flight, ssthresh; /* tenths of segments */
+    } rows[] = {
+        {"full but for a part", DUET_CUBIC, 50, 413},
+        {"a whole segment is missing", DUET_CUBIC, 49, 343},
+        {"full", DUET_CUBIC, 59, 413},
+        {"more than the window", DUET_CUBIC, 69, 483},
+        {"NewReno by the letter", DUET_NEWRENO, 50, 250},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct subject *x = subject_new(rows[i].controller, true, true);
+        x->c->cwnd = 59 * MSS / 10;
+        congestion(x, TCP_CONGESTION_LOSS, rows[i].flight * MSS / 10);
+        EXPECT_EQUAL(rows[i].name, x->c->ssthresh, rows[i].ssthresh * MSS / 100);
+        subject_free(x);
+    }
+}
+
 /* 9438-6: echo after echo, down to one segment and no further. */
 static void echoes_reduce_to_one_segment(void **state)
 {
@@ -668,6 +692,7 @@ int main(void)
         cmocka_unit_test(bunch_of_acks_counts_as_a_whole),
         cmocka_unit_test(small_flights_over_the_whole_sequence_space),
         cmocka_unit_test(what_congestion_leaves),
+        cmocka_unit_test(cubic_counts_the_part_of_a_segment_that_cannot_be_sent),
         cmocka_unit_test(echoes_reduce_to_one_segment),
         cmocka_unit_test(undo),
         cmocka_unit_test(curve_by_hand),
