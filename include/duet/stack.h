@@ -202,7 +202,8 @@ struct duet_config {
     uint16_t port_last;       /* 65535 */
     uint8_t ttl;              /* 9293 MUST-49; 64 */
     uint8_t initial_window;   /* segments, 1 .. 10: RFC 6928; 10 */
-    uint8_t quick_acks;       /* full segments acknowledged one by one at first; 0 .. 255; 16 */
+    uint8_t quick_acks;       /* full segments ACKed singly at first, 0 .. 255, and after a hole,
+                               * at most 15; 16 */
     uint8_t syn_ack_retries;  /* 1 .. 7; 7, the last 127 s after the first */
     uint8_t ecn;              /* enum duet_ecn, 9293 SHLD-8; ANSWER */
 };

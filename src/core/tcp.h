@@ -31,6 +31,8 @@ enum tcp_rule {
 #undef RULE
     TCP_RULES
 };
+enum { TCP_WHY_MASK = (1 << 12) - 1 }; /* tcp_conn.why */
+_Static_assert((int)TCP_RULES <= (int)TCP_WHY_MASK, "a rule fits into tcp_conn.why");
 
 enum tcp_edge {
 #define EDGE(from, to, section) TCP_EDGE_##from##_TO_##to,
@@ -188,8 +190,9 @@ struct tcp_conn {
     uint8_t probes; /* keep-alive probes without an answer */
     uint8_t dscp, ttl;
 
-    uint16_t why;    /* rule of the acknowledgement that is owed */
-    uint16_t events; /* enum duet_event_bit not yet taken */
+    uint16_t why : 12;  /* rule of the acknowledgement that is owed */
+    uint16_t quick : 4; /* full segments to be acknowledged one by one after a hole */
+    uint16_t events;    /* enum duet_event_bit not yet taken */
     uint16_t retransmitted;
     uint16_t tuned_at;               /* 4 ms: when the receiver's tuning began its latest round */
     struct seq tuned_to;             /* where that round ends */

@@ -15,7 +15,7 @@ void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_r
 {
     struct tcp_transfer *t = transfer_of(s, c);
     if ((debt & TCP_OWES_ACK) != 0 && (c->owes & TCP_OWES_ACK) == 0)
-        c->why = (uint16_t)why;
+        c->why = (unsigned)why & TCP_WHY_MASK;
     if ((debt & TCP_OWES_RETRANSMIT) != 0 && t != NULL)
         t->why = (uint16_t)why;
     c->owes = (uint8_t)(c->owes | debt);

@@ -31,15 +31,38 @@ static void tell_readable(struct duet_stack *s, struct tcp_conn *c)
     c->flags |= TCP_CONN_READ_TOLD;
 }
 
+/* ---- acknowledging one by one ----
+ *
+ * Segments of bulk transfers, which are at least of the smallest default size (MUST-15); in a dialogue
+ * the answer carries the acknowledgement. */
+
+enum { QUICK_AFTER_HOLE = 15 }; /* what tcp_conn.quick can hold */
+
 /* The peer is in slow start, and its window grows with each acknowledgement: the first segments of
- * a connection are not made to wait for a second one. Only those of bulk transfers, which are at
- * least of the smallest default size (MUST-15); in a dialogue the answer carries the acknowledgement.
- * The count begins again after 4 GiB, which does no harm. */
-static bool is_quick(const struct duet_stack *s, const struct tcp_conn *c)
+ * a connection are not made to wait for a second one. The count begins again after 4 GiB, which does
+ * no harm. */
+static bool is_at_start(const struct duet_stack *s, const struct tcp_conn *c)
 {
     uint32_t received = seq_distance(c->rcv.irs, c->rcv.nxt) - 1;
-    return seq_distance(c->rcv.acked, c->rcv.nxt) >= DEFAULT_MSS &&
-           received <= (uint32_t)s->config.quick_acks * c->receive_mss;
+    return received <= (uint32_t)s->config.quick_acks * c->receive_mss;
+}
+
+/* A hole tells that the peer has lost something, and its window is small now. If it is of an odd number
+ * of segments, a delayed acknowledgement would add its delay to each round trip. */
+static void hole_was_seen(const struct duet_stack *s, struct tcp_conn *c)
+{
+    c->quick = min_u32(s->config.quick_acks, QUICK_AFTER_HOLE) & QUICK_AFTER_HOLE;
+}
+
+/* Why a full segment that needs no acknowledgement yet is given one. TCP_RULE_NONE: it waits. */
+static enum tcp_rule why_quick(const struct duet_stack *s, struct tcp_conn *c)
+{
+    if (seq_distance(c->rcv.acked, c->rcv.nxt) < DEFAULT_MSS)
+        return TCP_RULE_NONE;
+    if (c->quick == 0)
+        return is_at_start(s, c) ? TCP_RULE_QUICK_ACK : TCP_RULE_NONE;
+    c->quick--;
+    return TCP_RULE_QUICK_ACK_AFTER_HOLE;
 }
 
 /* Delayed acknowledgement (RFC 9293, 3.8.6.3; RFC 5681, 4.2): at once for the second full-sized
@@ -49,11 +72,11 @@ static void owe_ack(struct duet_stack *s, struct tcp_conn *c, bool at_once)
     uint32_t unacknowledged = seq_distance(c->rcv.acked, c->rcv.nxt);
     bool is_due =
         at_once || conn_is(c, TCP_CONN_NO_DELAYED_ACK) || unacknowledged >= 2u * c->receive_mss;
-    if (!is_due && !is_quick(s, c)) {
+    enum tcp_rule rule = is_due ? TCP_RULE_TEXT_ACKNOWLEDGED : why_quick(s, c);
+    if (rule == TCP_RULE_NONE) {
         tcp_delayed_ack_start(s, c);
         return;
     }
-    enum tcp_rule rule = is_due ? TCP_RULE_TEXT_ACKNOWLEDGED : TCP_RULE_QUICK_ACK;
     if ((c->owes & TCP_OWES_ACK) == 0)
         count_rule(s, rule);
     tcp_owe(s, c, TCP_OWES_ACK, rule);
@@ -77,6 +100,8 @@ static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_s
     tcp_absorb_held(s, c);
     tcp_rule(s, c, TCP_RULE_TEXT_ACCEPTED, seg);
     tell_readable(s, c);
+    if (fills_hole)
+        hole_was_seen(s, c);
     owe_ack(s, c, fills_hole || tcp_has_duplicate(s, c));
 }
 
