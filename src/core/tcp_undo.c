@@ -4,9 +4,10 @@
  * Theory of operation. An episode begins when recovery, or a timeout, first lowers the window. If
  * the acknowledgement that ends the wait echoes a timestamp from before the first retransmission,
  * the original had arrived: the timer was too short, or the path reorders. Without timestamps the
- * peer's D-SACKs tell later that every retransmission arrived twice. Either way the window comes
- * back as it was (RFC 9438, 4.9), and what was marked lost is in flight again. At most once an
- * episode, so that a peer that lies gains back what it had.
+ * peer's D-SACKs tell later that every retransmission arrived twice. And where nothing was sent again
+ * yet, because it is paced or the window is full, arrival alone tells. Each time the window comes back
+ * as it was (RFC 9438, 4.9), and what was marked lost is in flight again. At most once an episode, so
+ * that a peer that lies gains back what it had.
  */
 #include "core/state.h"
 
@@ -57,18 +58,33 @@ static bool all_were_duplicates(struct duet_stack *s, struct tcp_conn *c,
     return t->undo.resent == 0 && t->flight.lost == 0;
 }
 
+/* Recovery begins when something is lost: has all of it arrived, and none of it was sent again? */
+static bool all_arrived_unsent(const struct tcp_transfer *t)
+{
+    return t->phase == TCP_PHASE_RECOVERY && !t->undo.was_resent && t->flight.lost == 0;
+}
+
+static enum tcp_rule why_spurious(struct duet_stack *s, struct tcp_conn *c,
+                                  const struct tcp_segment *seg, const struct tcp_news *news)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (all_arrived_unsent(t))
+        return TCP_RULE_SPURIOUS_BY_ARRIVAL;
+    if (is_of_original(&t->undo, seg, news))
+        return TCP_RULE_SPURIOUS_BY_TIMESTAMP;
+    return all_were_duplicates(s, c, news) ? TCP_RULE_SPURIOUS_BY_DSACK : TCP_RULE_NONE;
+}
+
 /* True: what was taken for congestion was none, and everything is as before. */
 bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                       const struct tcp_news *news)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    if (!t->undo.active || !t->undo.was_resent)
+    if (!t->undo.active)
         return false;
-    bool original = is_of_original(&t->undo, seg, news);
-    bool duplicates = all_were_duplicates(s, c, news);
-    if (!original && !duplicates)
+    enum tcp_rule rule = why_spurious(s, c, seg, news);
+    if (rule == TCP_RULE_NONE)
         return false;
-    enum tcp_rule rule = original ? TCP_RULE_SPURIOUS_BY_TIMESTAMP : TCP_RULE_SPURIOUS_BY_DSACK;
     t->undo.active = false;
     t->phase = TCP_PHASE_OPEN;
     flight_none_lost(s, c);
