@@ -64,7 +64,7 @@ static enum tcp_verdict syn_received_check_ack(struct duet_stack *s, struct tcp_
         return TCP_DROP;
     }
     if (transfer_of(s, c) != NULL)
-        tcp_rtt_acked(s, c, seg);
+        tcp_rtt_acked(s, c, seg, 0);
     else if (c->srtt_us == 0 && conn_is(c, TCP_CONN_TIMESTAMPS))
         tcp_rtt_from_echo(s, c, seg);
     c->snd.una = seq_add(c->snd.iss, 1);
@@ -88,7 +88,7 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
     uint32_t text = seq_distance(tcp_send_start(c), seg->ack);
     news->advanced = true;
     news->advanced_space = text;
-    tcp_rtt_acked(s, c, seg);
+    tcp_rtt_acked(s, c, seg, news->rtt_us);
     if (!conn_is(c, TCP_CONN_SYN_ACKED)) {
         tcp_conn_syn_acked(s, c);
         tcp_cc_init(s, c);

@@ -138,7 +138,7 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
         tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
         return TCP_DROP;
     }
-    tcp_rtt_acked(s, c, seg);
+    tcp_rtt_acked(s, c, seg, 0);
     tcp_fast_open_answered(s, c, seg);
     c->snd.una = seg->ack;
     tcp_conn_establish(s, c, TCP_RULE_SYN_SENT_ESTABLISHED);

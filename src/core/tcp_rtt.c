@@ -2,7 +2,9 @@
 /* Round-trip time and retransmission timeout (RFC 6298, RFC 7323 section 4).
  *
  * One segment at a time is timed in full resolution, never one that was retransmitted (Karn). Where
- * that leaves no sample, the echoed timestamp gives one in milliseconds when SND.UNA advances. SRTT
+ * that leaves no sample, the echoed timestamp gives one in milliseconds when SND.UNA advances. When a
+ * queue fills in slow start, round trips double while one segment is timed, and the timeout would run
+ * out before the next sample: so those that come near it are samples out of turn. SRTT
  * is kept times 8 and RTTVAR times 4, in microseconds, so that the gains 1/8 and 1/4 need no
  * fractions.
  */
@@ -92,18 +94,28 @@ static bool echo_is_fresh(const struct duet_stack *s, const struct tcp_conn *c,
     return (duet_time)*age_ms <= since_sent / DUET_MILLISECOND + 1;
 }
 
-/* The segment advances SND.UNA. */
-void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+/* Beyond half of the RTO, and farther from SRTT than usual, so that it can only make the RTO longer. */
+static bool is_alarming(const struct tcp_conn *c, uint32_t rtt_us)
+{
+    return rtt_us > c->rto_us / 2 && rtt_us > (c->srtt_us >> 3) + c->rttvar_us / 2;
+}
+
+/* The segment advances SND.UNA. rtt_us: the round trip of the latest segment that it acknowledges and
+ * that was sent once; 0: of none. */
+void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                   uint32_t rtt_us)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     uint32_t age_ms;
     if (t == NULL)
         return;
     if (t->timing) {
-        if (seq_lt(seg->ack, t->timed))
-            return;
-        t->timing = false;
-        tcp_rtt_sample(s, c, s->now - t->timed_at);
+        if (!seq_lt(seg->ack, t->timed)) {
+            t->timing = false;
+            tcp_rtt_sample(s, c, s->now - t->timed_at);
+        } else if (is_alarming(c, rtt_us)) {
+            tcp_rtt_sample(s, c, (duet_time)rtt_us * DUET_MICROSECOND);
+        }
     } else if (echo_is_fresh(s, c, seg, &age_ms)) {
         tcp_rtt_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);
     }
