@@ -121,7 +121,8 @@ enum duet_ecn_agreed { DUET_ECN_NOT_AGREED, DUET_ECN_CLASSIC, DUET_ECN_ACCURATE 
 /* Start from duet_config_default(), set the secret and at least one interface, change the rest at
  * will. The stack copies it. */
 struct duet_config {
-    uint8_t secret[DUET_SECRET_SIZE]; /* entropy; init refuses 32 equal bytes */
+    uint8_t secret[DUET_SECRET_SIZE]; /* entropy; init refuses 8 equal bytes in a row,
+                                       * and 16 bytes that come twice */
     struct duet_interface interfaces[DUET_INTERFACES_MAX];
     uint32_t interface_count;
     bool any_local_address; /* serve packets to every unicast address (a VPN, a sandbox) */

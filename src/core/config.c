@@ -71,13 +71,16 @@ static bool in_range(uint64_t value, uint64_t least, uint64_t most)
     return value >= least && value <= most;
 }
 
-/* 32 equal bytes are no entropy: a forgotten secret, or a generator that failed. */
+/* A run of equal bytes is a secret that was forgotten, or a generator that failed or stopped half
+ * way; the same half twice is one of half the length. Real entropy looks like that once in 2^51. */
 static bool has_secret(const struct duet_config *config)
 {
-    for (unsigned i = 1; i < DUET_SECRET_SIZE; i++)
-        if (config->secret[i] != config->secret[0])
-            return true;
-    return false;
+    enum { RUN_MOST = 7, HALF = DUET_SECRET_SIZE / 2 };
+    const uint8_t *secret = config->secret;
+    unsigned run = 1;
+    for (unsigned i = 1; i < DUET_SECRET_SIZE && run <= RUN_MOST; i++)
+        run = secret[i] == secret[i - 1] ? run + 1 : 1;
+    return run <= RUN_MOST && memcmp(secret, secret + HALF, HALF) != 0;
 }
 
 static bool interfaces_are_valid(const struct duet_config *config)

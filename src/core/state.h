@@ -70,7 +70,7 @@ struct reply_ring {
 
 #define HANDLE_LISTENER UINT32_C(0x80000000) /* in handle.index */
 
-enum { PORT_TABLE = 1024 };       /* RFC 6056, algorithm 4 */
+enum { PORT_TABLE = 4096 };       /* RFC 6056, algorithm 4 */
 enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
 
 struct duet_stack {
@@ -96,6 +96,7 @@ struct duet_stack {
     struct list listener_telling; /* listeners that have events */
     uint32_t generation;          /* of the next handle */
     uint16_t ports[PORT_TABLE];
+    uint32_t port_choices; /* so far */
 
     struct duet_counters counters;
     uint64_t rule_hits[TCP_RULES];

@@ -23,6 +23,14 @@ uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset)
     return (uint32_t)(s->now / DUET_MILLISECOND) + offset;
 }
 
+/* By how much a counter moves on: 1 to 8, drawn anew each time. A destination that sees its own
+ * ports then cannot tell whether others share its counter (RFC 6056, 3.3.5 has the same idea). */
+static uint32_t port_step(struct duet_stack *s)
+{
+    uint32_t choice = s->port_choices++;
+    return 1 + (uint32_t)(siphash_2_4(&s->port_index_key, &choice, sizeof choice) & 7);
+}
+
 /* Double-hash port selection: a keyed offset for each destination, and one of PORT_TABLE counters,
  * also chosen by a keyed hash, that moves on with each use. Fills in tuple->local_port and returns
  * it; 0 when every port of the range is taken for this destination. */
@@ -39,7 +47,7 @@ uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple)
         tuple->local_port = (uint16_t)(s->config.port_first + (start + tries) % range);
         if (demux_find(s, tuple).kind != DEMUX_NONE)
             continue;
-        *counter = (uint16_t)(*counter + tries + 1);
+        *counter = (uint16_t)(*counter + tries + port_step(s));
         return tuple->local_port;
     }
     return 0;

@@ -41,7 +41,8 @@ static void begin(struct subject *x, duet_time now, const uint64_t n[])
                               .local_port = 1,
                               .remote_port = 2};
     duet_config_default(&config);
-    config.secret[0] = 1;
+    for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
+        config.secret[i] = (uint8_t)(i * i);
     config.interfaces[0] = (struct duet_interface){tuple.local, 24};
     config.interface_count = 1;
     config.mtu = 65535;

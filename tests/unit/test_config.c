@@ -265,7 +265,8 @@ static void interfaces(void **state)
     }
 }
 
-/* 32 equal bytes are no entropy, whichever byte it is; one that differs is not our business. */
+/* Equal bytes are no entropy, whichever byte it is and wherever the run of 8 begins; nor is the same
+ * half twice. */
 static void secret(void **state)
 {
     (void)state;
@@ -275,12 +276,20 @@ static void secret(void **state)
         memset(config.secret, (int)byte, DUET_SECRET_SIZE);
         expect("equal bytes", &config, false);
     }
-    for (unsigned i = 0; i < DUET_SECRET_SIZE; i++) {
+    for (unsigned i = 0; i + 7 <= DUET_SECRET_SIZE; i++) {
         base_config(&config);
-        memset(config.secret, 0, DUET_SECRET_SIZE);
-        config.secret[i] = 1;
-        expect("one that differs", &config, true);
+        memset(config.secret + i, config.secret[i], 7);
+        expect("seven equal bytes", &config, true);
+        if (i + 8 > DUET_SECRET_SIZE)
+            continue;
+        memset(config.secret + i, config.secret[i], 8);
+        expect("eight equal bytes", &config, false);
     }
+    base_config(&config);
+    memcpy(config.secret + 16, config.secret, 16);
+    expect("the same half twice", &config, false);
+    config.secret[31] ^= 1;
+    expect("almost the same half twice", &config, true);
 }
 
 static void default_needs_a_secret_and_an_address(void **state)
@@ -289,12 +298,13 @@ static void default_needs_a_secret_and_an_address(void **state)
     struct duet_config config;
     duet_config_default(&config);
     expect("neither", &config, false);
-    config.secret[3] = 1;
+    for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
+        config.secret[i] = (uint8_t)i;
     expect("no address", &config, false);
     config.interfaces[0] = (struct duet_interface){duet_ipv4(10, 0, 0, 1), 24};
     config.interface_count = 1;
     expect("both", &config, true);
-    config.secret[3] = 0;
+    memset(config.secret, 0, DUET_SECRET_SIZE);
     expect("no secret", &config, false);
 }
 

@@ -395,12 +395,20 @@ static void ports_are_spread(void **state)
     expect_uniform("ports", counts);
 
     bool seen[65536] = {false};
-    for (uint32_t i = 0; i < 32768; i++) {
+    uint32_t steps[9] = {0};
+    uint16_t before = 0;
+    for (uint32_t i = 0; i < 32768 / 8; i++) {
         struct tcp_tuple tuple = rig_tuple(0, 80);
         const uint16_t port = tcp_choose_port(rig->stack, &tuple);
-        EXPECT("not again before all others", port >= 32768 && !seen[port]);
+        const uint32_t step = i == 0 ? 0 : (port - before) & 32767u;
+        EXPECT("not again before an eighth of all", port >= 32768 && !seen[port]);
+        EXPECT("a small step", step <= 8);
         seen[port] = true;
+        before = port;
+        steps[step]++;
     }
+    for (uint32_t step = 1; step <= 8; step++) /* of 4096, each expected 512 times */
+        EXPECT("no step is likelier than another", steps[step] > 400 && steps[step] < 624);
     rig_free(rig);
 }
 

@@ -95,7 +95,8 @@ static void set_up(struct fixture *f)
                                       .mtu = 1500};
     f->link.room = 100;
     duet_config_default(&config);
-    config.secret[0] = 1;
+    for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
+        config.secret[i] = (uint8_t)(i * i);
     config.interface_count = 1;
     config.interfaces[0] = (struct duet_interface){duet_ipv4(10, 0, 0, 1), 24};
     config.rto_initial = 20 * MS;
