@@ -12,6 +12,8 @@
 #   make bench    prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
 #   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
 #                 results.tsv beside it, and regenerates docs/
+#   make attacks  runs the attack table, writes tests/security/results.tsv and docs/ATTACKS.md
+#   make canaries shows that each row of the attack table fails in a build that is broken for it
 #   make install  to PREFIX (default /usr/local), below DESTDIR if that is set
 #   make clean    removes build/
 
@@ -21,7 +23,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz check docs paths bench conformance install clean
+.PHONY: all demo test fuzz check docs paths bench conformance attacks canaries install clean
 
 all:
 	@tests/repo/need.sh build
@@ -60,6 +62,14 @@ conformance:
 	@tests/repo/need.sh conformance
 	@python3 tests/conformance/results.py --jobs $(JOBS); status=$$?; \
 	    python3 tools/gen/docs.py && exit $$status
+
+attacks: all
+	@python3 tests/security/results.py --program $(BUILD)/duet; status=$$?; \
+	    python3 tools/gen/docs.py && exit $$status
+
+canaries: all
+	@tests/repo/need.sh canaries
+	@python3 tests/security/canaries.py --build $(BUILD) --jobs $(JOBS)
 
 install: all
 	@cmake --install $(BUILD)

@@ -18,6 +18,7 @@ enum {
 /* The commands; main.c holds the table. argv[0] is "duet NAME", the rest are its arguments. */
 int command_show(int argc, char **argv);
 int command_script(int argc, char **argv);
+int command_attack(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
 /* One line on standard error: "duet NAME: what is wrong". */

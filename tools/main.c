@@ -14,6 +14,7 @@ struct command {
 static const struct command commands[] = {
     {"show", "watch one TCP connection from SYN to the end of TIME-WAIT", command_show},
     {"script", "play packet timelines against the stack, in virtual time", command_script},
+    {"attack", "play the attack table: what hostile peers and strangers do", command_attack},
     {"bench", "measure: goodput over bad paths, beside the operating system's TCP", command_bench},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

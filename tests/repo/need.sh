@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# need.sh build|test|check|docs|conformance|bench: sees to it that what a make target needs is there.
+# need.sh build|test|check|docs|conformance|bench|canaries: sees to it that what a make target needs is there.
 #
 # Each need is probed by using it, not by asking for a package: a compiler compiles, a library links.
 # What is missing is installed with apt-get where that is possible without a question (root, or sudo
@@ -40,7 +40,7 @@ probe() {
     lwip) compiles gcc lwip.c -I/usr/include/lwip -llwip ;;
     clang-format) has clang-format-14 || has clang-format ;;
     clang-tidy) has clang-tidy-14 || has clang-tidy ;;
-    pkg-config | cmake | make | tshark | python3 | git | cppcheck | ip | valgrind) has "$1" ;;
+    pkg-config | cmake | make | tshark | python3 | git | cppcheck | ip | valgrind | patch) has "$1" ;;
     esac
 }
 
@@ -66,15 +66,16 @@ case ${1:-} in
 build) needs="c-compiler make cmake" ;;
 docs) needs="python3" ;;
 bench) needs="c-compiler make cmake lwip" ;;
+canaries) needs="c-compiler make cmake python3 patch" ;;
 conformance) needs="gcc gcc-sanitizers make cmake cmocka python3" ;;
 check) needs="gcc clang make cmake cmocka git clang-format clang-tidy cppcheck" ;;
 test)
     # clang before clang-sanitizers: the name of the runtime's package holds clang's version.
     needs="gcc gcc-sanitizers clang clang-sanitizers make cmake cmocka python3 git ip pkg-config
-           tshark clang-format clang-tidy cppcheck valgrind lwip"
+           tshark clang-format clang-tidy cppcheck valgrind lwip patch"
     ;;
 *)
-    echo "usage: need.sh build|test|check|docs|conformance|bench" >&2
+    echo "usage: need.sh build|test|check|docs|conformance|bench|canaries" >&2
     exit 2
     ;;
 esac

@@ -5,6 +5,7 @@ import argparse
 import pathlib
 import sys
 
+import attacks_page
 import conformance_part
 import definitions
 import rfc_page
@@ -14,18 +15,22 @@ import states_svg
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 
-def pages(core, conformance):
-    """What each generated file should hold: {name: text}."""
+def pages(core, conformance, attacks=None):
+    """What each generated file should hold: {name: text}. attacks: the tree with the attack table, if that
+    page is wanted."""
     rules = definitions.rules(core)
     edges = definitions.edges(core)
     part = conformance_part.make(statement.requirements(conformance), statement.answers(conformance),
                                  statement.results(conformance))
-    return {"RFC.md": rfc_page.make(rules, edges, part), "STATES.svg": states_svg.make(edges)}
+    made = {"RFC.md": rfc_page.make(rules, edges, part), "STATES.svg": states_svg.make(edges)}
+    if attacks is not None:
+        made["ATTACKS.md"] = attacks_page.page(attacks)
+    return made
 
 
-def stale(core, conformance, docs):
+def stale(core, conformance, docs, attacks=None):
     """Names of the files that differ from what they should hold."""
-    return [name for name, text in pages(core, conformance).items()
+    return [name for name, text in pages(core, conformance, attacks).items()
             if not (docs / name).is_file() or (docs / name).read_text(encoding="utf-8") != text]
 
 
@@ -40,12 +45,12 @@ def main():
     arguments = parser.parse_args()
     try:
         if arguments.check:
-            names = stale(arguments.core, arguments.conformance, arguments.docs)
+            names = stale(arguments.core, arguments.conformance, arguments.docs, SOURCE)
             for name in names:
                 print(f"{name} is not fresh: run make docs", file=sys.stderr)
             return 1 if names else 0
         arguments.docs.mkdir(parents=True, exist_ok=True)
-        for name, text in pages(arguments.core, arguments.conformance).items():
+        for name, text in pages(arguments.core, arguments.conformance, SOURCE).items():
             (arguments.docs / name).write_text(text, encoding="utf-8")
             print(arguments.docs / name)
         return 0
