@@ -53,7 +53,8 @@ static void start_end(struct end *end, const struct path_case *row, struct tcp_t
 {
     struct duet_config config;
     rig_config(&config);
-    memset(config.secret, seed, 31);
+    for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
+        config.secret[i] = (uint8_t)(seed + i);
     config.interfaces[0] = (struct duet_interface){tuple.local, 24};
     config.interface_count = 1;
     config.mtu = row->link_mtu;
