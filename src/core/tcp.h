@@ -161,7 +161,10 @@ struct tcp_conn {
     uint16_t mtu;         /* of the path, as far as known */
     uint16_t peer_mss;    /* as the peer said, at least config.mss_min */
     uint16_t receive_mss; /* largest text seen in a segment: what "full-sized" means for the peer */
-    uint16_t rule;        /* of the last transition or reset */
+    uint16_t rule : 10;   /* of the last transition or reset */
+    /* RACK (RFC 8985, 6.2): what is known of the path's reordering, for life. */
+    uint16_t reordering_seen : 1;
+    uint16_t reordering_persist : 5; /* RACK.reo_wnd_persist */
     uint32_t ts_recent;
     uint32_t ts_offset; /* added to the clock in our TSval, keyed by the tuple */
 
@@ -190,9 +193,10 @@ struct tcp_conn {
     uint8_t probes; /* keep-alive probes without an answer */
     uint8_t dscp, ttl;
 
-    uint16_t why : 12;  /* rule of the acknowledgement that is owed */
-    uint16_t quick : 4; /* full segments to be acknowledged one by one after a hole */
-    uint16_t events;    /* enum duet_event_bit not yet taken */
+    uint16_t why : 12;                /* rule of the acknowledgement that is owed */
+    uint16_t quick : 4;               /* full segments to be acknowledged one by one after a hole */
+    uint16_t events : 10;             /* enum duet_event_bit not yet taken */
+    uint16_t reordering_widening : 6; /* RACK.reo_wnd_mult, less one */
     uint16_t retransmitted;
     uint16_t tuned_at;               /* 4 ms: when the receiver's tuning began its latest round */
     struct seq tuned_to;             /* where that round ends */
@@ -218,10 +222,7 @@ struct tcp_rack {
     duet_time reorder_at; /* the reordering timer; DUET_NEVER: off */
     struct seq probe_end; /* TLP.end_seq, with probe_out */
     duet_time probe_at;   /* two round trips after the last sign of life */
-    uint8_t widening;     /* RACK.reo_wnd_mult */
-    uint8_t persist;      /* recoveries until it falls back to 1 */
     bool valid;           /* sent_us, rtt_us and end are */
-    bool reordering_seen;
     bool in_dsack_round;
     bool probe_out;   /* a tail-loss probe is in flight */
     bool probe_again; /* and it was a retransmission */
@@ -385,6 +386,7 @@ enum tcp_time_wait_flag {
     TCP_TIME_WAIT_TIMESTAMPS = 1 << 1,
 };
 
+_Static_assert(TCP_RULES <= 1 << 10, "a rule fits into tcp_conn.rule");
 _Static_assert(sizeof(struct tcp_half_open) <= 56, "half-open: 64 bytes with its table slot");
 _Static_assert(sizeof(struct tcp_time_wait) <= 56, "TIME-WAIT: 64 bytes with its table slot");
 _Static_assert(sizeof(struct tcp_conn) <= 248, "idle connection: 256 bytes with its table slot");

@@ -175,11 +175,12 @@ static void common_check_ack(struct duet_stack *s, struct tcp_conn *c,
         advance_una(s, c, seg, &news);
     else if (news.duplicate)
         tcp_rule(s, c, TCP_RULE_ACK_DUPLICATE, seg);
-    if (transfer_of(s, c) != NULL)
-        tcp_sack_arrives(s, c, seg, &news);
+    tcp_sack_arrives(s, c, seg, &news);
     tcp_ecn_acked(s, c, seg, &news);
     if (transfer_of(s, c) != NULL)
         tcp_loss_acked(s, c, seg, &news);
+    else
+        tcp_rack_widen(s, c, &news); /* nothing else matters any more */
     if (seq_le(c->snd.una, seg->ack))
         update_window(s, c, seg);
     take_sign_of_life(s, c);

@@ -162,7 +162,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
         .pace_at = -DUET_NEVER,
         .last_sent = s->now,
         .rtt_min_since = (uint32_t)(s->now / DUET_MILLISECOND),
-        .rack = {.fack = c->snd.una, .widening = 1, .reorder_at = DUET_NEVER},
+        .rack = {.fack = c->snd.una, .reorder_at = DUET_NEVER},
     };
     buffer_init(&t->send);
     flight_init(&t->flight);

@@ -7,7 +7,7 @@
 
 void tcp_tell(struct duet_stack *s, struct tcp_conn *c, unsigned bits)
 {
-    c->events = (uint16_t)(c->events | bits);
+    c->events = (c->events | bits) & 1023u;
     if (conn_is(c, TCP_CONN_UNACCEPTED)) /* its link is on the accept queue; the bits wait */
         return;
     if (c->events != 0 && !list_has(&s->telling, conn_index(s, c)))

@@ -9,9 +9,29 @@
 
 /* ---- sending ---- */
 
+enum { AHEAD_MAX = 1000 }; /* microseconds: it takes as many acknowledgements in one of them */
+
 static uint32_t now_us(const struct duet_stack *s)
 {
     return (uint32_t)(s->now / DUET_MICROSECOND);
+}
+
+uint32_t flight_age_us(const struct duet_stack *s, uint32_t sent_us)
+{
+    uint32_t ahead = sent_us - now_us(s);
+    return ahead <= AHEAD_MAX ? 0 : now_us(s) - sent_us;
+}
+
+/* What is noted as the time of a transmission up to end. */
+static uint32_t stamp(const struct duet_stack *s, struct tcp_flight *f, struct seq end)
+{
+    uint32_t time = now_us(s);
+    uint32_t ahead = f->latest_us - time;
+    if (ahead < AHEAD_MAX)
+        time = f->latest_us + seq_le(end, f->latest_end);
+    f->latest_us = time;
+    f->latest_end = end;
+    return time;
 }
 
 void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
@@ -19,13 +39,14 @@ void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, s
     struct tcp_flight *f = flight_of(s, c);
     CHECK(seq_lt(start, end));
     if (f->count == 0)
-        f->start = start;
+        f->start = f->latest_end = start;
     CHECK(seq_eq(ring_start(s, f, f->count), start));
     if (f->ring.index != POOL_NONE)
         buffer_extend(&f->ring, FLIGHT_RECORD);
+    uint32_t sent_us = stamp(s, f, end);
     f->count++;
     *ring_at(s, f, f->count - 1) = (struct flight_record){
-        .end = end, .sent_us = now_us(s), .next = FLIGHT_NONE, .prev = FLIGHT_NONE};
+        .end = end, .sent_us = sent_us, .next = FLIGHT_NONE, .prev = FLIGHT_NONE};
 }
 
 void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, struct seq sent)
@@ -41,7 +62,7 @@ void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, st
         record_set(r, FLIGHT_CUT);
     else
         record_unset(r, FLIGHT_CUT);
-    r->sent_us = now_us(s);
+    r->sent_us = stamp(s, f, sent);
     ring_list_push_back(s, f, &f->again_list, place);
 }
 /* ---- acknowledged ---- */

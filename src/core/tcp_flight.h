@@ -45,7 +45,7 @@ enum flight_flag {
 
 struct flight_record {
     struct seq end;   /* the record is [end of the one before, end) */
-    uint32_t sent_us; /* latest transmission: low bits of the clock */
+    uint32_t sent_us; /* latest transmission: low bits of the clock, see flight_age_us() */
     uint32_t next : 24;
     uint32_t flags : 8; /* enum flight_flag */
     uint32_t prev : 24;
@@ -66,6 +66,8 @@ struct tcp_flight {
     uint32_t fresh;        /* no record older than this is in flight and was sent once */
     struct flight_list lost_list;
     struct flight_list again_list; /* in flight, sent more than once, by time */
+    uint32_t latest_us;            /* of the latest transmission of all */
+    struct seq latest_end;
 };
 
 /* A record and where it lies. */
@@ -78,6 +80,11 @@ struct flight_segment {
 
 void flight_init(struct tcp_flight *flight);
 void flight_clear(struct duet_stack *s, struct tcp_flight *flight);
+
+/* How long ago a record was sent. Of what left in one microsecond, that which has a lower sequence
+ * number than what left before it is noted as a microsecond later: so time, then sequence, is always
+ * the order in which segments left (RFC 8985, 6.2). */
+uint32_t flight_age_us(const struct duet_stack *s, uint32_t sent_us);
 
 /* Bytes of sequence space that are in the network as far as one knows (RFC 6675, pipe). */
 uint32_t flight_in_network(const struct duet_stack *s, const struct tcp_conn *c);

@@ -20,7 +20,7 @@
 void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                    const struct flight_segment *segment, struct tcp_news *news)
 {
-    uint32_t rtt_us = (uint32_t)(s->now / DUET_MICROSECOND) - segment->sent_us;
+    uint32_t rtt_us = flight_age_us(s, segment->sent_us);
     if ((segment->flags & FLIGHT_AGAIN) == 0) {
         news->rtt_us = max_u32(1, rtt_us); /* the last one is the latest sent */
         transfer_of(s, c)->rack.probe_spent = false;
@@ -86,8 +86,14 @@ static void leave_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     c->cwnd = max_u32(c->ssthresh, tcp_send_mss(c)); /* RFC 9937, 6.4 */
     set_phase(s, c, TCP_PHASE_OPEN);
-    tcp_rack_recovered(s, c);
+    tcp_rack_recovered(c);
     trace_congestion(s, c, TCP_RULE_RECOVERY_COMPLETE);
+}
+
+static void leave_loss(struct duet_stack *s, struct tcp_conn *c)
+{
+    set_phase(s, c, TCP_PHASE_OPEN);
+    tcp_rack_recovered(c);
 }
 
 static bool has_recovered(const struct tcp_conn *c, const struct tcp_transfer *t)
@@ -138,7 +144,7 @@ static void sack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tc
     if (has_recovered(c, t) && t->phase == TCP_PHASE_RECOVERY)
         leave_recovery(s, c);
     else if (has_recovered(c, t))
-        set_phase(s, c, TCP_PHASE_OPEN);
+        leave_loss(s, c);
     if (tcp_probe_repaired(s, c, seg, news) && t->phase == TCP_PHASE_OPEN)
         respond_to_probe(s, c, news);
     find_losses(s, c);

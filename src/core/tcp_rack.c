@@ -23,16 +23,12 @@
 enum {
     DUPLICATE_THRESHOLD = 3,
     PERSIST_RECOVERIES = 16,
-    WIDENING_MAX = 255,
-    WAITING_MAX = 64, /* segments looked at for the reordering timer */
+    WIDENING_MAX = 63, /* the window is 64 quarters of min_RTT at most: sixteen round trips */
+    WAITING_MAX = 64,  /* segments looked at for the reordering timer */
 };
 
-static uint32_t now_us(const struct duet_stack *s)
-{
-    return (uint32_t)(s->now / DUET_MICROSECOND);
-}
-
-/* RACK_sent_after(): by time, then by sequence. */
+/* RACK_sent_after(): by time, then by sequence. That is the order in which segments left, because
+ * tcp_flight.c sees to it where it would not be. */
 static bool is_sent_after(uint32_t a_us, struct seq a_end, uint32_t b_us, struct seq b_end)
 {
     return a_us == b_us ? seq_lt(b_end, a_end) : (int32_t)(a_us - b_us) > 0;
@@ -41,7 +37,7 @@ static bool is_sent_after(uint32_t a_us, struct seq a_end, uint32_t b_us, struct
 /* The TSval that was on a segment sent then. */
 static uint32_t tsval_at(const struct duet_stack *s, const struct tcp_conn *c, uint32_t sent_us)
 {
-    duet_time age = (duet_time)(now_us(s) - sent_us) * DUET_MICROSECOND;
+    duet_time age = flight_age_us(s, sent_us) * DUET_MICROSECOND;
     return c->ts_offset + (uint32_t)((s->now - age) / DUET_MILLISECOND);
 }
 
@@ -66,12 +62,12 @@ void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct t
                         const struct flight_segment *segment)
 {
     struct tcp_rack *rack = &transfer_of(s, c)->rack;
-    uint32_t rtt_us = now_us(s) - segment->sent_us;
+    uint32_t rtt_us = flight_age_us(s, segment->sent_us);
     bool again = (segment->flags & FLIGHT_AGAIN) != 0;
     if (seq_lt(rack->fack, segment->end)) {
         rack->fack = segment->end;
-    } else if (!again && !rack->reordering_seen) {
-        rack->reordering_seen = true;
+    } else if (!again && !c->reordering_seen) {
+        c->reordering_seen = 1;
         tcp_rule(s, c, TCP_RULE_REORDERING_SEEN, seg);
     }
     if (is_ambiguous(s, c, seg, segment, rtt_us))
@@ -84,59 +80,70 @@ void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct t
     rack->rtt_us = rtt_us;
 }
 
+/* True if the window was widened for what is in flight. A round ends when all that was in flight is
+ * acknowledged, so that it needs no memory beyond that of the transfer. */
+static bool is_in_dsack_round(struct duet_stack *s, const struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t == NULL)
+        return false;
+    if (t->rack.in_dsack_round && seq_le(t->rack.dsack_round, c->snd.una))
+        t->rack.in_dsack_round = false;
+    return t->rack.in_dsack_round;
+}
+
 /* Step 4, first half: D-SACKs say that the window was too narrow. */
 void tcp_rack_widen(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
 {
-    struct tcp_rack *rack = &transfer_of(s, c)->rack;
-    if (rack->in_dsack_round && seq_le(rack->dsack_round, c->snd.una))
-        rack->in_dsack_round = false;
-    if (rack->in_dsack_round || !news->dsacked)
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (is_in_dsack_round(s, c) || !news->dsacked)
         return;
-    rack->in_dsack_round = true;
-    rack->dsack_round = c->snd.nxt;
-    rack->widening = (uint8_t)min_u32(rack->widening + 1u, WIDENING_MAX);
-    rack->persist = PERSIST_RECOVERIES;
+    if (t != NULL) {
+        t->rack.in_dsack_round = true;
+        t->rack.dsack_round = c->snd.nxt;
+    }
+    c->reordering_widening = min_u32(c->reordering_widening + 1u, WIDENING_MAX) & 63u;
+    c->reordering_persist = PERSIST_RECOVERIES;
     tcp_rule(s, c, TCP_RULE_REORDERING_WIDENED, NULL);
 }
 
-/* A recovery has ended. */
-void tcp_rack_recovered(struct duet_stack *s, struct tcp_conn *c)
+/* A recovery has ended, after a loss or a timeout. */
+void tcp_rack_recovered(struct tcp_conn *c)
 {
-    struct tcp_rack *rack = &transfer_of(s, c)->rack;
-    if (rack->persist > 0)
-        rack->persist--;
-    if (rack->persist == 0)
-        rack->widening = 1;
+    if (c->reordering_persist > 0)
+        c->reordering_persist = (c->reordering_persist - 1u) & 31u;
+    if (c->reordering_persist == 0)
+        c->reordering_widening = 0;
 }
 
 uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     bool is_sure = t->phase != TCP_PHASE_OPEN || t->flight.sacked_count >= DUPLICATE_THRESHOLD;
-    if (!t->rack.reordering_seen && is_sure)
+    if (!c->reordering_seen && is_sure)
         return 0;
-    uint64_t window = (uint64_t)max_u32(t->rack.widening, 1) * c->rtt_min_us / 4;
+    uint64_t window = (c->reordering_widening + UINT64_C(1)) * c->rtt_min_us / 4;
     uint32_t srtt = c->srtt_us >> 3;
     return window < srtt ? (uint32_t)window : srtt;
 }
 
 /* Marks those of one order (sent once, or again) that are old enough; *wait becomes the longest that
  * one of the others still has to wait, at most. */
-static void detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, uint32_t window_us,
+static void detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, uint32_t patience_us,
                          uint32_t *wait_us)
 {
-    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    const struct tcp_rack *rack = &transfer_of(s, c)->rack;
     struct flight_segment segment;
     uint32_t waiting = 0;
     bool more = flight_oldest_sent(s, c, again, &segment);
     while (more && is_sent_after(rack->sent_us, rack->end, segment.sent_us, segment.end)) {
-        int32_t left_us = (int32_t)(segment.sent_us + rack->rtt_us + window_us - now_us(s));
-        if (left_us <= 0) {
+        uint32_t age_us = flight_age_us(s, segment.sent_us);
+        if (age_us >= patience_us) {
             tcp_found_lost(s, c, &segment);
             more = flight_oldest_sent(s, c, again, &segment);
             continue;
         }
-        *wait_us = max_u32(*wait_us, (uint32_t)left_us);
+        *wait_us = max_u32(*wait_us, patience_us - age_us);
         if (++waiting == WAITING_MAX)
             return;
         more = flight_next_sent(s, c, &segment);
@@ -148,12 +155,15 @@ void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_rack *rack = &transfer_of(s, c)->rack;
     rack->reorder_at = DUET_NEVER;
+    /* What arrived before a long silence is not to be compared with what leaves after it: the clock
+     * may have gone round. */
+    rack->valid = rack->valid && transfer_of(s, c)->flight.count > 0;
     if (!rack->valid)
         return;
-    uint32_t window_us = tcp_rack_window_us(s, c);
+    uint32_t patience_us = rack->rtt_us + tcp_rack_window_us(s, c);
     uint32_t wait_us = 0;
-    detect_among(s, c, false, window_us, &wait_us);
-    detect_among(s, c, true, window_us, &wait_us);
+    detect_among(s, c, false, patience_us, &wait_us);
+    detect_among(s, c, true, patience_us, &wait_us);
     if (wait_us > 0)
         rack->reorder_at = (s->now / DUET_MICROSECOND + wait_us) * DUET_MICROSECOND;
 }
@@ -170,7 +180,7 @@ void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c)
     bool more = flight_oldest(s, c, &segment);
     bool is_first = true;
     while (more) {
-        if (is_first || (int32_t)(now_us(s) - segment.sent_us - patience_us) >= 0)
+        if (is_first || flight_age_us(s, segment.sent_us) >= patience_us)
             flight_mark_lost(s, c, segment.number);
         is_first = false;
         more = flight_after(s, c, segment.number, &segment);

@@ -60,6 +60,8 @@ void tcp_sack_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp
     bool dsack = is_dsack(seg);
     if (dsack)
         take_dsack(s, c, seg, news);
+    if (transfer_of(s, c) == NULL)
+        return; /* nothing is in flight */
     for (uint32_t i = dsack; i < options->sack_count; i++)
         take_block(s, c, seg, &options->sack[i], news);
     if (news->sacked)

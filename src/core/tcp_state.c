@@ -77,7 +77,7 @@ void tcp_set_state(struct duet_stack *s, struct tcp_conn *c, enum duet_state to,
 {
     record(s, &c->tuple, c, (enum duet_state)c->state, to, rule);
     c->state = (uint8_t)(to & 15);
-    c->rule = (uint16_t)rule;
+    c->rule = rule & 1023u;
 }
 
 /* The first state of a record: CLOSED, or SYN-RECEIVED for a connection whose half-open record has

@@ -44,8 +44,7 @@ static duet_time head_start(const struct duet_stack *s, const struct tcp_conn *c
     struct flight_segment oldest;
     if (!s->config.rto_restart || t->flight.count >= FEW_SEGMENTS || !flight_oldest(s, c, &oldest))
         return 0;
-    uint32_t age_us = (uint32_t)(s->now / DUET_MICROSECOND) - oldest.sent_us;
-    duet_time age = (duet_time)age_us * DUET_MICROSECOND;
+    duet_time age = flight_age_us(s, oldest.sent_us) * DUET_MICROSECOND;
     return age < tcp_rto(c) ? age : 0;
 }
 

@@ -255,6 +255,39 @@ static void order_is_that_of_the_latest_transmission(void **state)
     board_free(b);
 }
 
+/* Time, then sequence, tells what left first, in the same microsecond, too (RFC 8985, 6.2). */
+static void what_left_in_one_microsecond_keeps_its_order(void **state)
+{
+    (void)state;
+    struct board *b = board_new();
+    b->s->now = 5 * DUET_SECOND;
+    const uint32_t now_us = 5000000;
+    assert_true(append(b, MSS) && append(b, MSS) && append(b, MSS));
+    EXPECT_EQUAL("in sequence", at(b, 200).sent_us, now_us);
+    lose(b, 0);
+    lose(b, 100);
+    flight_resent(b->s, b->c, at(b, 0).number, at(b, 0).end);
+    EXPECT_EQUAL("behind new data", at(b, 0).sent_us, now_us + 1);
+    flight_resent(b->s, b->c, at(b, 100).number, at(b, 100).end);
+    EXPECT_EQUAL("in sequence again", at(b, 100).sent_us, now_us + 1);
+    assert_true(append(b, MSS));
+    EXPECT_EQUAL("new data behind both", at(b, 300).sent_us, now_us + 1);
+    lose(b, 0);
+    flight_resent(b->s, b->c, at(b, 0).number, at(b, 0).end);
+    EXPECT_EQUAL("a third time", at(b, 0).sent_us, now_us + 2);
+    EXPECT_EQUAL("not yet sent, by its stamp", flight_age_us(b->s, at(b, 0).sent_us), 0);
+    b->s->now += 10 * DUET_MICROSECOND;
+    EXPECT_EQUAL("old", flight_age_us(b->s, at(b, 200).sent_us), 10);
+    lose(b, 0);
+    flight_resent(b->s, b->c, at(b, 0).number, at(b, 0).end);
+    EXPECT_EQUAL("later", at(b, 0).sent_us, now_us + 10);
+    b->s->now += INT64_C(4294968) * DUET_MILLISECOND; /* the stamp has gone round */
+    lose(b, 0);
+    flight_resent(b->s, b->c, at(b, 0).number, at(b, 0).end);
+    EXPECT_EQUAL("71 minutes later", flight_age_us(b->s, at(b, 0).sent_us), 0);
+    board_free(b);
+}
+
 static void what_was_sent_again_in_part_is_missing_behind_it(void **state)
 {
     (void)state;
@@ -400,7 +433,19 @@ struct plain {
     } of[PLAIN_MAX];
     uint32_t count;
     uint32_t una, nxt;
+    uint32_t latest_us, latest_end;
 };
+
+static uint32_t plain_stamp(struct plain *p, const struct board *b, uint32_t end)
+{
+    const uint32_t now_us = (uint32_t)(b->s->now / DUET_MICROSECOND);
+    if (p->latest_us < now_us)
+        p->latest_us = now_us;
+    else if (end <= p->latest_end)
+        p->latest_us++;
+    p->latest_end = end;
+    return p->latest_us;
+}
 
 static void plain_acknowledge(struct plain *p, uint32_t to)
 {
@@ -466,9 +511,11 @@ static void random_step(struct board *b, struct plain *p, struct prng *prng)
     if (p->count < PLAIN_MAX && (what < 40 || p->count == 0)) {
         const uint32_t bytes = 1 + below(prng, 2 * MSS);
         assert_true(append(b, bytes));
+        if (p->count == 0)
+            p->latest_end = p->nxt;
         p->of[p->count].start = p->nxt;
         p->of[p->count].end = p->nxt + bytes;
-        p->of[p->count].sent_us = (uint32_t)(b->s->now / DUET_MICROSECOND);
+        p->of[p->count].sent_us = plain_stamp(p, b, p->nxt + bytes);
         p->of[p->count++].flags = 0;
         p->nxt += bytes;
     } else if (what < 60) {
@@ -491,7 +538,7 @@ static void random_step(struct board *b, struct plain *p, struct prng *prng)
             i++;
         EXPECT("it is lost", (p->of[i].flags & LOST) != 0);
         p->of[i].flags = AGAIN;
-        p->of[i].sent_us = (uint32_t)(b->s->now / DUET_MICROSECOND);
+        p->of[i].sent_us = plain_stamp(p, b, p->of[i].end);
     } else if (what == 98) {
         flight_none_lost(b->s, b->c);
         for (uint32_t i = 0; i < p->count; i++)
@@ -537,6 +584,7 @@ int main(void)
         cmocka_unit_test(block_covers_whole_records_only),
         cmocka_unit_test(lost_is_sent_again_oldest_first),
         cmocka_unit_test(order_is_that_of_the_latest_transmission),
+        cmocka_unit_test(what_left_in_one_microsecond_keeps_its_order),
         cmocka_unit_test(what_was_sent_again_in_part_is_missing_behind_it),
         cmocka_unit_test(all_and_nothing_is_lost),
         cmocka_unit_test(smaller_segments_cut_what_is_in_flight),
