@@ -415,7 +415,7 @@ void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c);
 void tcp_rack_recovered(struct tcp_conn *c);
 void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c);
 uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c);
-void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c);
+void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news);
 void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                       const struct tcp_news *news);
 

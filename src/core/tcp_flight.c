@@ -91,6 +91,7 @@ static void shorten_oldest(const struct duet_stack *s, struct tcp_flight *f, str
     uint32_t gone = seq_distance(f->start, ack);
     uint32_t left = seq_distance(ack, r->end);
     if (record_is(r, FLIGHT_SACKED)) {
+        f->ahead.bytes -= f->fresh == f->first ? gone : 0;
         f->sacked -= gone;
     } else if (record_is(r, FLIGHT_LOST)) {
         f->lost -= gone;
@@ -112,7 +113,12 @@ bool flight_acked(struct duet_stack *s, struct tcp_conn *c, struct seq ack,
         shorten_oldest(s, f, ack);
         return false;
     }
-    ring_leave_state(s, f, ring_at(s, f, 0), seq_distance(segment->start, segment->end));
+    uint32_t bytes = seq_distance(segment->start, segment->end);
+    if (ring_is_sacked_ahead(s, f, 0)) {
+        f->ahead.bytes -= bytes;
+        f->ahead.runs -= !ring_is_sacked_ahead(s, f, 1);
+    }
+    ring_leave_state(s, f, ring_at(s, f, 0), bytes);
     drop_oldest(s, f);
     return true;
 }
@@ -165,6 +171,12 @@ bool flight_sack(struct duet_stack *s, struct tcp_conn *c, struct seq *from, str
     record_set(r, FLIGHT_SACKED);
     f->sacked += bytes;
     f->sacked_count++;
+    if (ring_is_sacked_ahead(s, f, place)) {
+        bool joins_older = place > 0 && ring_is_sacked_ahead(s, f, place - 1);
+        bool joins_newer = ring_is_sacked_ahead(s, f, place + 1);
+        f->ahead.bytes += bytes;
+        f->ahead.runs = f->ahead.runs + 1 - joins_older - joins_newer;
+    }
     r->next = ring_name(f, place + 1) & FLIGHT_NONE;
     *from = segment->end;
     return true;
@@ -190,6 +202,8 @@ void flight_all_lost(struct duet_stack *s, struct tcp_conn *c, bool forget)
     if (forget) {
         f->sacked = 0;
         f->sacked_count = 0;
+        f->ahead.bytes = 0;
+        f->ahead.runs = 0;
     }
     for (uint32_t place = 0; place < f->count; place++) {
         struct flight_record *r = ring_at(s, f, place);
@@ -212,6 +226,7 @@ void flight_none_lost(struct duet_stack *s, struct tcp_conn *c)
             ring_list_push_front(s, f, &f->again_list, place);
     }
     f->fresh = f->first;
+    ring_count_ahead(s, f);
 }
 
 bool flight_first_lost(const struct duet_stack *s, const struct tcp_conn *c,
@@ -219,6 +234,16 @@ bool flight_first_lost(const struct duet_stack *s, const struct tcp_conn *c,
 {
     struct tcp_flight *f = flight_of(s, c);
     return f->lost_list.first != FLIGHT_NONE && flight_get(s, c, f->lost_list.first, segment);
+}
+
+/* The first place from place on that is behind the run of SACKed records there. What `fresh` passes is
+ * not ahead any more. */
+static uint32_t pass_run(const struct duet_stack *s, struct tcp_flight *f, uint32_t place)
+{
+    uint32_t end = run_end(s, f, place);
+    f->ahead.bytes -= seq_distance(ring_start(s, f, place), ring_start(s, f, end));
+    f->ahead.runs--;
+    return end;
 }
 
 bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
@@ -231,7 +256,7 @@ bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
     while (place < f->count) {
         const struct flight_record *r = ring_at(s, f, place);
         if (record_is(r, FLIGHT_SACKED))
-            place = run_end(s, f, place);
+            place = pass_run(s, f, place);
         else if (record_is(r, FLIGHT_LOST) || record_is(r, FLIGHT_AGAIN))
             place++;
         else
@@ -239,6 +264,13 @@ bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
     }
     f->fresh = ring_name(f, place);
     return ring_describe(s, f, place, segment);
+}
+
+uint32_t flight_sacked_behind(const struct duet_stack *s, const struct tcp_conn *c, uint32_t *runs)
+{
+    const struct tcp_flight *f = flight_of(s, c);
+    *runs = f->ahead.runs;
+    return f->ahead.bytes;
 }
 
 bool flight_next_sent(struct duet_stack *s, struct tcp_conn *c, struct flight_segment *segment)

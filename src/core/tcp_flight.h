@@ -64,6 +64,9 @@ struct tcp_flight {
     uint32_t sacked, lost; /* bytes of sequence space in each state */
     uint32_t sacked_count; /* records */
     uint32_t fresh;        /* no record older than this is in flight and was sent once */
+    struct {
+        uint32_t bytes, runs; /* SACKed, of `fresh` and what is behind it */
+    } ahead;
     struct flight_list lost_list;
     struct flight_list again_list; /* in flight, sent more than once, by time */
     uint32_t latest_us;            /* of the latest transmission of all */
@@ -131,6 +134,10 @@ void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, st
  * (again: false) or more often (again: true). False: none. */
 bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
                         struct flight_segment *segment);
+
+/* Of what lies behind the oldest that was sent once, is in flight and was last asked for: bytes that
+ * are SACKed, and the runs in which they stand (RFC 6675, 4). Constant work. */
+uint32_t flight_sacked_behind(const struct duet_stack *s, const struct tcp_conn *c, uint32_t *runs);
 
 /* The next one in the same order, which for those sent once is that of sequence. False: none. */
 bool flight_next_sent(struct duet_stack *s, struct tcp_conn *c, struct flight_segment *segment);

@@ -68,6 +68,7 @@ static void relist(const struct duet_stack *s, struct tcp_flight *f)
             ring_list_push_back(s, f, &f->again_list, place);
         }
     }
+    ring_count_ahead(s, f);
 }
 
 bool flight_cut(struct duet_stack *s, struct tcp_conn *c, uint32_t mss)

@@ -139,6 +139,19 @@ void ring_enter_lost(const struct duet_stack *s, struct tcp_flight *f, uint32_t 
         ring_list_push_back(s, f, &f->lost_list, place);
 }
 
+void ring_count_ahead(const struct duet_stack *s, struct tcp_flight *f)
+{
+    bool in_run = false;
+    f->ahead.bytes = 0;
+    f->ahead.runs = 0;
+    for (uint32_t place = ring_place(f, f->fresh); place < f->count; place++) {
+        bool sacked = record_is(ring_at(s, f, place), FLIGHT_SACKED);
+        f->ahead.bytes += sacked ? ring_bytes(s, f, place) : 0;
+        f->ahead.runs += sacked && !in_run;
+        in_run = sacked;
+    }
+}
+
 void ring_forget_lists(struct tcp_flight *f)
 {
     f->lost = 0;
@@ -198,6 +211,8 @@ const char *flight_check(const struct duet_stack *s, const struct tcp_conn *c)
     uint32_t sacked_count = 0;
     uint32_t lost_count = 0;
     uint32_t again_count = 0;
+    uint32_t ahead = 0;
+    uint32_t runs = 0;
     for (uint32_t place = 0; place < f->count; place++) {
         const struct flight_record *r = ring_at(s, f, place);
         uint32_t bytes = seq_distance(start, r->end);
@@ -211,6 +226,8 @@ const char *flight_check(const struct duet_stack *s, const struct tcp_conn *c)
         lost_count += record_is(r, FLIGHT_LOST);
         again_count += record_is(r, FLIGHT_AGAIN) && !record_is(r, FLIGHT_LOST) &&
                        !record_is(r, FLIGHT_SACKED);
+        runs += ring_is_sacked_ahead(s, f, place) && !ring_is_sacked_ahead(s, f, place - 1);
+        ahead += ring_is_sacked_ahead(s, f, place) ? bytes : 0;
         start = r->end;
     }
     if (f->count > 0 && (!seq_eq(start, c->snd.nxt) || !seq_eq(f->start, tcp_send_start(c))))
@@ -219,6 +236,8 @@ const char *flight_check(const struct duet_stack *s, const struct tcp_conn *c)
         return "I-08: something is in flight without a record";
     if (sacked != f->sacked || sacked_count != f->sacked_count || lost != f->lost)
         return "I-05: sacked or lost bytes are miscounted";
+    if (ahead != f->ahead.bytes || runs != f->ahead.runs)
+        return "I-05: what is sacked behind the oldest in flight is miscounted";
     if (list_length(s, f, &f->lost_list) != lost_count ||
         list_length(s, f, &f->again_list) != again_count)
         return "I-05: a list of segments in flight has lost one, or gained one";

@@ -67,6 +67,14 @@ static inline bool record_is(const struct flight_record *r, enum flight_flag fla
     return (r->flags & flag) != 0;
 }
 
+/* Is there such a record, not older than `fresh`, and SACKed? */
+static inline bool ring_is_sacked_ahead(const struct duet_stack *s, struct tcp_flight *f,
+                                        uint32_t place)
+{
+    return place < f->count && place >= ring_place(f, f->fresh) &&
+           record_is(ring_at(s, f, place), FLIGHT_SACKED);
+}
+
 static inline void record_set(struct flight_record *r, enum flight_flag flag)
 {
     r->flags = (r->flags | flag) & 0xff;
@@ -91,6 +99,8 @@ void ring_leave_state(const struct duet_stack *s, struct tcp_flight *f, struct f
 /* A record that was on no list is lost. */
 void ring_enter_lost(const struct duet_stack *s, struct tcp_flight *f, uint32_t place,
                      uint32_t bytes);
+/* Counts what is SACKed from f->fresh on; for all of it, record by record. */
+void ring_count_ahead(const struct duet_stack *s, struct tcp_flight *f);
 /* Nothing is on a list; the flags of the records are the caller's. */
 void ring_forget_lists(struct tcp_flight *f);
 

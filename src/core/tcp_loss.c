@@ -101,12 +101,12 @@ static bool has_recovered(const struct tcp_conn *c, const struct tcp_transfer *t
     return t->phase != TCP_PHASE_OPEN && seq_le(t->recover, c->snd.una);
 }
 
-static void find_losses(struct duet_stack *s, struct tcp_conn *c)
+static void find_losses(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
 {
     if (s->config.rack)
         tcp_rack_detect(s, c);
     else
-        tcp_6675_acked(s, c);
+        tcp_6675_acked(s, c, news);
 }
 
 /* A segment was found lost while all was well, or is still. That a packet was too large for the path
@@ -147,7 +147,7 @@ static void sack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tc
         leave_loss(s, c);
     if (tcp_probe_repaired(s, c, seg, news) && t->phase == TCP_PHASE_OPEN)
         respond_to_probe(s, c, news);
-    find_losses(s, c);
+    find_losses(s, c, news);
     respond(s, c);
     if (t->phase == TCP_PHASE_RECOVERY)
         tcp_prr_acked(s, c, news->delivered, news->advanced && t->flight.lost <= lost_before);

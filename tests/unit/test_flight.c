@@ -496,6 +496,27 @@ static uint32_t plain_oldest_once(const struct plain *p)
     return i;
 }
 
+/* With what is SACKed behind it. */
+static void compare_oldest_once(const struct board *b, const struct plain *p)
+{
+    const uint32_t once = plain_oldest_once(p);
+    struct flight_segment segment;
+    uint32_t bytes = 0, runs = 0, runs_now;
+    const bool is_there = flight_oldest_sent(b->s, b->c, false, &segment);
+    EXPECT_EQUAL("sent once", is_there, once < p->count);
+    if (!is_there)
+        return;
+    EXPECT_EQUAL("sent once", seq_distance(b->una, segment.start), p->of[once].start);
+    for (uint32_t i = once + 1; i < p->count; i++) {
+        if ((p->of[i].flags & SACKED) == 0)
+            continue;
+        bytes += p->of[i].end - p->of[i].start;
+        runs += (p->of[i - 1].flags & SACKED) == 0;
+    }
+    EXPECT_EQUAL("behind it", flight_sacked_behind(b->s, b->c, &runs_now), bytes);
+    EXPECT_EQUAL("behind it", runs_now, runs);
+}
+
 static uint32_t below(struct prng *prng, uint32_t limit)
 {
     return (uint32_t)prng_below(prng, limit);
@@ -550,11 +571,7 @@ static void random_step(struct board *b, struct plain *p, struct prng *prng)
             if (forget || (p->of[i].flags & SACKED) == 0)
                 p->of[i].flags = (uint8_t)((p->of[i].flags | LOST) & ~SACKED);
     }
-    const uint32_t once = plain_oldest_once(p);
-    const bool is_there = flight_oldest_sent(b->s, b->c, false, &segment);
-    EXPECT_EQUAL("sent once", is_there, once < p->count);
-    if (is_there)
-        EXPECT_EQUAL("sent once", seq_distance(b->una, segment.start), p->of[once].start);
+    compare_oldest_once(b, p);
 }
 
 static void scoreboard_agrees_with_a_plain_array(void **state)
