@@ -211,6 +211,7 @@ static struct duet_config small_config(struct fuzz *f)
     config.receive_buffer = 1000u << (take(f) & 8);
     config.send_buffer = 2000;
     config.time_wait_rst = take(f) % 2 == 0;
+    config.watch = true;
     return config;
 }
 

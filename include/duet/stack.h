@@ -197,6 +197,9 @@ struct duet_config {
     enum duet_controller controller; /* 9293 MAY-18: any that conforms; DUET_CUBIC */
     bool hystart;             /* 9406: end the first slow start when the round trip grows; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
+    bool
+        watch; /* each connection's past is kept beside it, about 64 bytes, so that duet_check() knows
+                   more: for tests, simulation, fuzzing; false */
     bool user_timeout_option; /* 5482: send and follow the option; off by default as there; false */
     uint16_t mss_min;         /* floor of the send MSS whatever the peer says, 88 .. 536; 216 */
     uint16_t port_first;      /* ephemeral ports, RFC 6056; 49152 */

@@ -14,7 +14,7 @@
  * not fit into the size_t of a small machine, and must not seem to. */
 struct layout {
     uint64_t conns, transfers, reassemblies, ranges, accurate_ecn, indexes, pages, slots, listeners,
-        half_open, time_wait, replies, paths, trace;
+        half_open, time_wait, replies, paths, watch, trace;
     uint64_t end;
     uint32_t index_count;
     uint32_t slot_count;
@@ -55,6 +55,7 @@ static struct layout lay_out(const struct duet_config *config)
                         alignof(struct tcp_time_wait));
     l.replies = place(&l.end, config->replies_max, sizeof(struct reply), alignof(struct reply));
     l.paths = place(&l.end, path_records(config), sizeof(struct path), alignof(struct path));
+    l.watch = place(&l.end, 1, watch_size(config), alignof(struct watch));
     l.trace = place(&l.end, config->trace_events, sizeof(struct duet_trace_event),
                     alignof(struct duet_trace_event));
     l.pages = place(&l.end, config->pages_max, config->page_size, 64);
@@ -155,6 +156,9 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     time_wait_init(&s->time_wait, (void *)(block + l.time_wait), config->time_wait_max);
     reply_init(&s->replies, (void *)(block + l.replies), config->replies_max);
     path_init(&s->paths, (void *)(block + l.paths), path_records(config));
+    s->watch = config->watch ? (void *)(block + l.watch) : NULL;
+    if (s->watch != NULL)
+        memset(s->watch, 0, (size_t)watch_size(config));
     s->trace = (void *)(block + l.trace);
     init_lists(s);
     *stack = s;
@@ -168,7 +172,10 @@ void duet_input(struct duet_stack *s, duet_time now, const struct duet_packet *p
     stack_now(s, now);
     s->counters.packets_in++;
     s->counters.bytes_in += packet->length;
+    uint64_t replies = s->replies.tail;
     ip_input(s, packet);
+    if (s->watch != NULL)
+        watch_input(s, packet, replies);
 }
 
 void duet_expire(struct duet_stack *s, duet_time now)
@@ -177,6 +184,8 @@ void duet_expire(struct duet_stack *s, duet_time now)
     tcp_timeouts(s);
     half_open_expire(s);
     time_wait_expire(s);
+    if (s->watch != NULL)
+        watch_expired(s);
 }
 
 duet_time duet_deadline(const struct duet_stack *s)
@@ -193,8 +202,11 @@ bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet
     stack_now(s, now);
     if (packet->size < s->config.mtu)
         return false;
-    if (!reply_output(s, packet) && !tcp_output(s, packet))
+    bool is_reply = reply_output(s, packet);
+    if (!is_reply && !tcp_output(s, packet))
         return false;
+    if (s->watch != NULL)
+        watch_output(s, packet, is_reply);
     s->counters.packets_out++;
     s->counters.bytes_out += packet->length;
     return true;

@@ -10,6 +10,7 @@
 #include "core/path.h"
 #include "core/tcp.h"
 #include "core/tcp_ecn.h"
+#include "core/tcp_watch.h"
 #include "wire/icmp.h"
 
 /* ---- demultiplexing (demux.c) ---- */
@@ -102,6 +103,7 @@ struct duet_stack {
     uint64_t rule_hits[TCP_RULES];
     uint64_t edge_hits[TCP_EDGES];
 
+    struct watch *watch;            /* NULL without config.watch */
     struct duet_trace_event *trace; /* ring of config.trace_events */
     uint32_t trace_head, trace_count;
 };

@@ -295,6 +295,8 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
 
 const char *duet_check(const struct duet_stack *s)
 {
+    if (s->watch != NULL && s->watch->broken != NULL)
+        return s->watch->broken;
     struct totals totals = {0};
     const char *broken = check_conns(s, &totals);
     if (broken == NULL)

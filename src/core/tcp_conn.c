@@ -344,6 +344,8 @@ static void leave_accept_queue(struct duet_stack *s, struct tcp_conn *c)
  * it. */
 void tcp_conn_settle(struct duet_stack *s, struct tcp_conn *c)
 {
+    if (s->watch != NULL)
+        watch_settled(s, c);
     if (!has_ended(c)) {
         tcp_timers_arm(s, c);
         return;

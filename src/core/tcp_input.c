@@ -64,10 +64,14 @@ static enum duet_state state_of(const struct duet_stack *s, struct demux_ref ref
 
 static void conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
 {
+    if (s->watch != NULL)
+        watch_before(s, c);
     if (c->state == DUET_SYN_SENT)
         tcp_syn_sent_arrives(s, c, seg);
     else
         tcp_segment_arrives(s, c, seg);
+    if (s->watch != NULL)
+        watch_after(s, c, seg);
     tcp_conn_settle(s, c);
 }
 

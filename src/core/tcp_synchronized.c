@@ -14,6 +14,8 @@ enum tcp_verdict tcp_drop(struct duet_stack *s, struct tcp_conn *c, enum tcp_rul
                           const struct tcp_segment *seg)
 {
     tcp_rule(s, c, rule, seg);
+    if (s->watch != NULL)
+        s->watch->dropped = (uint16_t)rule;
     return TCP_DROP;
 }
 

@@ -56,6 +56,8 @@ static void uncork(struct duet_stack *s, struct tcp_conn *c)
 static void queued(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, unsigned flags)
 {
     struct tcp_transfer *t = transfer_of(s, c);
+    if (s->watch != NULL)
+        watch_written(s, c, bytes);
     if ((flags & DUET_SEND_MORE) != 0)
         c->flags |= TCP_CONN_MORE;
     else

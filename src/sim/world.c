@@ -143,6 +143,7 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     if (world->options.asks_for_ecn && host == 0)
         config->ecn = DUET_ECN_REQUEST;
     config->trace_events = WORLD_TRACE_EVENTS;
+    config->watch = true;
     draw_secret(world, host, config->secret);
 }
 

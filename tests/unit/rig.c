@@ -53,6 +53,7 @@ void rig_config(struct duet_config *config)
     config->pacing = false; /* what may leave, leaves at once: time is a number here */
     config->autotune = false;
     config->quick_acks = 0;
+    config->watch = true;
 }
 
 void rig_start(struct rig *rig, const struct duet_config *config)

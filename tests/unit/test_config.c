@@ -384,6 +384,7 @@ static void parts_fill_the_block(void **state)
             {"TIME-WAIT", (uint8_t *)s->time_wait.records, n * sizeof *s->time_wait.records},
             {"paths", (uint8_t *)s->paths.records, (n + 7) / 8 * 8 * sizeof *s->paths.records},
             {"replies", (uint8_t *)s->replies.records, n * sizeof *s->replies.records},
+            {"watch", (uint8_t *)s->watch, watch_size(&config)},
             {"trace", (uint8_t *)s->trace, rows[i].trace * sizeof *s->trace},
         };
         for (size_t p = 0; p < COUNT_OF(parts); p++)

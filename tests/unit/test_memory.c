@@ -18,6 +18,7 @@ static void base_config(struct duet_config *config)
     config->half_open_max = 1000000;
     config->time_wait_max = 1000000;
     config->pages_max = 4096;
+    config->watch = false;
 }
 
 static void bytes_of_a_record(void **state)

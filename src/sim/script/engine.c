@@ -62,10 +62,20 @@ void engine_sent(struct player *player, duet_time time, struct duet_packet *pack
     player->sent_end = &sent->next;
 }
 
+/* After each door and call. */
+static void core_check(struct player *player)
+{
+    const char *broken = duet_check(player->stack);
+    if (broken != NULL) {
+        (void)player_fail(player, "an invariant is broken: %s", broken);
+    }
+}
+
 static void core_drain(struct player *player)
 {
     uint8_t bytes[PACKET_BYTES_MAX];
     take_trace(player);
+    core_check(player);
     for (unsigned count = 0; count < PACKETS_MAX; count++) {
         struct duet_event event;
         while (duet_next_event(player->stack, &event)) {
@@ -80,6 +90,7 @@ static void core_drain(struct player *player)
         packet.tag = duet_recorder_sent(player->recorder, ENGINE_TESTED, time, &packet);
         take_trace(player);
         engine_sent(player, time, &packet);
+        core_check(player);
     }
     (void)player_fail(player, "the stack does not stop sending");
 }

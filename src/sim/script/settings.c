@@ -81,6 +81,7 @@ static const struct field fields[] = {
     FIELD(FIELD_BOOL, hystart),
     FIELD(FIELD_BOOL, empty_window_probes),
     FIELD(FIELD_BOOL, user_timeout_option),
+    FIELD(FIELD_BOOL, watch),
     FIELD(FIELD_U16, mss_min),
     FIELD(FIELD_U16, port_first),
     FIELD(FIELD_U16, port_last),
@@ -346,6 +347,7 @@ void settings_default(struct settings *settings)
     duet_config_default(config);
     config->mtu = 1500;
     config->trace_events = 4096;
+    config->watch = true;
     config->connections_max = 256;
     config->half_open_max = 256;
     config->time_wait_max = 256;
