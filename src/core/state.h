@@ -322,6 +322,7 @@ bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn);
 uint16_t tcp_window_field(const struct tcp_conn *c);
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_receive_room(struct duet_stack *s, struct tcp_conn *c);
 uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_tuning.c: how many bytes may pile up */

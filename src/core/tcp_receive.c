@@ -194,7 +194,7 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
     return (uint16_t)field;
 }
 
-/* After the user has read: is the window worth an update of its own? When half the buffer is
+/* There is more room than before: is the window worth an update of its own? When half the buffer is
  * new, when the window was nearly closed, or when it was small and grows by two segments; else
  * the next acknowledgement tells. */
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c)
@@ -205,4 +205,15 @@ bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn 
     if (rcv_wnd(c) < step)
         return may_move(c, step);
     return rcv_wnd(c) <= receive_limit(c) / 4 && may_move(c, 2 * step);
+}
+
+/* There may be more room than before: the peer, if it may still send, is told of a window worth it. */
+void tcp_receive_room(struct duet_stack *s, struct tcp_conn *c)
+{
+    bool peer_may_send =
+        c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 || c->state == DUET_FIN_WAIT_2;
+    if (!peer_may_send || !tcp_receive_window_moved(s, c))
+        return;
+    count_rule(s, TCP_RULE_WINDOW_UPDATE);
+    tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_WINDOW_UPDATE);
 }

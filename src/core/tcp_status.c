@@ -333,6 +333,8 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
         option == DUET_OPTION_USER_TIMEOUT || option == DUET_OPTION_USER_TIMEOUT_ADVERTISE;
     if (is_user_timeout && error == DUET_OK)
         tcp_user_timeout_changed(s, c);
+    if (option == DUET_OPTION_RECEIVE_BUFFER && error == DUET_OK)
+        tcp_receive_room(s, c);
     if (c->state >= DUET_ESTABLISHED)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_OPTION_SET); /* Nagle may let go of something */
     tcp_conn_settle(s, c);

@@ -185,12 +185,7 @@ static void consumed(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
         c->flags &= ~(uint32_t)TCP_CONN_URGENT_RECEIVED;
     trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_RECEIVE, bytes, bytes);
     tcp_tune_receive(s, c);
-    bool peer_may_send =
-        c->state == DUET_ESTABLISHED || c->state == DUET_FIN_WAIT_1 || c->state == DUET_FIN_WAIT_2;
-    if (peer_may_send && tcp_receive_window_moved(s, c)) {
-        count_rule(s, TCP_RULE_WINDOW_UPDATE);
-        tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_WINDOW_UPDATE);
-    }
+    tcp_receive_room(s, c);
 }
 
 int64_t duet_receive(struct duet_stack *s, duet_time now, struct duet_handle handle, void *data,
