@@ -174,6 +174,8 @@ void tcp_loss_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_s
     if (news->rtt_us != 0) {
         tcp_rtt_min(s, c, news->rtt_us);
         tcp_cc_rtt(s, c, news->rtt_us);
+        if (!news->advanced) /* by SACK: the timed segment may be behind a hole */
+            tcp_rtt_out_of_turn(s, c, news->rtt_us);
     }
     if (conn_is(c, TCP_CONN_SACK))
         sack_acked(s, c, seg, news);

@@ -94,10 +94,12 @@ static bool echo_is_fresh(const struct duet_stack *s, const struct tcp_conn *c,
     return (duet_time)*age_ms <= since_sent / DUET_MILLISECOND + 1;
 }
 
-/* Beyond half of the RTO, and farther from SRTT than usual, so that it can only make the RTO longer. */
-static bool is_alarming(const struct tcp_conn *c, uint32_t rtt_us)
+/* A round trip of a segment whose turn it is not: a sample if it is beyond half of the RTO, and
+ * farther from SRTT than usual, so that it can only make the RTO longer. */
+void tcp_rtt_out_of_turn(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
 {
-    return rtt_us > c->rto_us / 2 && rtt_us > (c->srtt_us >> 3) + c->rttvar_us / 2;
+    if (rtt_us > c->rto_us / 2 && rtt_us > (c->srtt_us >> 3) + c->rttvar_us / 2)
+        tcp_rtt_sample(s, c, (duet_time)rtt_us * DUET_MICROSECOND);
 }
 
 /* The segment advances SND.UNA. rtt_us: the round trip of the latest segment that it acknowledges and
@@ -113,8 +115,8 @@ void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
         if (!seq_lt(seg->ack, t->timed)) {
             t->timing = false;
             tcp_rtt_sample(s, c, s->now - t->timed_at);
-        } else if (is_alarming(c, rtt_us)) {
-            tcp_rtt_sample(s, c, (duet_time)rtt_us * DUET_MICROSECOND);
+        } else {
+            tcp_rtt_out_of_turn(s, c, rtt_us);
         }
     } else if (echo_is_fresh(s, c, seg, &age_ms)) {
         tcp_rtt_sample(s, c, (duet_time)age_ms * DUET_MILLISECOND);
