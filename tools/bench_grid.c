@@ -156,6 +156,12 @@ bool grid_is_in_kernel(const struct grid_cell *cell)
            (is_deep ? is_chosen_loss : loss->number == 0);
 }
 
+/* Of 1 % loss and more, and a round trip worth mentioning, there is little to carry. */
+bool grid_is_light(const struct grid_cell *cell)
+{
+    return grid_is_lossy(cell) && number_of(cell, GRID_RTT) >= 20;
+}
+
 bool grid_is_quick_in_kernel(const struct grid_cell *cell)
 {
     const struct value *loss = value_of(cell, GRID_LOSS);

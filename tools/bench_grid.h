@@ -33,6 +33,7 @@ bool grid_is_in_table(const struct grid_cell *cell);  /* what `duet bench paths`
 bool grid_is_quick(const struct grid_cell *cell);     /* with --quick */
 bool grid_is_in_kernel(const struct grid_cell *cell); /* with --against kernel */
 bool grid_is_quick_in_kernel(const struct grid_cell *cell);
+bool grid_is_light(const struct grid_cell *cell); /* losses keep the path nearly empty */
 
 /* A filter: words PROPERTY=VALUE[,VALUE]... that must all hold. Puts the first wrong word, cut to
  * size, into wrong and returns false if there is one. */

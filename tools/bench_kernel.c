@@ -90,7 +90,7 @@ void kernel_measure(const struct grid_cell *cell, uint64_t seed, struct kernel_r
 void kernel_sum_up(const struct grid_cell *cell, const struct kernel_round *rounds, unsigned count,
                    struct kernel_summary *summary)
 {
-    duet_time kernel[KERNEL_ROUNDS], duet[KERNEL_ROUNDS];
+    duet_time kernel[KERNEL_ROUNDS_LIGHT], duet[KERNEL_ROUNDS_LIGHT];
 
     *summary = (struct kernel_summary){.bar = grid_is_lossy(cell) ? BAR_LOSSY : BAR};
     for (unsigned i = 0; i < count; i++) {

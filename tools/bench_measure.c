@@ -68,7 +68,8 @@ static bool measure_short(const struct grid_cell *cell, uint64_t seed, unsigned 
     return true;
 }
 
-void measure_cell(const struct grid_cell *cell, uint64_t seed, struct measure_result *result)
+void measure_cell(const struct grid_cell *cell, uint64_t seed, duet_time time,
+                  struct measure_result *result)
 {
     struct duet_bench_options options;
     struct duet_bench_bulk bulk;
@@ -77,6 +78,10 @@ void measure_cell(const struct grid_cell *cell, uint64_t seed, struct measure_re
     memset(result, 0, sizeof(*result));
     grid_options(cell, seed, &options);
     grid_bulk(cell, &bulk);
+    if (time != 0) {
+        options.time_max = time;
+        bulk.packets_max = UINT64_MAX;
+    }
     if (duet_bench_bulk(&options, &bulk, &result->bulk, result->why, sizeof(result->why)) != 0)
         return;
     for (unsigned i = 0; i < bulk.flow_count; i++)

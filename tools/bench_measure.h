@@ -19,7 +19,9 @@ struct measure_result {
     duet_time median[MEASURE_SIZES], late[MEASURE_SIZES]; /* late: the 95th percentile */
 };
 
-void measure_cell(const struct grid_cell *cell, uint64_t seed, struct measure_result *result);
+/* time: of the flows that never end, however many packets that is; 0: as the grid says. */
+void measure_cell(const struct grid_cell *cell, uint64_t seed, duet_time time,
+                  struct measure_result *result);
 
 /* bytes in span, as millionths of rate. */
 uint32_t measure_goodput(uint64_t bytes, duet_time span, uint64_t rate);

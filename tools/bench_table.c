@@ -81,7 +81,7 @@ static void json_time(const char *name, duet_time time)
 void table_head(void)
 {
     print_properties(NULL);
-    printf(" %7s %6s %5s %8s %5s", "goodput", "resent", "rto", "stall", "jain");
+    printf(" %7s %6s %5s %8s %4s %5s", "goodput", "resent", "rto", "stall", "long", "jain");
     for (unsigned i = 0; i < MEASURE_SIZES; i++)
         printf(" %8s %8s", size_names[i], "p95");
     putchar('\n');
@@ -94,6 +94,7 @@ void table_row(const struct grid_cell *cell, const struct measure_result *result
     printf(" %3u.%02u %5llu", result->resent / 100, result->resent % 100,
            (unsigned long long)result->bulk.timeouts);
     print_ms(result->bulk.stall);
+    printf(" %4llu", (unsigned long long)result->bulk.long_stalls);
     if (grid_is_single(cell)) {
         printf(" %5s", "-");
         for (unsigned i = 0; i < MEASURE_SIZES; i++) {
@@ -115,6 +116,7 @@ void table_json(const struct grid_cell *cell, const struct measure_result *resul
     printf("\"resent\":%u.%02u,\"timeouts\":%llu", result->resent / 100, result->resent % 100,
            (unsigned long long)result->bulk.timeouts);
     json_time("stall_ns", result->bulk.stall);
+    printf(",\"long_stalls\":%llu", (unsigned long long)result->bulk.long_stalls);
     json_time("span_ns", result->bulk.span);
     printf(",\"packets\":%llu,\"lost\":%llu,\"overflown\":%llu",
            (unsigned long long)result->bulk.packets, (unsigned long long)result->bulk.path.lost,

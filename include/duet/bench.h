@@ -47,6 +47,9 @@ struct duet_bench_bulk_result {
     uint64_t retransmitted; /* of these, segments sent again */
     uint64_t timeouts;      /* retransmission timers that ran out */
     duet_time stall;        /* the longest time without a byte for a receiver that had had some */
+    /* Of such times, those longer than the RTO that was in force at their end, although nothing that
+     * repaired them was lost. */
+    uint64_t long_stalls;
     struct duet_path_counts path; /* what became of the packets of the senders */
 };
 

@@ -41,7 +41,7 @@ static void sum_up(struct bulk_run *run, struct duet_bench_bulk_result *result)
 
     result->packets = net->packets;
     for (unsigned i = 0; i < net->sender_count; i++) {
-        const struct flow *flow = &run->flows.flow[i];
+        struct flow *flow = &run->flows.flow[i];
         struct duet_counters counters;
 
         duet_counters(net->senders[i].stack, &counters);
@@ -49,10 +49,10 @@ static void sum_up(struct bulk_run *run, struct duet_bench_bulk_result *result)
         result->timeouts += net_rule_hits(&net->senders[i], "RETRANSMISSION_TIMEOUT");
         if (flow->received == 0)
             continue;
+        flow_stalled(flow, net->now - flow->progress); /* one that has not ended counts too */
+        result->long_stalls += flow->long_stalls;
         if (flow->stall > result->stall)
             result->stall = flow->stall;
-        if (net->now - flow->progress > result->stall) /* one that has not ended counts too */
-            result->stall = net->now - flow->progress;
     }
     duet_path_counts(net->a, &result->path);
 }

@@ -13,6 +13,8 @@
 
 #include "base/bytes.h"
 #include "base/prng.h"
+#include "wire/ip.h"
+#include "wire/tcp.h"
 
 enum {
     STREAM_PERIOD = 65521, /* the largest prime below 2^16 */
@@ -20,6 +22,8 @@ enum {
     STREAM_ROOM = (STREAM_PERIOD + STREAM_PIECE + 7) / 8 * 8,
     STREAM_STEP = 7919, /* from the place of one flow to that of the next */
 };
+
+#define RTO_LEAST (200 * DUET_MILLISECOND)
 
 static const uint8_t *stream_at(const struct flows *flows, const struct flow *flow,
                                 uint64_t position)
@@ -77,14 +81,19 @@ void flow_start(struct flows *flows, unsigned number, uint64_t size)
     struct net *net = &flows->net;
     struct flow *flow = &flows->flow[number];
     const struct duet_connect_options options = {.remote = {net->receiver.address, NET_PORT}};
+    struct duet_status status;
     int result;
 
     flow->sender = &net->senders[number];
     flow->size = size;
     flow->progress = DUET_NEVER;
     result = duet_connect(flow->sender->stack, net->now, &options, &flow->sending);
+    if (result == DUET_OK)
+        result = duet_status(flow->sender->stack, flow->sending, &status);
     if (result != DUET_OK)
         net_fail(net, "connecting: %s", duet_error_sentence(result));
+    else
+        flow->first = status.iss + 1;
     net_settle(net, flow->sender);
 }
 
@@ -118,6 +127,46 @@ static void accept_all(struct flows *flows, struct duet_handle listener)
     }
 }
 
+/* ---- stalls ---- */
+
+/* What the receiver waits for was sent again while it waited, and the path has lost that too. The first
+ * transmission may be lost so as well, when nothing else is in flight; only the timer repairs that. */
+static void lost(void *context, struct net_host *host, const struct duet_packet *packet)
+{
+    struct flows *flows = context;
+    struct flow *flow = &flows->flow[host - flows->net.senders];
+    const uint32_t waits_for = flow->first + (uint32_t)flow->received;
+    struct tcp_header header;
+    struct ip_packet ip;
+
+    if (ip_parse(packet->data, packet->length, &ip) == IP_OK &&
+        tcp_parse(ip.payload, ip.payload_length, &header) == TCP_WIRE_OK)
+        flow->again_lost |= waits_for - header.seq < header.text_length;
+}
+
+/* The sender hears of the last byte that the receiver took half a round trip later, waits for one RTO
+ * at most, and what it sends then takes half a round trip again. The timer runs out once without a
+ * second loss, and then the RTO is twice what it was. */
+static bool is_long(const struct flow *flow, duet_time stall)
+{
+    struct duet_status status;
+    duet_time rto;
+
+    if (stall <= RTO_LEAST || flow->again_lost ||
+        duet_status(flow->sender->stack, flow->sending, &status) != DUET_OK)
+        return false;
+    rto = status.retransmissions > 0 ? status.rto / 2 : status.rto;
+    return stall > rto + status.smoothed_rtt;
+}
+
+void flow_stalled(struct flow *flow, duet_time stall)
+{
+    if (stall > flow->stall)
+        flow->stall = stall;
+    flow->long_stalls += is_long(flow, stall);
+    flow->again_lost = false;
+}
+
 static void received(struct flows *flows, struct flow *flow, const void *data, size_t size)
 {
     const duet_time now = flows->net.now;
@@ -126,8 +175,8 @@ static void received(struct flows *flows, struct flow *flow, const void *data, s
         memcmp(data, stream_at(flows, flow, flow->received), size) != 0)
         net_fail(&flows->net, "a receiver was given other bytes than were sent, after %llu",
                  (unsigned long long)flow->received);
-    if (flow->progress != DUET_NEVER && now - flow->progress > flow->stall)
-        flow->stall = now - flow->progress;
+    if (flow->progress != DUET_NEVER)
+        flow_stalled(flow, now - flow->progress);
     flow->progress = now;
     flow->received += size;
 }
@@ -196,6 +245,7 @@ bool flows_open(struct flows *flows, const struct duet_bench_options *options, u
     flows->net.why_size = why_size;
     flows->net.context = flows;
     flows->net.told = told;
+    flows->net.lost = lost;
     return net_open(&flows->net, options, count, which) && make_stream(flows, options->seed) &&
            listen_at_receiver(&flows->net);
 }

@@ -13,8 +13,11 @@ struct flow {
     struct duet_handle sending, receiving;
     uint64_t size; /* bytes to send, or FLOW_ENDLESS */
     uint64_t sent, received;
-    duet_time progress; /* when the receiver was last given a byte; DUET_NEVER: not yet */
-    duet_time stall;    /* the longest time between two such instants */
+    duet_time progress;   /* when the receiver was last given a byte; DUET_NEVER: not yet */
+    duet_time stall;      /* the longest time between two such instants */
+    unsigned long_stalls; /* longer than an RTO, and without a cause */
+    uint32_t first;       /* sequence number of the first byte */
+    bool again_lost;      /* what the receiver waits for was lost while it waited */
 };
 
 struct flows {
@@ -30,5 +33,8 @@ void flows_close(struct flows *flows);
 
 /* Flow number connects, and sends size bytes. */
 void flow_start(struct flows *flows, unsigned number, uint64_t size);
+
+/* The receiver was given nothing for so long. */
+void flow_stalled(struct flow *flow, duet_time stall);
 
 #endif

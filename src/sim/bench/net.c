@@ -160,16 +160,44 @@ void net_free(struct net *net)
 
 /* ---- what happens at an instant ---- */
 
+static uint64_t losses(const struct net *net)
+{
+    struct duet_path_counts counts;
+
+    duet_path_counts(net->a, &counts);
+    return counts.lost + counts.overflown;
+}
+
+static void give(struct net *net, struct duet_link *link, const struct duet_packet *packet)
+{
+    if (!link->send(link, net->now, packet))
+        net_fail(net, "the path refused a packet: %s", strerror(link->error));
+}
+
+/* A path decides what becomes of a packet when it is given. */
+static void give_path(struct net *net, struct net_host *host, const struct duet_packet *packet)
+{
+    const uint64_t before = losses(net);
+
+    give(net, net->a, packet);
+    if (net->lost != NULL && losses(net) > before)
+        net->lost(net->context, host, packet);
+}
+
 static void transmit(struct net *net, struct net_host *host)
 {
     host->has_waiting = false;
-    if (host != &net->receiver) {
-        net->packets++;
-        if (net->passes != NULL && !net->passes(net->context, &host->waiting))
-            return;
+    if (host == &net->receiver) {
+        give(net, host->link, &host->waiting);
+        return;
     }
-    if (!host->link->send(host->link, net->now, &host->waiting))
-        net_fail(net, "the path refused a packet: %s", strerror(host->link->error));
+    net->packets++;
+    if (net->passes != NULL && !net->passes(net->context, &host->waiting))
+        return;
+    if (host->link == net->a)
+        give_path(net, host, &host->waiting);
+    else
+        give(net, host->link, &host->waiting);
 }
 
 static void send_owed(struct net *net, struct net_host *host)
@@ -215,12 +243,6 @@ static struct net_host *find_sender(struct net *net)
     return number >= 1 && number <= net->sender_count ? &net->senders[number - 1] : NULL;
 }
 
-static void pass_on(struct net *net, struct duet_link *link)
-{
-    if (!link->send(link, net->now, &net->room))
-        net_fail(net, "the path refused a packet: %s", strerror(link->error));
-}
-
 static void receive_all(struct net *net)
 {
     while (!net->failed && net->b->receive(net->b, net->now, &net->room))
@@ -231,7 +253,7 @@ static void receive_all(struct net *net)
         if (host == NULL)
             net_fail(net, "a packet for nobody");
         else if (host->access != NULL)
-            pass_on(net, host->access);
+            give(net, host->access, &net->room);
         else
             take_in(net, host);
     }
@@ -241,7 +263,7 @@ static void receive_all(struct net *net)
         if (host->access == NULL)
             continue;
         while (!net->failed && host->access->receive(host->access, net->now, &net->room))
-            pass_on(net, net->a);
+            give_path(net, host, &net->room);
         while (!net->failed && host->link->receive(host->link, net->now, &net->room))
             take_in(net, host);
     }

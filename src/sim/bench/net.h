@@ -43,6 +43,8 @@ struct net {
     void (*told)(void *context, struct net_host *host, const struct duet_event *event);
     /* A sender is about to send: false loses the packet. May be NULL. */
     bool (*passes)(void *context, const struct duet_packet *packet);
+    /* The path has lost a packet of a sender. May be NULL. */
+    void (*lost)(void *context, struct net_host *host, const struct duet_packet *packet);
 
     char *why; /* the first thing that went wrong */
     size_t why_size;
