@@ -144,10 +144,12 @@ struct duet_config {
                                 * 3.2.3), 0 .. 2^24-1; the others have accurate ECN without it */
     uint32_t ranges_max;       /* of bytes held behind holes, in all of those, 1 .. 2^24-1 */
     uint32_t listeners_max;    /* 1 .. 2^16 */
-    uint32_t replies_max;    /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
-    uint32_t paths_max;      /* destinations with something to remember, 1 .. 2^20 */
-    uint32_t pages_max;      /* of buffer memory shared by all connections, 1 .. 2^24-1 */
-    uint32_t page_size;      /* power of two, 512 .. 65536 */
+    uint32_t replies_max; /* stateless answers (RST, ACK, echo) waiting for output, 1 .. 2^16 */
+    uint32_t replies_per_second; /* RSTs and echo replies to one destination where no connection is,
+                                  * 1 .. 65535; 200 */
+    uint32_t paths_max;          /* destinations with something to remember, 1 .. 2^20 */
+    uint32_t pages_max;          /* of buffer memory shared by all connections, 1 .. 2^24-1 */
+    uint32_t page_size;          /* power of two, 512 .. 65536 */
     uint32_t send_buffer;    /* most bytes one connection may hold unacknowledged, <= 2^30; 4 MiB */
     uint32_t receive_buffer; /* most bytes one connection may hold unread, <= 2^30; 4 MiB */
     /* What a connection begins with when autotune is on, 1 .. 2^30, at most the above; 64 KiB, which
@@ -188,6 +190,8 @@ struct duet_config {
     bool window_scaling; /* 7323: offer and accept the option; true */
     bool sack;           /* 2018: offer and accept the option; true */
     bool autotune;       /* buffers grow with the path; false: they have their full size; true */
+    bool syn_cookies;    /* 4987 3.6: when every half-open record is in use; false: the oldest goes;
+                            true */
     bool rack;           /* 8985: losses are found by time, tails are probed; false: 6675; true */
     bool pacing;         /* segments leave evenly over the round trip; true */
     bool rto_restart;    /* 7765, experimental: the timer counts from the oldest segment; false */
@@ -208,8 +212,9 @@ struct duet_config {
     uint8_t initial_window;   /* segments, 1 .. 10: RFC 6928; 10 */
     uint8_t quick_acks;       /* full segments ACKed singly at first, 0 .. 255, and after a hole,
                                * at most 15; 16 */
-    uint8_t syn_ack_retries;  /* 1 .. 7; 7, the last 127 s after the first */
-    uint8_t ecn;              /* enum duet_ecn, 9293 SHLD-8; ANSWER */
+    uint8_t
+        syn_ack_retries; /* 1 .. 7; 5, the last 31 s after the first (docs/decisions/attacks.md) */
+    uint8_t ecn;         /* enum duet_ecn, 9293 SHLD-8; ANSWER */
 };
 
 void duet_config_default(struct duet_config *config);

@@ -18,6 +18,7 @@ void duet_config_default(struct duet_config *config)
         .ranges_max = 8192,
         .listeners_max = 64,
         .replies_max = 256,
+        .replies_per_second = 200,
         .paths_max = 1024,
         .pages_max = 4096,
         .page_size = 4096,
@@ -49,6 +50,7 @@ void duet_config_default(struct duet_config *config)
         .window_scaling = true,
         .sack = true,
         .autotune = true,
+        .syn_cookies = true,
         .rack = true,
         .pacing = true,
         .error_reports = true,
@@ -61,7 +63,7 @@ void duet_config_default(struct duet_config *config)
         .ttl = 64,
         .initial_window = 10,
         .quick_acks = 16,
-        .syn_ack_retries = TCP_SYN_ACK_RETRIES_MAX,
+        .syn_ack_retries = 5,
         .ecn = DUET_ECN_ANSWER,
     };
 }
@@ -112,8 +114,10 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->accurate_ecn_max, 0, index_max) &&
            in_range(config->ranges_max, 1, index_max) &&
            in_range(config->listeners_max, 1, 1u << 16) &&
-           in_range(config->replies_max, 1, 1u << 16) && in_range(config->paths_max, 1, 1u << 20) &&
-           in_range(config->pages_max, 1, index_max) && in_range(config->page_size, 512, 65536) &&
+           in_range(config->replies_max, 1, 1u << 16) &&
+           in_range(config->replies_per_second, 1, UINT16_MAX) &&
+           in_range(config->paths_max, 1, 1u << 20) && in_range(config->pages_max, 1, index_max) &&
+           in_range(config->page_size, 512, 65536) &&
            (config->page_size & (config->page_size - 1)) == 0 &&
            in_range(config->send_buffer, 1, 1u << 30) &&
            in_range(config->receive_buffer, 1, 1u << 30) &&

@@ -31,7 +31,9 @@ void reply_reset(struct duet_stack *s, const struct tcp_tuple *tuple, const stru
                  enum duet_state state, enum tcp_rule rule)
 {
     stack_rule(s, tuple, state, rule);
-    struct reply *reply = seg->has_rst ? NULL : reply_new(s);
+    if (seg->has_rst || !reply_is_allowed(s, &tuple->remote))
+        return;
+    struct reply *reply = reply_new(s);
     if (reply == NULL)
         return;
     reply->kind = REPLY_SEGMENT;
@@ -133,6 +135,31 @@ void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct 
         seg != NULL && tcp_fast_open_is_asked(s, listener, &reply->tuple.remote, seg);
 }
 
+/* The SYN,ACK to a SYN of which nothing is remembered: half lives as long as the call. */
+void reply_cookie(struct duet_stack *s, const struct tcp_half_open *half, uint32_t tsval,
+                  uint16_t ecn)
+{
+    struct reply *reply = reply_new(s);
+    if (reply == NULL)
+        return;
+    reply->kind = REPLY_COOKIE;
+    reply->tuple = half->tuple;
+    reply->state = DUET_LISTEN;
+    reply->rule = TCP_RULE_SYN_COOKIE_SENT;
+    reply->seq = half->iss.raw;
+    reply->ack = seq_add(half->irs, 1).raw;
+    reply->flags = ecn;
+    reply->half_flags = half->flags;
+    reply->scale = half->peer_scale;
+    reply->tsval = tsval;
+    reply->tsecr = half->ts_recent;
+    const struct tcp_listener *listener = demux_listener(s, &reply->tuple);
+    if (listener == NULL)
+        return;
+    reply->ttl = listener->ttl;
+    reply->dscp = listener->dscp;
+}
+
 void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
                 uint32_t length, uint16_t identifier, uint16_t sequence)
 {
@@ -141,6 +168,8 @@ void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t 
         stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_ECHO_TOO_LARGE);
         return;
     }
+    if (!reply_is_allowed(s, &ip->source))
+        return;
     uint32_t page = pool_take(&s->buffers.pages);
     if (page == POOL_NONE) {
         stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_REPLY_NO_ROOM);
@@ -244,6 +273,20 @@ static bool build_segment(struct duet_stack *s, const struct reply *reply,
     return true;
 }
 
+static void finish_syn_ack(struct duet_stack *s, const struct reply *reply,
+                           const struct tcp_half_open *half, struct tcp_header *header,
+                           struct duet_packet *packet)
+{
+    header->flags |= reply->flags;
+    struct ip_packet ip = reply_ip(s, reply);
+    trace_segment(s, DUET_TRACE_SEGMENT_OUT, &half->tuple, (enum duet_state)reply->state,
+                  (enum tcp_rule)reply->rule, header, 0,
+                  (half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0);
+    struct segment_build build;
+    segment_begin(s, &build, packet, &half->tuple, header, &ip, 0);
+    segment_end(&build);
+}
+
 static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
                           struct duet_packet *packet)
 {
@@ -255,14 +298,25 @@ static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
     half_open_syn_ack(s, half, &header);
     if (reply->fast_open)
         tcp_fast_open_grant(s, &half->tuple.remote, &header.options);
-    header.flags |= reply->flags;
-    struct ip_packet ip = reply_ip(s, reply);
-    trace_segment(s, DUET_TRACE_SEGMENT_OUT, &half->tuple, DUET_SYN_RECEIVED,
-                  (enum tcp_rule)reply->rule, &header, 0,
-                  (half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0);
-    struct segment_build build;
-    segment_begin(s, &build, packet, &half->tuple, &header, &ip, 0);
-    segment_end(&build);
+    finish_syn_ack(s, reply, half, &header, packet);
+    return true;
+}
+
+static bool build_cookie(struct duet_stack *s, const struct reply *reply,
+                         struct duet_packet *packet)
+{
+    const struct tcp_half_open half = {
+        .tuple = reply->tuple,
+        .iss = seq_of(reply->seq),
+        .irs = seq_sub(seq_of(reply->ack), 1),
+        .ts_recent = reply->tsecr,
+        .flags = reply->half_flags,
+        .peer_scale = reply->scale & 15u,
+    };
+    struct tcp_header header;
+    half_open_syn_ack(s, &half, &header);
+    header.options.tsval = reply->tsval;
+    finish_syn_ack(s, reply, &half, &header, packet);
     return true;
 }
 
@@ -299,6 +353,9 @@ bool reply_output(struct duet_stack *s, struct duet_packet *packet)
             break;
         case REPLY_SYN_ACK:
             built = build_syn_ack(s, reply, packet);
+            break;
+        case REPLY_COOKIE:
+            built = build_cookie(s, reply, packet);
             break;
         case REPLY_ECHO:
             built = build_echo(s, reply, packet);

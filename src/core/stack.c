@@ -97,6 +97,8 @@ static void derive_keys(struct duet_stack *s, const struct duet_config *config)
     s->path_key = derive(config, 6);
     s->cookie_key = derive(config, 7);
     s->ranges.random = derive(config, 8).k0;
+    s->syn_cookie_key = derive(config, 9);
+    s->limit_key = derive(config, 10);
     memset(s->config.secret, 0, DUET_SECRET_SIZE); /* not needed again */
 }
 

@@ -46,7 +46,7 @@ struct time_wait_ring {
 
 /* ---- answers without a connection (reply.c) ---- */
 
-enum reply_kind { REPLY_SEGMENT, REPLY_SYN_ACK, REPLY_ECHO };
+enum reply_kind { REPLY_SEGMENT, REPLY_SYN_ACK, REPLY_COOKIE, REPLY_ECHO };
 
 struct reply {
     struct tcp_tuple tuple;
@@ -57,8 +57,9 @@ struct reply {
     uint16_t rule;
     uint8_t state; /* of the record that answers, for the trace */
     bool timestamps;
-    bool fast_open;        /* SYN_ACK: with a cookie (RFC 7413) */
-    uint32_t page, length; /* ECHO: the message */
+    bool fast_open;            /* SYN_ACK: with a cookie (RFC 7413) */
+    uint8_t half_flags, scale; /* COOKIE: what the SYN asked for, as a half-open record has it */
+    uint32_t page, length;     /* ECHO: the message */
     uint16_t identifier, sequence;
     uint8_t ttl, dscp;
 };
@@ -72,6 +73,8 @@ struct reply_ring {
 #define HANDLE_LISTENER UINT32_C(0x80000000) /* in handle.index */
 
 enum { PORT_TABLE = 4096 };       /* RFC 6056, algorithm 4 */
+enum { LIMIT_TABLE = 1024 };      /* answers by where they go */
+enum { SYN_GUESS_TABLE = 1024 };  /* wrong SYN cookies by where they came from */
 enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
 
 struct duet_stack {
@@ -79,7 +82,7 @@ struct duet_stack {
     duet_time now; /* the latest time seen */
 
     struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
-        cookie_key;
+        cookie_key, syn_cookie_key, limit_key;
 
     struct pool conns, transfers, reassemblies, accurate_ecn;
     struct range_space ranges;
@@ -97,7 +100,11 @@ struct duet_stack {
     struct list listener_telling; /* listeners that have events */
     uint32_t generation;          /* of the next handle */
     uint16_t ports[PORT_TABLE];
-    uint32_t port_choices; /* so far */
+    uint32_t port_choices;                 /* so far */
+    uint16_t syn_guesses[SYN_GUESS_TABLE]; /* wrong SYN cookies in this interval */
+    uint32_t syn_guess_interval;
+    uint16_t limit_counts[LIMIT_TABLE]; /* answers to strangers in this second */
+    int64_t limit_second;
 
     struct duet_counters counters;
     uint64_t rule_hits[TCP_RULES];
@@ -223,7 +230,7 @@ void tcp_input(struct duet_stack *s, const struct duet_packet *packet, const str
 void tcp_closed_arrives(struct duet_stack *s, const struct tcp_tuple *tuple,
                         const struct tcp_segment *seg);
 void tcp_listen_arrives(struct duet_stack *s, struct tcp_listener *listener,
-                        const struct tcp_tuple *tuple, const struct tcp_segment *seg,
+                        const struct tcp_tuple *tuple, struct tcp_segment *seg,
                         const struct seq *iss_above);
 enum tcp_rule tcp_listen_refusal(const struct tcp_listener *listener,
                                  const struct tcp_segment *seg);
@@ -246,6 +253,7 @@ bool tcp_ts_recent_is_stale(const struct duet_stack *s, const struct tcp_conn *c
 
 /* tcp_half_open.c */
 void half_open_init(struct half_open_ring *ring, struct tcp_half_open *records, uint32_t capacity);
+bool half_open_has_room(struct duet_stack *s);
 void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
                     const struct tcp_segment *seg, struct seq iss, enum duet_state from);
 uint32_t half_open_count(const struct duet_stack *s, const struct tcp_listener *listener);
@@ -257,6 +265,12 @@ struct tcp_half_open half_open_of_syn(const struct duet_stack *s, const struct t
                                       const struct tcp_segment *seg, struct seq iss);
 void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *half,
                        struct tcp_header *header);
+
+/* tcp_cookie.c */
+bool tcp_cookie_syn(struct duet_stack *s, struct tcp_listener *listener,
+                    const struct tcp_tuple *tuple, const struct tcp_segment *seg);
+bool tcp_cookie_arrives(struct duet_stack *s, struct tcp_listener *listener,
+                        const struct tcp_tuple *tuple, struct tcp_segment *seg);
 
 /* tcp_time_wait.c */
 void time_wait_init(struct time_wait_ring *ring, struct tcp_time_wait *records, uint32_t capacity);
@@ -465,6 +479,9 @@ duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *
 void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_rule why);
 bool tcp_output(struct duet_stack *s, struct duet_packet *packet);
 
+/* limit.c */
+bool reply_is_allowed(struct duet_stack *s, const struct duet_address *remote);
+
 /* reply.c */
 void reply_init(struct reply_ring *ring, struct reply *records, uint32_t capacity);
 void reply_reset(struct duet_stack *s, const struct tcp_tuple *tuple, const struct tcp_segment *seg,
@@ -476,6 +493,8 @@ void reply_conn_reset(struct duet_stack *s, const struct tcp_conn *c, enum tcp_r
 void reply_conn_ack(struct duet_stack *s, struct tcp_conn *c);
 void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct tcp_segment *seg,
                    enum tcp_rule rule, uint16_t ecn);
+void reply_cookie(struct duet_stack *s, const struct tcp_half_open *half, uint32_t tsval,
+                  uint16_t ecn);
 void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t *data,
                 uint32_t length, uint16_t identifier, uint16_t sequence);
 bool reply_output(struct duet_stack *s, struct duet_packet *packet);

@@ -339,6 +339,7 @@ struct tcp_listener {
     uint8_t controller; /* enum duet_controller */
     uint8_t ecn;        /* enum duet_ecn */
     bool used;
+    duet_time cookies_until; /* acknowledgements may show SYN cookies; 0: none was sent */
     /* RFC 7413: attempts that may be, and are, in SYN-RECEIVED at a time; those that a RST ended in
      * this interval of config.syn_timeout and in the one before it, which count, too. */
     uint32_t fast_open_max, fast_open_pending;

@@ -42,18 +42,24 @@ static void listen_third_check_syn(struct duet_stack *s, struct tcp_listener *li
     if (iss_above != NULL && seq_le(iss, *iss_above))
         iss = seq_add(*iss_above, 1 + (iss.raw & 0xffff));
     enum duet_state from = iss_above != NULL ? DUET_TIME_WAIT : DUET_LISTEN;
-    if (!tcp_fast_open_listen(s, listener, tuple, seg, iss, from))
-        half_open_open(s, tuple, seg, iss, from);
+    if (tcp_fast_open_listen(s, listener, tuple, seg, iss, from))
+        return;
+    /* A cookie cannot be made to lie above a former incarnation. */
+    if (!half_open_has_room(s) && iss_above == NULL && tcp_cookie_syn(s, listener, tuple, seg))
+        return;
+    half_open_open(s, tuple, seg, iss, from);
 }
 
 void tcp_listen_arrives(struct duet_stack *s, struct tcp_listener *listener,
-                        const struct tcp_tuple *tuple, const struct tcp_segment *seg,
+                        const struct tcp_tuple *tuple, struct tcp_segment *seg,
                         const struct seq *iss_above)
 {
     /* First, check for a RST. */
     if (seg->has_rst)
         stack_rule(s, tuple, DUET_LISTEN, TCP_RULE_LISTEN_RST);
-    /* Second, check for an ACK. */
+    /* Second, check for an ACK; if SYNs were answered by cookies, it may show one. */
+    else if (tcp_cookie_arrives(s, listener, tuple, seg))
+        return;
     else if (seg->has_ack)
         reply_reset(s, tuple, seg, DUET_LISTEN, TCP_RULE_LISTEN_ACK);
     else if (seg->has_syn)

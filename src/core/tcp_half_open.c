@@ -6,8 +6,9 @@
  * Theory of operation. Records stand in a ring in order of creation. A SYN,ACK is sent again 1, 3,
  * 7, 15, 31, 63 and 127 times the initial RTO after the first, and the record goes at 255 times;
  * since all records live by the same schedule, one cursor for each retransmission walks the ring
- * and no record needs a timer. When the ring is full the oldest record makes room. The way back
- * from here is to LISTEN (MUST-11).
+ * and no record needs a timer. When the ring is full a SYN is answered by a cookie and needs no record
+ * (tcp_cookie.c); where that cannot be, the oldest record makes room. The way back from here is to
+ * LISTEN (MUST-11).
  */
 #include "base/bytes.h"
 #include "base/check.h"
@@ -132,15 +133,22 @@ struct tcp_half_open half_open_of_syn(const struct duet_stack *s, const struct t
     return half;
 }
 
+/* Is there a record for one more, without the oldest having to go? */
+bool half_open_has_room(struct duet_stack *s)
+{
+    struct half_open_ring *ring = &s->half_open;
+    if (due_after(s, ring->age.newest_us, s->config.syn_ack_retries) <= s->now)
+        half_open_expire(s); /* nobody lives any more, and their clocks may go round */
+    sweep(s);
+    skip_dead(ring);
+    return !age_ring_is_full(&ring->age);
+}
+
 void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
                     const struct tcp_segment *seg, struct seq iss, enum duet_state from)
 {
     struct half_open_ring *ring = &s->half_open;
     int64_t created_us = (s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
-    if (due_after(s, ring->age.newest_us, s->config.syn_ack_retries) <= s->now)
-        half_open_expire(s); /* nobody lives any more, and their clocks may go round */
-    sweep(s);
-    skip_dead(ring);
     if (age_ring_is_full(&ring->age)) {
         back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_RECYCLED);
         skip_dead(ring);

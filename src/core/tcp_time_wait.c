@@ -260,8 +260,8 @@ static bool will_be_taken(struct duet_stack *s, const struct tcp_tuple *tuple,
 }
 
 /* A new SYN takes the place of the record (MAY-2). */
-static void reuse(struct duet_stack *s, const struct tcp_time_wait *record,
-                  const struct tcp_segment *seg, struct tcp_listener *listener)
+static void reuse(struct duet_stack *s, const struct tcp_time_wait *record, struct tcp_segment *seg,
+                  struct tcp_listener *listener)
 {
     tcp_listen_arrives(s, listener, &record->tuple, seg, &record->snd_nxt);
 }

@@ -35,6 +35,7 @@ static const struct field fields[] = {
     FIELD(ranges_max, U32, 1, 0xffffff),
     FIELD(listeners_max, U32, 1, 0x10000),
     FIELD(replies_max, U32, 1, 0x10000),
+    FIELD(replies_per_second, U32, 1, 0xffff),
     FIELD(paths_max, U32, 1, 1 << 20),
     FIELD(mtu_initial, U32, 0, 65535),
     FIELD(pages_max, U32, 1, 0xffffff),

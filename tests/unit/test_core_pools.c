@@ -108,6 +108,7 @@ static void oldest_half_open_goes_first(void **state)
     struct duet_config config;
     rig_config(&config);
     config.half_open_max = RECORDS;
+    config.syn_cookies = false;
     rig_start(&rig, &config);
     listen_at(&rig, PORT, 8);
     for (unsigned caller = 1; caller <= CALLERS; caller++) {

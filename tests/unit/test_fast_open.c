@@ -360,6 +360,7 @@ static struct peer peer_start(uint32_t fast_open, uint32_t backlog)
 {
     struct duet_config config;
     rig_config(&config);
+    config.syn_cookies = false; /* which take the place of ours when there are many SYNs */
     struct peer peer = {.rig = start_rig(server_address, &config)};
     peer.listener = listen_fast(peer.rig, fast_open, backlog);
     peer.tuple = (struct tcp_tuple){server_address, client_address, PORT, CLIENT};

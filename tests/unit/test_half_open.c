@@ -25,6 +25,7 @@ static struct rig *rig_new(uint32_t capacity, duet_time rto_initial, uint8_t ret
     assert_non_null(rig);
     rig_config(&config);
     config.half_open_max = capacity;
+    config.syn_cookies = false;
     config.rto_initial = rto_initial;
     config.syn_ack_retries = retries;
     rig_start(rig, &config);

@@ -341,7 +341,7 @@ static void sysctl_is_translated_where_duet_has_the_setting(void **state)
         &settings, "sysctl -q net.core.bogus=1 net.ipv4.tcp_synack_retries=99", note, NULL));
     assert_string_equal(notes, "ignored: duet has nothing like net.core.bogus|"
                                "ignored: duet cannot do net.ipv4.tcp_synack_retries=99|");
-    assert_int_equal(settings.config.syn_ack_retries, 7);
+    assert_int_equal(settings.config.syn_ack_retries, 5);
     assert_false(settings_command(&settings, "tc qdisc add dev tun0", note, NULL));
 }
 
