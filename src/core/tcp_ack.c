@@ -156,13 +156,15 @@ static void update_window(struct duet_stack *s, struct tcp_conn *c, const struct
 }
 
 /* The peer lives: keep-alive starts anew, and a persist timer that it answers does not count
- * towards R2 (MUST-37). */
+ * towards R2 (MUST-37). But who has let go of the connection does not wait for ever: then only bytes
+ * that are acknowledged count, or peers that keep their windows shut could use up what there is. */
 static void take_sign_of_life(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     c->heard = s->now;
     c->probes = 0;
-    if (t != NULL && (t->timer == DUET_TIMER_PERSIST || c->snd.wnd == 0))
+    if (t != NULL && (t->timer == DUET_TIMER_PERSIST || c->snd.wnd == 0) &&
+        !conn_is(c, TCP_CONN_USER_GONE))
         t->progress = s->now;
 }
 

@@ -61,7 +61,7 @@ static const struct rig_segment full = {.seq = 0xfffffffe,
 
 static void fill(struct rig *rig)
 {
-    for (uint16_t i = 0; i < RECORDS; i++)
+    for (unsigned i = 0; i < RECORDS; i++)
         (void)ask(rig, 99, (uint16_t)(5000 + i), &plain);
 }
 
@@ -300,7 +300,7 @@ static void no_room_for_the_connection(void **state)
     struct duet_handle handle;
     fill(rig);
     const struct client client = ask(rig, 2, 1000, &plain);
-    for (uint16_t i = 0; i < BACKLOG; i++) {
+    for (unsigned i = 0; i < BACKLOG; i++) {
         const struct client early = ask(rig, 2, (uint16_t)(2000 + i), &plain);
         acknowledge(rig, &early, early.answer.seq + 1, "");
     }
