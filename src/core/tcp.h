@@ -237,10 +237,12 @@ struct tcp_prr {
 
 /* Was a retransmission spurious? (tcp_undo.c) */
 struct tcp_undo {
-    uint32_t tsval;  /* of the first retransmission of the episode, with has_tsval */
-    struct seq una;  /* SND.UNA when it began */
-    uint32_t resent; /* segments sent again since, less those that D-SACKs say arrived twice */
-    bool active;     /* the controller remembers what was before it */
+    uint32_t tsval;       /* of the first retransmission of the episode, with has_tsval */
+    struct seq una;       /* SND.UNA when it began */
+    uint32_t resent;      /* segments sent again since, less those that D-SACKs say arrived twice */
+    struct seq undone_at; /* SND.UNA at the latest undo, with was_undone */
+    bool active;          /* the controller remembers what was before it */
+    bool was_undone;
     bool has_tsval;
     bool was_resent;
 };

@@ -131,8 +131,10 @@ static void window_has_opened(struct duet_stack *s, struct tcp_conn *c)
     if (t == NULL)
         return;
     /* What was sent into the closed window, a probe, was refused: begin again behind what is
-     * acknowledged. */
-    flight_all_lost(s, c, false);
+     * acknowledged. If the window was closed for less than a timeout, what left before may still
+     * arrive. */
+    if (t->retransmissions > 0)
+        flight_all_lost(s, c, false);
     t->retransmissions = 0;
     t->timing = false;
     if (t->timer == DUET_TIMER_PERSIST)

@@ -7,9 +7,19 @@
  * peer's D-SACKs tell later that every retransmission arrived twice. And where nothing was sent again
  * yet, because it is paced or the window is full, arrival alone tells. Each time the window comes back
  * as it was (RFC 9438, 4.9), and what was marked lost is in flight again. At most once an episode, so
- * that a peer that lies gains back what it had.
+ * that a peer that lies gains back what it had, and at most sixteen times a window of data.
  */
 #include "core/state.h"
+
+enum { UNDO_SHARE = 16 };
+
+/* An undo looks at every segment in flight. So that a peer that makes losses up and takes them back
+ * pays for it, a part of what is in flight must have been acknowledged since the one before. */
+static bool is_paid(const struct tcp_conn *c, const struct tcp_transfer *t)
+{
+    return !t->undo.was_undone ||
+           seq_distance(t->undo.undone_at, c->snd.una) >= tcp_flight(c) / UNDO_SHARE;
+}
 
 void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c)
 {
@@ -17,7 +27,12 @@ void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c)
     if (t->phase != TCP_PHASE_OPEN)
         return;
     tcp_cc_remember(s, c);
-    t->undo = (struct tcp_undo){.una = c->snd.una, .active = true};
+    t->undo = (struct tcp_undo){
+        .una = c->snd.una,
+        .active = is_paid(c, t),
+        .was_undone = t->undo.was_undone,
+        .undone_at = t->undo.undone_at,
+    };
 }
 
 /* A segment is being sent again. */
@@ -86,6 +101,8 @@ bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp
     if (rule == TCP_RULE_NONE)
         return false;
     t->undo.active = false;
+    t->undo.was_undone = true;
+    t->undo.undone_at = c->snd.una;
     t->phase = TCP_PHASE_OPEN;
     flight_none_lost(s, c);
     tcp_cc_undo(s, c);
