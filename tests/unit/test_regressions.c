@@ -33,9 +33,119 @@ static void syn_ack_overtakes_the_repeated_syn(void **state)
     free(rig);
 }
 
+/* Nagle was switched off for a connection that its user had closed; it then owed data, though TIME-WAIT lived on in its
+ * own record and nothing was left to owe it from. */
+static void option_is_set_after_close(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    const struct rig_conn conn = rig_time_wait(rig, rig_tuple(4000, 80), USER, &offer);
+    assert_int_equal(duet_close(rig->stack, rig->now, conn.handle), DUET_OK);
+    for (int option = DUET_OPTION_NODELAY; option <= DUET_OPTION_ECN; option++)
+        assert_int_equal(duet_set(rig->stack, rig->now, conn.handle, (enum duet_option)option, 1),
+                         DUET_E_CLOSING);
+    assert_null(duet_check(rig->stack));
+    rig_end(rig);
+    free(rig);
+}
+
+/* In the first millisecond of the clock the time of the last answer was noted as one that was still to come, so that each
+ * segment was answered: two confused ends acknowledged each other for ever. */
+static void invalid_segments_at_the_origin_of_time(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    rig->now = 0;
+    rig_accept(rig, &conn, &offer);
+    rig_say(rig, &conn, 0, 100000, NULL, 0);
+    assert_int_equal(rig_drain(rig), 1);
+    rig_say(rig, &conn, 0, 100000, NULL, 0);
+    rig_silence("a second one in the same moment", rig);
+    rig_end(rig);
+    free(rig);
+}
+
+/* The timer of the tail probe had run out, and before the probe left a SACK told that the newest segment had arrived: the
+ * probe sent it all the same, though nothing that was reported may be sent again. */
+static void sack_overtakes_the_tail_probe(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000), .trip = 20 * DUET_MILLISECOND};
+    struct rig_segment with_sack = offer;
+    static const uint8_t text[2000];
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    with_sack.sack = true;
+    rig_accept(rig, &conn, &with_sack);
+    rig_write(rig, &conn, text, sizeof text);
+    assert_int_equal(rig_drain(rig), 2);
+    const duet_time probe_at = duet_deadline(rig->stack);
+    rig_pass(rig, probe_at + 50 * DUET_MILLISECOND);
+    assert_int_equal(rig_hits(rig, TCP_RULE_TAIL_LOSS_PROBE), 1);
+    struct rig_segment sack = {
+        .flags = DUET_ACK, .seq = conn.seq, .ack = conn.ack, .window = 60000};
+    sack.blocks = 1;
+    sack.block[0].left = conn.ack + 1000;
+    sack.block[0].right = conn.ack + 2000;
+    rig_input(rig, &conn.tuple, &sack);
+    rig_silence("the newest segment has arrived", rig);
+    rig_pass(rig, rig->now + 100 * DUET_MILLISECOND);
+    struct rig_segment again;
+    assert_true(rig_output(rig, NULL, &again));
+    assert_int_equal(again.seq, conn.ack); /* the other one, as RACK finds */
+    rig_end(rig);
+    free(rig);
+}
+
+/* The FIN had been taken and its acknowledgement was still owed; a later segment then said what time it was, and the
+ * acknowledgement of the FIN echoed that (RFC 7323, 4.3: only what begins at or before the last ACK sent). */
+static void segment_behind_the_fin_before_the_last_ack(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    struct rig_segment with_timestamps = offer, last;
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    with_timestamps.timestamps = true;
+    with_timestamps.tsval = 100;
+    rig_accept(rig, &conn, &with_timestamps);
+    assert_int_equal(duet_shutdown(rig->stack, rig->now, conn.handle), DUET_OK);
+    rig_drain(rig);
+    conn.ack++;
+    conn.tsval = 200;
+    rig_say(rig, &conn, DUET_FIN, 0, NULL, 0);
+    assert_int_equal(rig_status(rig, &conn).state, DUET_TIME_WAIT);
+    conn.tsval = 300;
+    rig_say(rig, &conn, 0, 1, NULL, 0);
+    assert_true(rig_output(rig, NULL, &last));
+    assert_int_equal(last.ack, conn.seq + 1);
+    assert_int_equal(last.tsecr, 200);
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(segment_behind_the_fin_before_the_last_ack),
+        cmocka_unit_test(sack_overtakes_the_tail_probe),
+        cmocka_unit_test(option_is_set_after_close),
+        cmocka_unit_test(invalid_segments_at_the_origin_of_time),
         cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
