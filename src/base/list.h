@@ -32,4 +32,10 @@ void list_remove(struct list *list, uint32_t index); /* must be on this list */
 bool list_is_sound(const struct list *list);         /* for checks: walks all of it */
 uint32_t list_pop(struct list *list);                /* first record taken off, or LIST_NONE */
 
+/* list_has() of the list that the link is for. */
+static inline bool list_link_is_on(const struct list_link *link)
+{
+    return link->next != LIST_OFF;
+}
+
 #endif
