@@ -165,10 +165,11 @@ static uint32_t useful_step(const struct duet_stack *s, const struct tcp_conn *c
     return min_u32(receive_limit(c) / 2, tcp_receive_mss(s, c));
 }
 
+/* Worth the step, and some of it can be said in units of the scale. */
 static bool may_move(const struct tcp_conn *c, uint32_t step)
 {
-    uint32_t window = rcv_wnd(c);
-    return space(c) > window && space(c) - window >= step;
+    uint32_t window = rcv_wnd(c), unit = (uint32_t)1 << c->receive_scale;
+    return space(c) / unit * unit > window && space(c) - window >= step;
 }
 
 /* The Window field that repeats what was promised, rounded up to a unit of the scale. */
