@@ -294,6 +294,7 @@ int command_attack(int argc, char **argv)
     bool any = false;
 
     attacks.jobs = processors < 1 ? 1 : (uint64_t)processors;
+    argp_err_exit_status = COMMAND_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &attacks);
     if (attacks.list) {
         list();

@@ -19,6 +19,7 @@ enum {
 int command_show(int argc, char **argv);
 int command_script(int argc, char **argv);
 int command_attack(int argc, char **argv);
+int command_isn(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_sim(int argc, char **argv);
 

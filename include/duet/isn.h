@@ -55,6 +55,27 @@ struct duet_isn_report {
 int duet_isn_judge(const struct duet_isn_sample *samples, size_t count,
                    struct duet_isn_report *report);
 
+/* ---- from a capture ---- */
+
+/* What one host of a capture chose, in order of time. */
+struct duet_isn_host {
+    struct duet_address address;
+    struct duet_isn_sample *samples;
+    size_t count;
+};
+
+struct duet_isn_capture {
+    struct duet_isn_host *hosts; /* whoever sent a SYN or a SYN,ACK */
+    size_t host_count;
+    size_t packets;
+};
+
+/* Reads a capture (pcap or pcapng; Ethernet, raw IP, Linux cooked, loopback). A SYN that is sent
+ * again counts once. Returns 0, or -1 and in why one sentence; what was read up to there is kept.
+ * Free it either way. */
+int duet_isn_capture_read(FILE *file, struct duet_isn_capture *capture, char *why, size_t size);
+void duet_isn_capture_free(struct duet_isn_capture *capture);
+
 #ifdef __cplusplus
 }
 #endif

@@ -69,10 +69,12 @@ static bool may_take(const struct buffer_space *space, enum buffer_claim claim)
     case BUFFER_OUT_OF_ORDER:
     case BUFFER_IN_FLIGHT:
         return free > space->pages.count / 8;
+    case BUFFER_FIRST_TO_SEND:
+        return free > space->pages.count / 16 * 3;
     case BUFFER_TO_SEND:
         return free > space->pages.count / 4;
     }
-    unreachable("four claims");
+    unreachable("five claims");
 }
 
 /* Gives an entry its page, if it has none and there is one for this claim. */
@@ -275,9 +277,10 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
 
 uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint32_t *size)
 {
-    if (make_reach(space, buffer, BUFFER_TO_SEND, buffer->length, 1) == 0)
+    enum buffer_claim claim = buffer->length == 0 ? BUFFER_FIRST_TO_SEND : BUFFER_TO_SEND;
+    if (make_reach(space, buffer, claim, buffer->length, 1) == 0)
         return NULL;
-    return room_for(space, buffer, BUFFER_TO_SEND, buffer->length, size);
+    return room_for(space, buffer, claim, buffer->length, size);
 }
 
 const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer *buffer,

@@ -37,12 +37,14 @@ struct buffer {
 
 /* Who may take the last pages. Text in order must always find room, or two ends whose send queues
  * have eaten all the memory would wait for each other for ever; text out of order comes before what
- * is only queued to be sent. */
+ * is only queued to be sent; and of that the first page of each queue before the rest, so that a few
+ * peers who read nothing cannot keep all others from being answered. */
 enum buffer_claim {
-    BUFFER_IN_ORDER,     /* every page */
-    BUFFER_OUT_OF_ORDER, /* while more than an eighth of the pages is free */
-    BUFFER_IN_FLIGHT,    /* the same: records of what was sent, without which nothing drains */
-    BUFFER_TO_SEND,      /* while more than a quarter is */
+    BUFFER_IN_ORDER,      /* every page */
+    BUFFER_OUT_OF_ORDER,  /* while more than an eighth of the pages is free */
+    BUFFER_IN_FLIGHT,     /* the same: records of what was sent, without which nothing drains */
+    BUFFER_FIRST_TO_SEND, /* while more than three sixteenths are: the first page of a queue */
+    BUFFER_TO_SEND,       /* while more than a quarter is */
 };
 
 struct buffer_space {

@@ -70,6 +70,22 @@ static void queued(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uns
     tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SEND_DATA);
 }
 
+/* Copies as much as there is memory for to the end of a queue. */
+static uint32_t fill_queue(struct duet_stack *s, struct buffer *queue, const uint8_t *data,
+                           uint32_t size)
+{
+    uint32_t first = 0;
+    if (queue->length == 0) {
+        uint32_t most = min_u32(size, s->config.page_size);
+        first = buffer_write(&s->buffers, queue, BUFFER_FIRST_TO_SEND, 0, data, most);
+        buffer_extend(queue, first);
+    }
+    uint32_t rest =
+        buffer_write(&s->buffers, queue, BUFFER_TO_SEND, queue->length, data + first, size - first);
+    buffer_extend(queue, rest);
+    return first + rest;
+}
+
 int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle, const void *data,
                   size_t size, unsigned flags)
 {
@@ -88,11 +104,8 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
     if (wanted > 0 && !tcp_borrow_transfer(s, c))
         wanted = 0;
     uint32_t taken = 0;
-    if (wanted > 0) {
-        struct tcp_transfer *t = transfer_of(s, c);
-        taken = buffer_write(&s->buffers, &t->send, BUFFER_TO_SEND, t->send.length, data, wanted);
-        buffer_extend(&t->send, taken);
-    }
+    if (wanted > 0)
+        taken = fill_queue(s, &transfer_of(s, c)->send, data, wanted);
     if (taken < size)
         c->flags |= TCP_CONN_WRITE_BLOCKED;
     if (taken == 0) {

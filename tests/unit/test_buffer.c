@@ -89,9 +89,10 @@ static uint32_t indexes_taken(const struct world *w)
 static bool model_may_take(const struct world *w, enum buffer_claim claim)
 {
     const uint32_t free = w->page_count - held_pages(w);
-    const uint32_t kept = claim == BUFFER_IN_ORDER  ? 0
-                          : claim == BUFFER_TO_SEND ? w->page_count / 4
-                                                    : w->page_count / 8;
+    const uint32_t kept = claim == BUFFER_IN_ORDER        ? 0
+                          : claim == BUFFER_TO_SEND       ? w->page_count / 4
+                          : claim == BUFFER_FIRST_TO_SEND ? w->page_count / 16 * 3
+                                                          : w->page_count / 8;
     return free > kept;
 }
 
@@ -233,8 +234,9 @@ static void reserve(const char *row, struct world *w, struct buffer *b, struct m
     const uint32_t position = m->start + m->length;
     if (m->length >= reach(w) || is_wide(w))
         return;
-    const bool in_vain = !m->indexed && !model_may_take(w, BUFFER_TO_SEND);
-    const bool may = !in_vain && model_index(w, m) && model_page(w, m, position, BUFFER_TO_SEND);
+    const enum buffer_claim claim = m->length == 0 ? BUFFER_FIRST_TO_SEND : BUFFER_TO_SEND;
+    const bool in_vain = !m->indexed && !model_may_take(w, claim);
+    const bool may = !in_vain && model_index(w, m) && model_page(w, m, position, claim);
     uint8_t *at = buffer_reserve(&w->space, b, &size);
     EXPECT_EQUAL(row, at != NULL, may);
     if (at == NULL)

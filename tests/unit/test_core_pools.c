@@ -207,6 +207,33 @@ static void pages_used_up(void **state)
     finish(&rig);
 }
 
+/* A peer that reads nothing takes the pages for what is to be sent, but not the first one of others. */
+static void first_page_of_a_send_queue_comes_before_the_rest(void **state)
+{
+    (void)state;
+    enum { PAGES = 64 };
+    static const uint8_t much[65536];
+    struct rig rig;
+    struct duet_config config;
+    struct rig_segment shut = plain_offer;
+    rig_config(&config);
+    config.pages_max = PAGES;
+    rig_start(&rig, &config);
+    shut.window = 0;
+    struct rig_conn greedy[2] = {{.tuple = rig_tuple(PORT, 1)}, {.tuple = rig_tuple(81, 2)}};
+    struct rig_conn other = {.tuple = rig_tuple(82, 3)};
+    for (unsigned i = 0; i < 2; i++) {
+        rig_accept(&rig, &greedy[i], &shut);
+        EXPECT("some of it", duet_send(rig.stack, 0, greedy[i].handle, much, sizeof much, 0) > 0);
+    }
+    EXPECT("no more", duet_send(rig.stack, 0, greedy[0].handle, much, 1, 0) == DUET_E_AGAIN);
+    rig_accept(&rig, &other, &plain_offer);
+    EXPECT_EQUAL("a page", duet_send(rig.stack, 0, other.handle, much, sizeof much, 0),
+                 config.page_size);
+    EXPECT("that can leave", rig_drain(&rig) > 0);
+    finish(&rig);
+}
+
 static void more_holes_than_can_be_noted(void **state)
 {
     (void)state;
@@ -370,6 +397,7 @@ int main(void)
         cmocka_unit_test(oldest_time_wait_ends_early),
         cmocka_unit_test(open_without_a_transfer_record),
         cmocka_unit_test(pages_used_up),
+        cmocka_unit_test(first_page_of_a_send_queue_comes_before_the_rest),
         cmocka_unit_test(more_holes_than_can_be_noted),
         cmocka_unit_test(no_record_for_a_hole),
         cmocka_unit_test(closed_window_stays_closed),
