@@ -6,7 +6,8 @@
  *   full ACK               recovery is over
  *
  * Each duplicate ACK says that one segment has left the network, but not which: cwnd is inflated by
- * it, never by more than was outstanding.
+ * it, never by more than was outstanding when the loss was noticed, so that a peer that makes them up
+ * cannot have the whole of its window sent (RFC 5681, 3.2 step 4).
  */
 #include "base/bytes.h"
 #include "core/state.h"
@@ -52,10 +53,10 @@ static void duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
     struct tcp_transfer *t = transfer_of(s, c);
     if (t->dupacks < UINT8_MAX)
         t->dupacks++;
-    if (t->dupacks == 1)
+    if (t->dupacks == 1 && t->phase != TCP_PHASE_RECOVERY)
         t->flight_before = tcp_flight(c); /* without what limited transmit will send */
     if (t->phase == TCP_PHASE_RECOVERY) {
-        if (c->cwnd < c->ssthresh + tcp_flight(c))
+        if (c->cwnd < c->ssthresh + t->flight_before)
             c->cwnd += tcp_send_mss(c);
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_DUPLICATE);
     } else if (t->mtu.excused) {

@@ -159,12 +159,19 @@ static void note_duplicate(struct duet_stack *s, struct tcp_conn *c, struct seq 
     count_rule(s, TCP_RULE_DUPLICATE_REPORTED);
 }
 
-/* A segment that is dropped for its sequence number or its timestamp: the text of it below RCV.NXT.
- * A keep-alive without text and a repeated FIN have none. */
+/* A segment that is dropped for its sequence number or its timestamp: the text of it below RCV.NXT,
+ * as far as it has been received. What lies farther below than a window, or than all that has come so
+ * far, has not, or so long ago that its number means something else by now. A keep-alive without text
+ * and a repeated FIN have none. */
 void tcp_note_old(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
 {
-    struct seq left = seq_add(seg->seq, seg->has_syn);
-    note_duplicate(s, c, left, seq_min(seq_add(left, seg->text_length), c->rcv.nxt));
+    uint32_t so_far = seq_distance(seq_add(c->rcv.irs, 1), c->rcv.nxt);
+    uint32_t received = min_u32(receive_limit(c), so_far);
+    struct seq begin = seq_add(seg->seq, seg->has_syn);
+    struct seq right = seq_min(seq_add(begin, seg->text_length), c->rcv.nxt);
+    struct seq left =
+        seq_distance(begin, c->rcv.nxt) <= received ? begin : seq_sub(c->rcv.nxt, received);
+    note_duplicate(s, c, left, right);
 }
 
 /* A segment whose text is about to be taken, trimmed to the window: the first piece of it that was
