@@ -300,6 +300,8 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
     stack_now(s, now);
     struct tcp_listener *l = listener_of_handle(s, handle);
     struct tcp_conn *c = conn_of_handle(s, handle);
+    if (c != NULL && conn_is(c, TCP_CONN_USER_GONE)) /* it may live on as a small record only */
+        return DUET_E_CLOSING;
     if (option == DUET_OPTION_CONTROLLER && (l != NULL || c != NULL))
         return set_controller(s, l, c, value);
     if (option == DUET_OPTION_ECN && (l != NULL || c != NULL))

@@ -33,9 +33,30 @@ static void syn_ack_overtakes_the_repeated_syn(void **state)
     free(rig);
 }
 
+/* Nagle was switched off for a connection that its user had closed; it then owed data, though TIME-WAIT lived on in its
+ * own record and nothing was left to owe it from. */
+static void option_is_set_after_close(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    const struct rig_conn conn = rig_time_wait(rig, rig_tuple(4000, 80), USER, &offer);
+    assert_int_equal(duet_close(rig->stack, rig->now, conn.handle), DUET_OK);
+    for (int option = DUET_OPTION_NODELAY; option <= DUET_OPTION_ECN; option++)
+        assert_int_equal(duet_set(rig->stack, rig->now, conn.handle, (enum duet_option)option, 1),
+                         DUET_E_CLOSING);
+    assert_null(duet_check(rig->stack));
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(option_is_set_after_close),
         cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
