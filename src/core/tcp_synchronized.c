@@ -62,7 +62,7 @@ static void owe_ack_for_invalid(struct duet_stack *s, struct tcp_conn *c,
         return;
     }
     if (is_bare)
-        c->invalid_ack_at = max_u32(1, now_ms(s));
+        c->invalid_ack_at = now_ms(s) != 0 ? now_ms(s) : UINT32_MAX; /* 0 is for none */
     tcp_note_old(s, c, seg);
     tcp_owe(s, c, TCP_OWES_ACK, rule);
 }

@@ -53,10 +53,32 @@ static void option_is_set_after_close(void **state)
     free(rig);
 }
 
+/* In the first millisecond of the clock the time of the last answer was noted as one that was still to come, so that each
+ * segment was answered: two confused ends acknowledged each other for ever. */
+static void invalid_segments_at_the_origin_of_time(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    rig->now = 0;
+    rig_accept(rig, &conn, &offer);
+    rig_say(rig, &conn, 0, 100000, NULL, 0);
+    assert_int_equal(rig_drain(rig), 1);
+    rig_say(rig, &conn, 0, 100000, NULL, 0);
+    rig_silence("a second one in the same moment", rig);
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(option_is_set_after_close),
+        cmocka_unit_test(invalid_segments_at_the_origin_of_time),
         cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
