@@ -439,6 +439,8 @@ void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp
 
 /* tcp_probe.c: tail-loss probes */
 void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c);
+/* Does nothing forbid a probe, such as a sign of life? There must be a transfer. */
+bool tcp_probe_may(const struct duet_stack *s, const struct tcp_conn *c);
 duet_time tcp_probe_at(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_probe_expired(struct duet_stack *s, struct tcp_conn *c);
 void tcp_probe_sent(struct duet_stack *s, struct tcp_conn *c, bool again);

@@ -299,7 +299,9 @@ static bool pay_tail_probe(struct duet_stack *s, struct tcp_conn *c, struct duet
     struct tcp_offer offer;
     struct flight_segment newest;
     c->owes &= (uint8_t)~TCP_OWES_TAIL_PROBE;
-    if (transfer_of(s, c) == NULL || !flight_newest(s, c, &newest))
+    if (transfer_of(s, c) == NULL || !tcp_probe_may(s, c)) /* a sign of life came meanwhile */
+        return false;
+    if (!flight_newest(s, c, &newest))
         return false;
     if (!tcp_send_probe(s, c, &offer) && !tcp_send_again(s, c, &newest, &offer))
         return false;

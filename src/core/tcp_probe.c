@@ -29,15 +29,19 @@ void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c)
     t->rack.probe_at = s->now + wait;
 }
 
+bool tcp_probe_may(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    return s->config.rack && conn_is(c, TCP_CONN_SACK) && conn_is(c, TCP_CONN_SYN_ACKED) &&
+           t->phase == TCP_PHASE_OPEN && t->flight.count > 0 && t->flight.sacked == 0 &&
+           t->flight.lost == 0 && !t->rack.probe_out && !t->rack.probe_spent && !t->probed &&
+           t->retransmissions == 0;
+}
+
 /* When a probe is due, or DUET_NEVER. */
 duet_time tcp_probe_at(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    const struct tcp_transfer *t = transfer_of(s, c);
-    bool may = s->config.rack && conn_is(c, TCP_CONN_SACK) && conn_is(c, TCP_CONN_SYN_ACKED) &&
-               t->phase == TCP_PHASE_OPEN && t->flight.count > 0 && t->flight.sacked == 0 &&
-               t->flight.lost == 0 && !t->rack.probe_out && !t->rack.probe_spent && !t->probed &&
-               t->retransmissions == 0;
-    return may ? t->rack.probe_at : DUET_NEVER;
+    return tcp_probe_may(s, c) ? transfer_of(s, c)->rack.probe_at : DUET_NEVER;
 }
 
 /* The probe timer ran out; the retransmission timer runs from here (7.3). */

@@ -74,9 +74,45 @@ static void invalid_segments_at_the_origin_of_time(void **state)
     free(rig);
 }
 
+/* The timer of the tail probe had run out, and before the probe left a SACK told that the newest segment had arrived: the
+ * probe sent it all the same, though nothing that was reported may be sent again. */
+static void sack_overtakes_the_tail_probe(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000), .trip = 20 * DUET_MILLISECOND};
+    struct rig_segment with_sack = offer;
+    static const uint8_t text[2000];
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    with_sack.sack = true;
+    rig_accept(rig, &conn, &with_sack);
+    rig_write(rig, &conn, text, sizeof text);
+    assert_int_equal(rig_drain(rig), 2);
+    const duet_time probe_at = duet_deadline(rig->stack);
+    rig_pass(rig, probe_at + 50 * DUET_MILLISECOND);
+    assert_int_equal(rig_hits(rig, TCP_RULE_TAIL_LOSS_PROBE), 1);
+    struct rig_segment sack = {
+        .flags = DUET_ACK, .seq = conn.seq, .ack = conn.ack, .window = 60000};
+    sack.blocks = 1;
+    sack.block[0].left = conn.ack + 1000;
+    sack.block[0].right = conn.ack + 2000;
+    rig_input(rig, &conn.tuple, &sack);
+    rig_silence("the newest segment has arrived", rig);
+    rig_pass(rig, rig->now + 100 * DUET_MILLISECOND);
+    struct rig_segment again;
+    assert_true(rig_output(rig, NULL, &again));
+    assert_int_equal(again.seq, conn.ack); /* the other one, as RACK finds */
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sack_overtakes_the_tail_probe),
         cmocka_unit_test(option_is_set_after_close),
         cmocka_unit_test(invalid_segments_at_the_origin_of_time),
         cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
