@@ -20,7 +20,7 @@ import sys
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 BUILD = SOURCE / "build/fuzz"
 # Longest input; what is not listed is a parser of packets.
-LENGTH = {"script": 2048, "doors": 600, "recording": 2048, "ipv6": 640, "address": 64, "tcp": 96}
+LENGTH = {"script": 2048, "doors": 400, "recording": 2048, "ipv6": 640, "address": 64, "tcp": 96}
 DEFAULT_LENGTH = 128
 
 
@@ -31,7 +31,7 @@ def build(jobs):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(done.stdout)
-    return (BUILD / "fuzz/fuzzers.txt").read_text().split()
+    return (BUILD / "fuzzers/fuzzers.txt").read_text().split()
 
 
 def folder(path):
@@ -51,7 +51,7 @@ def seeds(name):
 
 
 def start(name, arguments):
-    command = [str(BUILD / "fuzz" / name), f"-max_len={LENGTH.get(name, DEFAULT_LENGTH)}",
+    command = [str(BUILD / "fuzzers" / name), f"-max_len={LENGTH.get(name, DEFAULT_LENGTH)}",
                f"-artifact_prefix={folder(BUILD / 'findings' / name)}/", *arguments]
     log = BUILD / f"{name}.log"
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1")
@@ -84,7 +84,7 @@ def minimise(name):
     known = set()
     if name == "script":  # the scripts of tests/ are there anyway: only what goes beyond them is kept
         known = {shutil.copy(path, folder(fresh)) and path.name for path in SOURCE.glob("tests/**/*.pkt")}
-    status, log = start(name, ["-merge=1", folder(fresh), folder(BUILD / "corpus" / name), *seeds(name)])
+    status, log = start(name, ["-merge=1", "-use_counters=0", folder(fresh), folder(BUILD / "corpus" / name), *seeds(name)])
     if status != 0:
         raise SystemExit(log[-2000:])
     shutil.rmtree(target, ignore_errors=True)

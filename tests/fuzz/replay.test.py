@@ -34,13 +34,13 @@ def culprits(program, files):
 
 def main():
     test = tap.Tap()
-    for name in (BUILD / "fuzz/fuzzers.txt").read_text(encoding="utf-8").split():
-        program, files = BUILD / "fuzz" / name, inputs(name)
+    for name in (BUILD / "fuzzers/fuzzers.txt").read_text(encoding="utf-8").split():
+        program, files = BUILD / "fuzzers" / name, inputs(name)
         test.check(f"{name} has a corpus", bool(files))
         status, output = tap.run([program, *files])
         whole = status == 0 and output.endswith(f"{len(files)} inputs\n")
         test.clean(f"{name}: {len(files)} inputs", [] if whole else culprits(program, files) or [output])
-    status, _ = tap.run([BUILD / "fuzz/tcp", tap.SOURCE / "fuzz/no such file"])
+    status, _ = tap.run([BUILD / "fuzzers/tcp", tap.SOURCE / "fuzz/no such file"])
     test.check("an input that cannot be read is no success", status == 2)
     test.finish()
 
