@@ -85,6 +85,7 @@ static void set_switches(struct duet_config *config, uint8_t how, uint8_t more, 
     config->ttl = (last & 128) != 0 ? 64 : 63; /* odd: the link delivers large packets whole */
     config->initial_window = (last & 64) != 0 ? 2 : 10;
     config->quick_acks = (last & 128) != 0 ? 0 : 16;
+    config->watch = true;
 }
 
 static void start_end(struct world *w, unsigned at, bool six)
