@@ -309,7 +309,8 @@ void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp
 {
     struct tcp_time_wait record = record_of(c);
     struct judgement judgement = judge(s, &record, seg);
-    if (has_newer_timestamp(&record, seg, judgement))
+    bool covers_left_edge = seq_le(seg->arrived_seq, c->rcv.acked); /* the last ACK may be owed */
+    if (covers_left_edge && has_newer_timestamp(&record, seg, judgement))
         c->ts_recent = record.ts_recent = seg->options->tsval;
     struct tcp_listener *listener = demux_listener(s, &c->tuple);
 

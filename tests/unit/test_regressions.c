@@ -109,9 +109,40 @@ static void sack_overtakes_the_tail_probe(void **state)
     free(rig);
 }
 
+/* The FIN had been taken and its acknowledgement was still owed; a later segment then said what time it was, and the
+ * acknowledgement of the FIN echoed that (RFC 7323, 4.3: only what begins at or before the last ACK sent). */
+static void segment_behind_the_fin_before_the_last_ack(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    struct rig_segment with_timestamps = offer, last;
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    with_timestamps.timestamps = true;
+    with_timestamps.tsval = 100;
+    rig_accept(rig, &conn, &with_timestamps);
+    assert_int_equal(duet_shutdown(rig->stack, rig->now, conn.handle), DUET_OK);
+    rig_drain(rig);
+    conn.ack++;
+    conn.tsval = 200;
+    rig_say(rig, &conn, DUET_FIN, 0, NULL, 0);
+    assert_int_equal(rig_status(rig, &conn).state, DUET_TIME_WAIT);
+    conn.tsval = 300;
+    rig_say(rig, &conn, 0, 1, NULL, 0);
+    assert_true(rig_output(rig, NULL, &last));
+    assert_int_equal(last.ack, conn.seq + 1);
+    assert_int_equal(last.tsecr, 200);
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(segment_behind_the_fin_before_the_last_ack),
         cmocka_unit_test(sack_overtakes_the_tail_probe),
         cmocka_unit_test(option_is_set_after_close),
         cmocka_unit_test(invalid_segments_at_the_origin_of_time),
