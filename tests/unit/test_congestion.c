@@ -131,7 +131,7 @@ static void divided_acks_gain_nothing(void **state)
             struct subject *x = subject_new(controller, false, false);
             x->c->ssthresh = n < 2 ? HIGH : 10000;
             set_trip(x, 100000);
-            for (unsigned trip = 0; trip < 20; trip++)
+            for (unsigned trip = 0; trip < 12; trip++)
                 round_trip(x, MS(100), divided ? MSS / 100 : MSS);
             windows[divided] = x->c->cwnd;
             subject_free(x);
