@@ -19,7 +19,7 @@ void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_r
     if ((debt & TCP_OWES_RETRANSMIT) != 0 && t != NULL)
         t->why = (uint16_t)why;
     c->owes = (uint8_t)(c->owes | debt);
-    if (!list_has(&s->owing, conn_index(s, c)))
+    if (!list_link_is_on(&c->owing))
         list_append(&s->owing, conn_index(s, c));
 }
 
@@ -301,7 +301,10 @@ static bool pay_tail_probe(struct duet_stack *s, struct tcp_conn *c, struct duet
     c->owes &= (uint8_t)~TCP_OWES_TAIL_PROBE;
     if (transfer_of(s, c) == NULL || !flight_newest(s, c, &newest))
         return false;
-    if (!tcp_send_probe(s, c, &offer) && !tcp_send_again(s, c, &newest, &offer))
+    /* Since the timer ran out the newest may have been SACKed: that is the sign of life asked for. */
+    bool is_pointless = (newest.flags & FLIGHT_SACKED) != 0;
+    if (!tcp_send_probe(s, c, &offer) &&
+        (is_pointless || !tcp_send_again(s, c, &newest, &offer)))
         return false;
     build_offer(s, c, packet, &offer, TCP_RULE_TAIL_LOSS_PROBE);
     tcp_probe_sent(s, c, offer.again);
