@@ -16,7 +16,7 @@ enum {
     PORT_ACTIVE = 10000,      /* the first of these */
     PORT_PASSIVE = 1000,      /* the first listener's */
     LISTENERS = 256,
-    BURST = 32,      /* packets one way before the other end has its turn */
+    BURST = 64,      /* packets one way before the other end has its turn */
     ROOM = 65536,    /* of a packet */
     LIFE_PORTS = 64, /* listeners of short connections, behind those of the open ones */
 };
@@ -92,8 +92,8 @@ static void configure(struct duet_config *config, const struct engine_setup *set
     config->reassemblies_max = 64;
     config->ranges_max = 1024;
     config->listeners_max = LISTENERS;
-    config->pages_max = 16384;
-    config->page_size = 4096;
+    config->pages_max = 4096;
+    config->page_size = 16384;
     config->send_buffer = config->receive_buffer = setup->buffer;
     config->autotune = false;
     config->pacing = false;

@@ -31,4 +31,10 @@ void list_append(struct list *list, uint32_t index); /* must not be on a list */
 void list_remove(struct list *list, uint32_t index); /* must be on this list */
 uint32_t list_pop(struct list *list);                /* first record taken off, or LIST_NONE */
 
+/* list_has() of the list that the link is for. */
+static inline bool list_link_is_on(const struct list_link *link)
+{
+    return link->next != LIST_OFF;
+}
+
 #endif

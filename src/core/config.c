@@ -55,6 +55,7 @@ void duet_config_default(struct duet_config *config)
         .pacing = true,
         .error_reports = true,
         .controller = DUET_CUBIC,
+        .fast_path = true,
         .hystart = true,
         .plpmtud = true,
         .mss_min = 216,
@@ -91,7 +92,7 @@ static bool interfaces_are_valid(const struct duet_config *config)
         return false;
     for (uint32_t i = 0; i < config->interface_count; i++) {
         const struct duet_interface *interface = &config->interfaces[i];
-        bool is_ipv4 = duet_address_is_ipv4(&interface->address);
+        bool is_ipv4 = address_is_ipv4(&interface->address);
         enum ip_address_kind kind = ip_address_kind(&interface->address);
         bool is_usable =
             kind == IP_ADDRESS_UNICAST || (kind == IP_ADDRESS_LOOPBACK && config->loopback_allowed);

@@ -136,7 +136,7 @@ static bool matches(const struct duet_socket_address *bound, const struct duet_a
                     uint16_t port)
 {
     return (bound->port == 0 || bound->port == port) &&
-           (duet_address_is_any(&bound->address) || duet_address_equal(&bound->address, address));
+           (duet_address_is_any(&bound->address) || address_equal(&bound->address, address));
 }
 
 /* How much a listener says about the pair: the most specific one is chosen. */

@@ -63,8 +63,7 @@ static void error_input(struct duet_stack *s, const struct ip_packet *ip,
                         const struct icmp_message *message)
 {
     struct quoted quoted;
-    if (!read_quoted(message, &quoted) ||
-        !duet_address_equal(&quoted.tuple.local, &ip->destination)) {
+    if (!read_quoted(message, &quoted) || !address_equal(&quoted.tuple.local, &ip->destination)) {
         stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_ICMP_BAD_QUOTE);
         return;
     }

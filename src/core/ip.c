@@ -6,7 +6,7 @@
 static bool is_interface(const struct duet_stack *s, const struct duet_address *address)
 {
     for (uint32_t i = 0; i < s->config.interface_count; i++)
-        if (duet_address_equal(&s->config.interfaces[i].address, address))
+        if (address_equal(&s->config.interfaces[i].address, address))
             return true;
     return false;
 }
@@ -59,7 +59,7 @@ bool ip_choose_source(const struct duet_stack *s, const struct duet_address *rem
     unsigned best = 0;
     for (uint32_t i = 0; i < s->config.interface_count; i++) {
         const struct duet_address *candidate = &s->config.interfaces[i].address;
-        if (duet_address_is_ipv4(candidate) != duet_address_is_ipv4(remote))
+        if (address_is_ipv4(candidate) != address_is_ipv4(remote))
             continue;
         unsigned common = common_prefix(candidate, remote);
         if (found && common <= best)
@@ -69,11 +69,6 @@ bool ip_choose_source(const struct duet_stack *s, const struct duet_address *rem
         *local = *candidate;
     }
     return found;
-}
-
-uint16_t ip_header_size(const struct duet_address *address)
-{
-    return duet_address_is_ipv4(address) ? IPV4_HEADER : IPV6_HEADER;
 }
 
 static enum tcp_rule rule_of(enum ip_verdict verdict)

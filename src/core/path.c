@@ -60,7 +60,7 @@ static struct path *set_of(const struct duet_stack *s, const struct duet_address
 static struct path *search_set(struct path *set, const struct duet_address *remote)
 {
     for (unsigned i = 0; i < PATH_WAYS; i++)
-        if (set[i].is_used && duet_address_equal(&set[i].remote, remote))
+        if (set[i].is_used && address_equal(&set[i].remote, remote))
             return &set[i];
     return NULL;
 }
@@ -82,13 +82,13 @@ static struct path *victim_of(struct path *set)
 
 uint16_t path_floor(const struct duet_stack *s, const struct duet_address *remote)
 {
-    uint32_t floor = duet_address_is_ipv4(remote) ? PATH_FLOOR_IPV4 : PATH_FLOOR_IPV6;
+    uint32_t floor = address_is_ipv4(remote) ? PATH_FLOOR_IPV4 : PATH_FLOOR_IPV6;
     return (uint16_t)min_u32(floor, s->config.mtu);
 }
 
 uint16_t path_base(const struct duet_stack *s, const struct duet_address *remote)
 {
-    uint32_t base = duet_address_is_ipv4(remote) ? PATH_BASE_IPV4 : PATH_BASE_IPV6;
+    uint32_t base = address_is_ipv4(remote) ? PATH_BASE_IPV4 : PATH_BASE_IPV6;
     return (uint16_t)min_u32(base, s->config.mtu);
 }
 

@@ -218,11 +218,12 @@ void segment_begin(struct duet_stack *s, struct segment_build *build, struct due
     packet->checksum_offset = 16;
 
     *build = (struct segment_build){.packet = packet, .text = packet->data + ip_size + tcp_size};
+    build->sum.wide = s->wide_vectors;
     build->link_sums = (s->config.offload & DUET_OFFLOAD_CHECKSUM_OUT) != 0;
     checksum_add_pseudo(&build->sum, &full.source, &full.destination, IP_PROTOCOL_TCP,
                         full.payload_length);
     if (!build->link_sums)
-        checksum_add(&build->sum, packet->data + ip_size, tcp_size);
+        checksum_add_words(&build->sum, packet->data + ip_size, tcp_size);
     s->counters.segments_out++;
 }
 

@@ -149,6 +149,7 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     memset(s, 0, sizeof *s);
     s->config = *config;
     s->generation = 1;
+    s->wide_vectors = checksum_can_be_wide();
     derive_keys(s, config);
     init_pools(s, block, &l);
     s->listeners = (void *)(block + l.listeners);
@@ -175,7 +176,8 @@ void duet_input(struct duet_stack *s, duet_time now, const struct duet_packet *p
     s->counters.packets_in++;
     s->counters.bytes_in += packet->length;
     uint64_t replies = s->replies.tail;
-    ip_input(s, packet);
+    if (!tcp_fast_input(s, packet))
+        ip_input(s, packet);
     if (s->watch != NULL)
         watch_input(s, packet, replies);
 }

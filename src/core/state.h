@@ -79,7 +79,8 @@ enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
 
 struct duet_stack {
     struct duet_config config;
-    duet_time now; /* the latest time seen */
+    duet_time now;     /* the latest time seen */
+    bool wide_vectors; /* checksum_can_be_wide() */
 
     struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
         cookie_key, syn_cookie_key, limit_key;
@@ -98,6 +99,7 @@ struct duet_stack {
     struct list owing;            /* connections that owe something */
     struct list telling;          /* connections that have events */
     struct list listener_telling; /* listeners that have events */
+    uint32_t recent;              /* connection that the fast path found last */
     uint32_t generation;          /* of the next handle */
     uint16_t ports[PORT_TABLE];
     uint32_t port_choices;                 /* so far */
@@ -119,23 +121,30 @@ struct duet_stack {
 
 static inline struct tcp_conn *conn_at(const struct duet_stack *s, uint32_t index)
 {
-    return pool_at(&s->conns, index);
+    return (struct tcp_conn *)(void *)s->conns.records + index;
 }
 
 static inline uint32_t conn_index(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return (uint32_t)((size_t)((const uint8_t *)c - s->conns.records) / s->conns.record_size);
+    return (uint32_t)(c - (const struct tcp_conn *)(const void *)s->conns.records);
 }
 
 static inline struct tcp_transfer *transfer_of(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return c->transfer == POOL_NONE ? NULL : pool_at(&s->transfers, c->transfer);
+    return c->transfer == POOL_NONE
+               ? NULL
+               : (struct tcp_transfer *)(void *)s->transfers.records + c->transfer;
 }
 
 static inline struct tcp_reassembly *reassembly_of(const struct duet_stack *s,
                                                    const struct tcp_conn *c)
 {
     return c->reassembly == POOL_NONE ? NULL : pool_at(&s->reassemblies, c->reassembly);
+}
+
+static inline uint16_t ip_header_size(const struct duet_address *address)
+{
+    return address_is_ipv4(address) ? IPV4_HEADER : IPV6_HEADER;
 }
 
 static inline bool conn_is(const struct tcp_conn *c, uint32_t flag)
@@ -218,13 +227,15 @@ bool ip_is_ours(const struct duet_stack *s, const struct duet_address *address);
 bool ip_is_talkable(const struct duet_stack *s, const struct duet_address *address);
 bool ip_choose_source(const struct duet_stack *s, const struct duet_address *remote,
                       struct duet_address *local);
-uint16_t ip_header_size(const struct duet_address *address);
 
 /* icmp.c */
 void icmp_input(struct duet_stack *s, const struct ip_packet *ip);
 
 /* tcp_input.c */
 void tcp_input(struct duet_stack *s, const struct duet_packet *packet, const struct ip_packet *ip);
+
+/* tcp_fast.c */
+bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet);
 
 /* tcp_arrive.c */
 void tcp_closed_arrives(struct duet_stack *s, const struct tcp_tuple *tuple,

@@ -19,7 +19,7 @@ enum { RECEIVE_MSS_GUESS = 536 };
 
 static uint16_t default_mss(const struct tcp_conn *c)
 {
-    return duet_address_is_ipv4(&c->tuple.remote) ? 536 : 1220; /* MUST-15 */
+    return address_is_ipv4(&c->tuple.remote) ? 536 : 1220; /* MUST-15 */
 }
 
 /* What connections and listeners start with until the user says otherwise. */
@@ -262,7 +262,7 @@ static void release(struct duet_stack *s, struct tcp_conn *c)
         buffer_clear(&s->buffers, &c->receive);
     tcp_delayed_ack_stop(c);
     c->owes = 0;
-    if (list_has(&s->owing, conn_index(s, c)))
+    if (list_link_is_on(&c->owing))
         list_remove(&s->owing, conn_index(s, c));
     wheel_disarm(&s->wheel, conn_index(s, c));
 }

@@ -10,7 +10,7 @@ void tcp_tell(struct duet_stack *s, struct tcp_conn *c, unsigned bits)
     c->events = (c->events | bits) & 1023u;
     if (conn_is(c, TCP_CONN_UNACCEPTED)) /* its link is on the accept queue; the bits wait */
         return;
-    if (c->events != 0 && !list_has(&s->telling, conn_index(s, c)))
+    if (c->events != 0 && !list_link_is_on(&c->telling))
         list_append(&s->telling, conn_index(s, c));
 }
 
@@ -24,7 +24,7 @@ void tcp_tell_listener(struct duet_stack *s, struct tcp_listener *listener, unsi
 
 void tcp_forget_events(struct duet_stack *s, struct tcp_conn *c)
 {
-    if (list_has(&s->telling, conn_index(s, c)))
+    if (list_link_is_on(&c->telling))
         list_remove(&s->telling, conn_index(s, c));
     c->events = 0;
 }

@@ -10,7 +10,7 @@ static bool checksum_is_right(const struct duet_stack *s, const struct duet_pack
     if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
         (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
         return true;
-    struct checksum sum = {0};
+    struct checksum sum = {.wide = s->wide_vectors};
     checksum_add_pseudo(&sum, &ip->source, &ip->destination, IP_PROTOCOL_TCP, ip->payload_length);
     checksum_add(&sum, ip->payload, ip->payload_length);
     return checksum_finish(&sum) == 0;

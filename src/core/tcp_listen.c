@@ -19,7 +19,7 @@ static struct tcp_tuple tuple_of(const struct tcp_listener *listener)
 
 static bool same_socket(const struct duet_socket_address *a, const struct duet_socket_address *b)
 {
-    return a->port == b->port && duet_address_equal(&a->address, &b->address);
+    return a->port == b->port && address_equal(&a->address, &b->address);
 }
 
 /* MUST-41: a second passive OPEN of the same socket is refused, the first is not touched. */

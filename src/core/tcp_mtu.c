@@ -386,7 +386,7 @@ static uint16_t plateau_below(uint32_t size)
 void tcp_mtu_claimed(struct duet_stack *s, struct tcp_conn *c, const struct tcp_mtu_claim *claim)
 {
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
-    bool is_ipv4 = duet_address_is_ipv4(&c->tuple.remote);
+    bool is_ipv4 = address_is_ipv4(&c->tuple.remote);
     if (!is_ipv4 && claim->mtu < PATH_FLOOR_IPV6) { /* RFC 8201, 4: no link carries less */
         tcp_rule(s, c, TCP_RULE_ICMP_MTU_BELOW_MINIMUM, NULL);
         return;

@@ -24,7 +24,7 @@ static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *
     if (duet_address_is_any(&local->address) &&
         !ip_choose_source(s, &remote->address, &tuple->local))
         return DUET_E_ADDR;
-    if (duet_address_is_ipv4(&tuple->local) != duet_address_is_ipv4(&tuple->remote) ||
+    if (address_is_ipv4(&tuple->local) != address_is_ipv4(&tuple->remote) ||
         !ip_is_ours(s, &tuple->local))
         return DUET_E_ADDR;
     if (local->port == 0)

@@ -10,26 +10,12 @@
 #include <string.h>
 
 #include "base/bytes.h"
-
-enum { BLOCK = 64, CHUNK = 4096 };
+#include "wire/checksum_vector.h"
+#include "wire/checksum_wide.h"
 
 static inline uint64_t add_halves(uint64_t sum, uint64_t word)
 {
     return sum + (word & UINT32_MAX) + (word >> 32);
-}
-
-/* The four lanes are independent, so that the compiler can keep them in vectors. A lane takes four
- * halves a block: it cannot overflow before 2^30 blocks, 64 GiB. */
-static uint64_t sum_blocks(const uint8_t *at, size_t blocks)
-{
-    uint64_t lanes[4] = {0, 0, 0, 0};
-    for (; blocks > 0; blocks--, at += BLOCK) {
-        uint64_t words[BLOCK / 8];
-        memcpy(words, at, BLOCK);
-        for (unsigned i = 0; i < 4; i++)
-            lanes[i] = add_halves(add_halves(lanes[i], words[i]), words[i + 4]);
-    }
-    return lanes[0] + lanes[1] + lanes[2] + lanes[3];
 }
 
 /* What is left behind the blocks: 64 bits at a time, then once 32, 16 and 8. */
@@ -61,14 +47,26 @@ static uint64_t sum_tail(const uint8_t *at, size_t size)
     return sum;
 }
 
-static uint64_t sum_bytes(const uint8_t *at, size_t size)
+static uint64_t sum_bytes(const uint8_t *at, size_t size, bool wide)
 {
-    const size_t blocks = size / BLOCK;
-    const uint64_t sum = blocks > 0 ? sum_blocks(at, blocks) : 0;
-    return sum + sum_tail(at + blocks * BLOCK, size % BLOCK);
+    const size_t blocks = size / CHECKSUM_BLOCK;
+    uint64_t sum = 0;
+    if (blocks > 0)
+        sum = wide ? checksum_wide_sum(at, blocks) : checksum_vector_sum(at, blocks);
+    return sum + sum_tail(at + blocks * CHECKSUM_BLOCK, size % CHECKSUM_BLOCK);
 }
 
-static uint16_t fold(uint64_t sum)
+static uint64_t copy_bytes(uint8_t *to, const uint8_t *from, size_t size, bool wide)
+{
+    const size_t blocks = size / CHECKSUM_BLOCK, done = blocks * CHECKSUM_BLOCK;
+    uint64_t sum = 0;
+    if (blocks > 0)
+        sum = wide ? checksum_wide_copy(to, from, blocks) : checksum_vector_copy(to, from, blocks);
+    memcpy(to + done, from + done, size - done);
+    return sum + sum_tail(from + done, size - done);
+}
+
+static inline uint16_t fold(uint64_t sum)
 {
     sum = (sum & UINT32_MAX) + (sum >> 32); /* below 2^33 */
     sum = (sum & UINT16_MAX) + (sum >> 16); /* below 2^18 */
@@ -77,28 +75,24 @@ static uint16_t fold(uint64_t sum)
     return (uint16_t)sum;
 }
 
+static void add_piece(struct checksum *checksum, uint64_t piece, size_t size)
+{
+    if ((checksum->odd & 1) != 0) {
+        const uint16_t folded = fold(piece);
+        piece = (uint16_t)(folded << 8 | folded >> 8);
+    }
+    checksum->sum += piece; /* far from overflow: 2^46 for the largest packet */
+    checksum->odd ^= size & 1;
+}
+
 void checksum_add(struct checksum *checksum, const void *data, size_t size)
 {
-    uint16_t piece = fold(sum_bytes(data, size));
-    if ((checksum->odd & 1) != 0)
-        piece = (uint16_t)(piece << 8 | piece >> 8);
-    checksum->sum += piece;
-    checksum->odd ^= size & 1;
+    add_piece(checksum, sum_bytes(data, size, checksum->wide), size);
 }
 
 void checksum_copy(struct checksum *checksum, void *to, const void *from, size_t size)
 {
-    /* A chunk stays in the first-level cache between the two, so memory is read once. */
-    uint8_t *target = to;
-    const uint8_t *source = from;
-    while (size > 0) {
-        const size_t chunk = size < CHUNK ? size : CHUNK;
-        memcpy(target, source, chunk);
-        checksum_add(checksum, target, chunk);
-        target += chunk;
-        source += chunk;
-        size -= chunk;
-    }
+    add_piece(checksum, copy_bytes(to, from, size, checksum->wide), size);
 }
 
 void checksum_add_pseudo(struct checksum *checksum, const struct duet_address *source,
@@ -106,14 +100,14 @@ void checksum_add_pseudo(struct checksum *checksum, const struct duet_address *s
 {
     /* IPv4 writes zero, protocol and a 16-bit length; IPv6 a 32-bit length, three zeros and the
      * protocol. A length below 2^16 makes the same sum in both forms. */
-    const size_t skipped = duet_address_is_ipv4(source) ? 12 : 0;
+    const size_t skipped = address_is_ipv4(source) ? 12 : 0;
     uint8_t tail[8] = {0};
 
     bytes_put32(tail, length);
     tail[7] = protocol;
-    checksum_add(checksum, source->bytes + skipped, sizeof source->bytes - skipped);
-    checksum_add(checksum, destination->bytes + skipped, sizeof destination->bytes - skipped);
-    checksum_add(checksum, tail, sizeof tail);
+    checksum_add_words(checksum, source->bytes + skipped, sizeof source->bytes - skipped);
+    checksum_add_words(checksum, destination->bytes + skipped, sizeof destination->bytes - skipped);
+    checksum_add_words(checksum, tail, sizeof tail);
 }
 
 uint16_t checksum_partial(const struct checksum *checksum)

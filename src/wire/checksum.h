@@ -7,16 +7,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "duet/stack.h"
+#include "wire/address.h"
 
 /* An unfolded sum. Pieces are added in order; odd says that an odd number of bytes came before. */
 struct checksum {
     uint64_t sum;
     uint32_t odd;
+    bool wide; /* checksum_can_be_wide() said so: long pieces are added by wide instructions */
 };
 
+/* Does this processor have wider vectors than every one of its kind? Asked once, for it costs much. */
+bool checksum_can_be_wide(void);
+
+/* Whole words of 32 bits at an even place: headers. */
+static inline void checksum_add_words(struct checksum *checksum, const uint8_t *at, size_t size)
+{
+    for (; size >= 4; size -= 4, at += 4) {
+        uint32_t word;
+        memcpy(&word, at, 4);
+        checksum->sum += word;
+    }
+}
+
 void checksum_add(struct checksum *checksum, const void *data, size_t size);
-/* memcpy and checksum_add in one pass. */
+/* memcpy and checksum_add in one pass; the two pieces do not overlap. */
 void checksum_copy(struct checksum *checksum, void *to, const void *from, size_t size);
 /* The pseudo-header of IPv4 (RFC 9293, 3.1) or IPv6 (RFC 8200, 8.1), as the addresses say. */
 void checksum_add_pseudo(struct checksum *checksum, const struct duet_address *source,

@@ -140,7 +140,7 @@ void icmp_build_echo_reply(uint8_t *bytes, uint16_t identifier, uint16_t sequenc
                            uint32_t data_length, const struct duet_address *source,
                            const struct duet_address *destination)
 {
-    const bool is_ipv4 = duet_address_is_ipv4(source);
+    const bool is_ipv4 = address_is_ipv4(source);
     struct checksum checksum = {0};
 
     bytes[0] = is_ipv4 ? V4_ECHO_REPLY : V6_ECHO_REPLY;

@@ -34,8 +34,8 @@ bool ip_parse_quoted(const uint8_t *bytes, uint32_t length, struct ip_packet *pa
 
 uint32_t ip_build(uint8_t *bytes, const struct ip_packet *packet)
 {
-    const bool is_ipv4 = duet_address_is_ipv4(&packet->source);
-    CHECK(duet_address_is_ipv4(&packet->destination) == is_ipv4);
+    const bool is_ipv4 = address_is_ipv4(&packet->source);
+    CHECK(address_is_ipv4(&packet->destination) == is_ipv4);
     return is_ipv4 ? ipv4_build(bytes, packet) : ipv6_build(bytes, packet);
 }
 
@@ -69,14 +69,14 @@ static enum ip_address_kind kind_of_ipv6(const uint8_t bytes[16])
 
 enum ip_address_kind ip_address_kind(const struct duet_address *address)
 {
-    return duet_address_is_ipv4(address) ? kind_of_ipv4(address->bytes + 12)
-                                         : kind_of_ipv6(address->bytes);
+    return address_is_ipv4(address) ? kind_of_ipv4(address->bytes + 12)
+                                    : kind_of_ipv6(address->bytes);
 }
 
 bool ip_is_subnet_broadcast(const struct duet_address *address,
                             const struct duet_interface *interface)
 {
-    if (!duet_address_is_ipv4(address) || !duet_address_is_ipv4(&interface->address))
+    if (!address_is_ipv4(address) || !address_is_ipv4(&interface->address))
         return false;
     if (interface->prefix_length > 30) /* RFC 3021: two hosts and no broadcast; or one host */
         return false;

@@ -4,7 +4,7 @@
 #ifndef WIRE_IP_H
 #define WIRE_IP_H
 
-#include "duet/stack.h"
+#include "wire/address.h"
 
 enum { IP_PROTOCOL_ICMP = 1, IP_PROTOCOL_TCP = 6, IP_PROTOCOL_ICMPV6 = 58, IP_PROTOCOL_NONE = 59 };
 enum { IPV4_HEADER = 20, IPV6_HEADER = 40 };

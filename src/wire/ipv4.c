@@ -71,7 +71,7 @@ enum ip_verdict ipv4_parse(const uint8_t *bytes, uint32_t length, struct ip_pack
         return IP_TRUNCATED;
 
     struct checksum checksum = {0}; /* RFC 1122, 3.2.1.2: a host MUST verify it */
-    checksum_add(&checksum, bytes, header);
+    checksum_add_words(&checksum, bytes, header);
     if (checksum_finish(&checksum) != 0)
         return IP_BAD_CHECKSUM;
 
@@ -123,7 +123,7 @@ uint32_t ipv4_build(uint8_t *bytes, const struct ip_packet *packet)
     }
 
     struct checksum checksum = {0};
-    checksum_add(&checksum, bytes, IPV4_HEADER);
+    checksum_add_words(&checksum, bytes, IPV4_HEADER);
     bytes_put16(bytes + 10, checksum_finish(&checksum));
     return IPV4_HEADER;
 }

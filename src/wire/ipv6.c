@@ -111,7 +111,7 @@ static bool read_fixed_header(const uint8_t *bytes, struct ip_packet *packet)
     memcpy(packet->destination.bytes, bytes + 24, 16);
     /* A mapped address names a node of IPv4. On an IPv6 packet it could pass for one to all code
      * behind this point, so it does not come in. */
-    return !duet_address_is_ipv4(&packet->source) && !duet_address_is_ipv4(&packet->destination);
+    return !address_is_ipv4(&packet->source) && !address_is_ipv4(&packet->destination);
 }
 
 static void finish(const uint8_t *bytes, const struct walk *walk, struct ip_packet *packet)

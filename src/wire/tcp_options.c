@@ -156,9 +156,21 @@ static bool read_option(const uint8_t *option, struct tcp_options *options)
     }
 }
 
+/* NOP NOP timestamps, and nothing else (RFC 7323, appendix A). */
+static bool is_timestamps_group(const uint8_t *at, const uint8_t *end)
+{
+    return end - at == TIMESTAMPS_GROUP &&
+           bytes_get32(at) == ((uint32_t)TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 |
+                               TCP_OPTION_TIMESTAMPS << 8 | TIMESTAMPS_SIZE);
+}
+
 void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options *options)
 {
     *options = (struct tcp_options){0};
+    if (is_timestamps_group(at, end)) { /* as nearly every segment of a connection has them */
+        (void)read_timestamps(at + 2, options);
+        return;
+    }
     while (at < end && *at != TCP_OPTION_EOL) { /* each turn takes at least one byte */
         if (*at == TCP_OPTION_NOP) {
             at++;
@@ -187,6 +199,12 @@ static uint32_t accurate_ecn_group(const struct tcp_options *options)
 static uint32_t fast_open_group(const struct tcp_options *options)
 {
     return (FAST_OPEN_HEAD_SIZE + options->cookie_length + 3u) / 4 * 4;
+}
+
+/* Nearly every segment: no need to look for anything else. */
+static bool has_at_most_timestamps(const struct tcp_options *options)
+{
+    return (options->present & ~(unsigned)DUET_TRACE_TIMESTAMPS) == 0;
 }
 
 /* Of what must fit: 20 bytes of a SYN and 20 of the longest cookie. */
@@ -242,6 +260,8 @@ static uint32_t sack_blocks(const struct tcp_options *options)
 
 uint32_t tcp_options_size(const struct tcp_options *options)
 {
+    if (has_at_most_timestamps(options))
+        return options->present == 0 ? 0 : TIMESTAMPS_GROUP;
     const uint32_t blocks = sack_blocks(options);
     return size_without_sack(options) +
            (blocks > 0 ? SACK_GROUP_HEAD + blocks * SACK_BLOCK_SIZE : 0);
@@ -336,6 +356,8 @@ static uint8_t *put_accurate_ecn(uint8_t *at, const struct tcp_options *options)
 
 uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
 {
+    if (has_at_most_timestamps(options))
+        return put_sack_permitted_and_timestamps(at, options);
     const uint32_t blocks = sack_blocks(options);
     if (has(options, DUET_TRACE_MSS))
         at = put_mss(at, options);

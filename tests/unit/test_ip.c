@@ -149,7 +149,7 @@ static void building_nonsense_is_caught(void **state)
 {
     (void)state;
     expect_check_failure("two families", build_with_two_families,
-                         "duet: check failed: duet_address_is_ipv4(&packet->destination)");
+                         "duet: check failed: address_is_ipv4(&packet->destination)");
     expect_check_failure("too long", build_what_no_length_field_holds,
                          "duet: check failed: total <= UINT16_MAX");
 }

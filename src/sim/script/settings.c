@@ -80,6 +80,7 @@ static const struct field fields[] = {
     FIELD(FIELD_BOOL, plpmtud),
     FIELD(FIELD_BOOL, error_reports),
     FIELD(FIELD_CONTROLLER, controller),
+    FIELD(FIELD_BOOL, fast_path),
     FIELD(FIELD_BOOL, hystart),
     FIELD(FIELD_BOOL, empty_window_probes),
     FIELD(FIELD_BOOL, user_timeout_option),

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* A fast path for what nearly every packet of a connection is: the next text, or a pure ACK, in
+ * ESTABLISHED. It stands beside the path that follows the RFC's order (ip.c, tcp_input.c,
+ * tcp_synchronized.c) and leaves the stack as that one would; tests/unit/test_fast.c compares the two.
+ *
+ * Theory of operation (V. Jacobson, "4BSD Header Prediction", 1990). Before anything is changed, the
+ * bytes of the packet are compared with what the connection expects:
+ *
+ *   IP       no options, no fragment, no ECN mark, a right header sum
+ *   TCP      ACK, maybe PSH; no options, or timestamps as RFC 7323, appendix A, lays them out
+ *   socket   in the table, and nobody's but a connection's in ESTABLISHED that has no hole, no urgent
+ *            data, no agreement on ECN, and whose user is there
+ *   numbers  SEQ is RCV.NXT, the text fits into the window, SND.UNA <= ACK <= SND.NXT,
+ *            TSval is not older than TS.Recent
+ *   sum      right
+ *
+ * If all holds, steps zero to four of the RFC, and six and eight, find nothing to do, and nothing
+ * remains but the acknowledgement and the text, for which the same functions are called as ever. If
+ * anything does not hold, nothing has been changed, and the packet goes the other way from its
+ * beginning. The addresses of a packet for a connection need no look: those of its pair of sockets
+ * were looked at when it was opened.
+ */
+#include "base/bytes.h"
+#include "core/user.h"
+
+#include <string.h>
+
+enum {
+    NO_FRAGMENT_BITS = 0x4000, /* DF may be set, nothing else */
+    TIMESTAMPS_HEADER = TCP_HEADER + 12,
+    PURE_ACK_FLAGS = 0xffff & ~DUET_PSH, /* of what must be ACK alone */
+    FLAGS_MASK = 0x1ff,
+};
+
+/* What the packet says, as far as it matters here. */
+struct prediction {
+    struct tcp_tuple tuple;
+    const uint8_t *tcp;
+    uint32_t tcp_length;
+    uint32_t header; /* of TCP */
+    uint8_t traffic_class;
+};
+
+static bool predict_ipv4(const uint8_t *bytes, uint32_t length, struct prediction *p)
+{
+    struct checksum sum = {0};
+    if (length < IPV4_HEADER + TCP_HEADER || bytes[0] != (4 << 4 | IPV4_HEADER / 4))
+        return false;
+    uint32_t total = bytes_get16(bytes + 2);
+    bool is_whole = (bytes_get16(bytes + 6) & ~NO_FRAGMENT_BITS) == 0;
+    if (total < IPV4_HEADER + TCP_HEADER || total > length || !is_whole ||
+        bytes[9] != IP_PROTOCOL_TCP)
+        return false;
+    checksum_add_words(&sum, bytes, IPV4_HEADER);
+    if (checksum_finish(&sum) != 0)
+        return false;
+    p->tuple.local = duet_ipv4(bytes[16], bytes[17], bytes[18], bytes[19]);
+    p->tuple.remote = duet_ipv4(bytes[12], bytes[13], bytes[14], bytes[15]);
+    p->tcp = bytes + IPV4_HEADER;
+    p->tcp_length = total - IPV4_HEADER;
+    p->traffic_class = bytes[1];
+    return true;
+}
+
+static bool predict_ipv6(const uint8_t *bytes, uint32_t length, struct prediction *p)
+{
+    if (length < IPV6_HEADER + TCP_HEADER || bytes[0] >> 4 != 6 || bytes[6] != IP_PROTOCOL_TCP)
+        return false;
+    uint32_t payload = bytes_get16(bytes + 4);
+    if (payload < TCP_HEADER || payload > length - IPV6_HEADER)
+        return false;
+    memcpy(p->tuple.remote.bytes, bytes + 8, 16);
+    memcpy(p->tuple.local.bytes, bytes + 24, 16);
+    p->tcp = bytes + IPV6_HEADER;
+    p->tcp_length = payload;
+    p->traffic_class = (uint8_t)(bytes_get16(bytes) >> 4);
+    /* A mapped address on the wire would pass for one of IPv4. */
+    return !address_is_ipv4(&p->tuple.remote) && !address_is_ipv4(&p->tuple.local);
+}
+
+/* The header has one of the two lengths, and nothing but what these can have. */
+static bool predict_tcp(struct prediction *p)
+{
+    const uint8_t *tcp = p->tcp;
+    p->header = (tcp[12] >> 4) * 4u;
+    if ((bytes_get16(tcp + 12) & FLAGS_MASK & PURE_ACK_FLAGS) != DUET_ACK ||
+        p->header > p->tcp_length)
+        return false;
+    if (p->header == TIMESTAMPS_HEADER) {
+        const uint32_t head =
+            (uint32_t)TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 | TCP_OPTION_TIMESTAMPS << 8 | 10;
+        if (bytes_get32(tcp + TCP_HEADER) != head)
+            return false;
+    } else if (p->header != TCP_HEADER) {
+        return false;
+    }
+    p->tuple.remote_port = bytes_get16(tcp);
+    p->tuple.local_port = bytes_get16(tcp + 2);
+    return true;
+}
+
+/* The connection of the pair of sockets: the one of the packet before this one, or the table's. */
+static struct tcp_conn *find(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    if (s->recent < s->conns.fresh) {
+        struct tcp_conn *c = conn_at(s, s->recent);
+        if (conn_is(c, TCP_CONN_IN_TABLE) && memcmp(&c->tuple, tuple, sizeof *tuple) == 0)
+            return c;
+    }
+    struct demux_ref ref = demux_find(s, tuple);
+    if (ref.kind != DEMUX_CONN)
+        return NULL;
+    s->recent = ref.index;
+    return conn_at(s, ref.index);
+}
+
+/* Nothing is going on but text and acknowledgements. */
+static bool is_plain(const struct tcp_conn *c, bool has_timestamps)
+{
+    const uint32_t never = TCP_CONN_URGENT_RECEIVED | TCP_CONN_USER_GONE | TCP_CONN_UNACCEPTED |
+                           TCP_CONN_FIN_WANTED | TCP_CONN_FIN_RECEIVED;
+    return c->state == DUET_ESTABLISHED && c->reassembly == POOL_NONE &&
+           tcp_ecn_mode(c) == TCP_ECN_NOT && (c->flags & never) == 0 &&
+           conn_is(c, TCP_CONN_SYN_ACKED) && conn_is(c, TCP_CONN_TIMESTAMPS) == has_timestamps;
+}
+
+/* SEQ, ACK and TSval are the next ones. */
+static bool is_next(const struct duet_stack *s, const struct tcp_conn *c,
+                    const struct tcp_segment *seg)
+{
+    return seq_eq(seg->seq, c->rcv.nxt) && seg->text_length <= rcv_wnd(c) &&
+           seq_le(c->snd.una, seg->ack) && seq_le(seg->ack, c->snd.nxt) &&
+           (!conn_is(c, TCP_CONN_TIMESTAMPS) ||
+            (seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)) &&
+             !tcp_ts_recent_is_stale(s, c)));
+}
+
+static struct tcp_segment segment_of(const struct prediction *p, const struct duet_packet *packet,
+                                     const struct tcp_options *options)
+{
+    const uint8_t *tcp = p->tcp;
+    const struct seq seq = seq_of(bytes_get32(tcp + 4));
+    const uint32_t length = p->tcp_length - p->header;
+    return (struct tcp_segment){
+        .seq = seq,
+        .ack = seq_of(bytes_get32(tcp + 8)),
+        .len = length,
+        .window = bytes_get16(tcp + 14),
+        .up = seq_add(seq, bytes_get16(tcp + 18)),
+        .arrived_seq = seq,
+        .arrived_len = length,
+        .arrived_text = length,
+        .link_segment = packet->segment_size,
+        .has_ack = true,
+        .has_psh = (tcp[13] & DUET_PSH) != 0,
+        .text = tcp + p->header,
+        .text_length = length,
+        .options = options,
+    };
+}
+
+static bool sum_is_right(const struct duet_stack *s, const struct duet_packet *packet,
+                         const struct prediction *p)
+{
+    if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
+        (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
+        return true;
+    struct checksum sum = {.wide = s->wide_vectors};
+    checksum_add_pseudo(&sum, &p->tuple.remote, &p->tuple.local, IP_PROTOCOL_TCP, p->tcp_length);
+    checksum_add(&sum, p->tcp, p->tcp_length);
+    return checksum_finish(&sum) == 0;
+}
+
+/* As the other way does. */
+static void trace(struct duet_stack *s, const struct tcp_conn *c, const struct prediction *p)
+{
+    struct tcp_header header;
+    (void)tcp_parse(p->tcp, p->tcp_length, &header);
+    trace_segment(s, DUET_TRACE_SEGMENT_IN, &c->tuple, (enum duet_state)c->state, TCP_RULE_NONE,
+                  &header, TCP_NOT_ECT, false);
+}
+
+/* True: the packet has been taken. False: nothing has been changed. */
+bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
+{
+    struct prediction p;
+    if (!s->config.fast_path)
+        return false;
+    if (!predict_ipv4(packet->data, packet->length, &p) &&
+        !predict_ipv6(packet->data, packet->length, &p))
+        return false;
+    if ((p.traffic_class & 3) != TCP_NOT_ECT || !predict_tcp(&p))
+        return false;
+    struct tcp_conn *c = find(s, &p.tuple);
+    bool has_timestamps = p.header == TIMESTAMPS_HEADER;
+    if (c == NULL || !is_plain(c, has_timestamps))
+        return false;
+    struct tcp_options options;
+    options.present = 0;
+    options.malformed = false;
+    options.sack_count = 0;
+    if (has_timestamps) {
+        options.present = DUET_TRACE_TIMESTAMPS;
+        options.tsval = bytes_get32(p.tcp + TCP_HEADER + 4);
+        options.tsecr = bytes_get32(p.tcp + TCP_HEADER + 8);
+    }
+    struct tcp_segment seg = segment_of(&p, packet, &options);
+    if (!is_next(s, c, &seg) || !sum_is_right(s, packet, &p))
+        return false;
+    s->counters.segments_in++;
+    if (s->config.trace_events != 0)
+        trace(s, c, &p);
+    (void)tcp_fifth_check_ack(s, c, &seg); /* ACK is in range, and no FIN of ours is there */
+    if (seg.text_length > 0)
+        tcp_receive_text(s, c, &seg);
+    tcp_timers_arm(s, c); /* what is left of tcp_conn_settle() */
+    return true;
+}
