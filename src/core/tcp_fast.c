@@ -210,9 +210,13 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
     s->counters.segments_in++;
     if (s->config.trace_events != 0)
         trace(s, c, &p);
+    if (s->watch != NULL)
+        watch_before(s, c);
     (void)tcp_fifth_check_ack(s, c, &seg); /* ACK is in range, and no FIN of ours is there */
     if (seg.text_length > 0)
         tcp_receive_text(s, c, &seg);
-    tcp_timers_arm(s, c); /* what is left of tcp_conn_settle() */
+    if (s->watch != NULL)
+        watch_after(s, c, &seg);
+    tcp_conn_settle(s, c);
     return true;
 }
