@@ -200,7 +200,7 @@ struct duet_config {
     bool error_reports;  /* 9293 SHLD-20: soft errors become events; true */
     enum duet_controller controller; /* 9293 MAY-18: any that conforms; DUET_CUBIC */
     bool fast_path; /* what is next in order goes a shorter way to the same end; true. For tests */
-    bool hystart;             /* 9406: end the first slow start when the round trip grows; true */
+    bool hystart;   /* 9406: end the first slow start when the round trip grows; true */
     bool empty_window_probes; /* probe with an empty segment at SND.UNA - 1, as Linux does; false */
     bool
         watch; /* each connection's past is kept beside it, about 64 bytes, so that duet_check() knows

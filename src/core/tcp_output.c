@@ -303,8 +303,7 @@ static bool pay_tail_probe(struct duet_stack *s, struct tcp_conn *c, struct duet
         return false;
     /* Since the timer ran out the newest may have been SACKed: that is the sign of life asked for. */
     bool is_pointless = (newest.flags & FLIGHT_SACKED) != 0;
-    if (!tcp_send_probe(s, c, &offer) &&
-        (is_pointless || !tcp_send_again(s, c, &newest, &offer)))
+    if (!tcp_send_probe(s, c, &offer) && (is_pointless || !tcp_send_again(s, c, &newest, &offer)))
         return false;
     build_offer(s, c, packet, &offer, TCP_RULE_TAIL_LOSS_PROBE);
     tcp_probe_sent(s, c, offer.again);
