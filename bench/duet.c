@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "duet/bench.h"
 #include "engine.h"
@@ -44,7 +45,7 @@ static struct {
     uint64_t answer;           /* likewise, what the active end gets next */
     uint64_t wanted, answered; /* bytes: to arrive before the passive end answers; that came back */
     bool answers;              /* the passive end answers */
-    bool life, life_ended[2];
+    bool life, life_ended[2], aborts;
     uint32_t connected;
     struct duet_handle one, other; /* ends of the connection that works */
     bool failed;
@@ -72,28 +73,35 @@ static uint32_t at_most(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+static struct duet_address address_of(uint8_t host)
+{
+    struct duet_address address = {.bytes = {0xfd, [15] = host}};
+
+    return duet.setup.ipv6 ? address : duet_ipv4(10, 0, 0, host);
+}
+
 /* Room for what is open, and for what is at work at a time, which is little. */
 static void configure(struct duet_config *config, const struct engine_setup *setup, uint8_t host)
 {
-    const uint32_t busy = at_most(setup->connections + 64, 4096);
+    const uint32_t busy = at_most(setup->connections + 64, 8192);
 
     duet_config_default(config);
     for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
         config->secret[i] = (uint8_t)(i * 7 + host);
-    config->interfaces[0] = (struct duet_interface){duet_ipv4(10, 0, 0, host), 24};
+    config->interfaces[0] = (struct duet_interface){address_of(host), setup->ipv6 ? 64 : 24};
     config->interface_count = 1;
     config->mtu = setup->mtu;
     config->packet_max = 65535;
     config->offload = setup->checksums ? 0 : DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN;
     config->connections_max = setup->connections + 64;
-    config->half_open_max = 4096;
+    config->half_open_max = setup->half_open > 0 ? setup->half_open : 4096;
     config->time_wait_max = setup->time_wait > 0 ? setup->time_wait + 1024 : 1 << 18;
     config->transfers_max = busy;
     config->reassemblies_max = 64;
     config->ranges_max = 1024;
     config->listeners_max = LISTENERS;
-    config->pages_max = 4096;
-    config->page_size = 16384;
+    config->page_size = setup->connections > 1 ? 2048 : 16384; /* few bytes each, or many on one */
+    config->pages_max = (64 << 20) / config->page_size;
     config->send_buffer = config->receive_buffer = setup->buffer;
     config->autotune = false;
     config->pacing = false;
@@ -137,7 +145,7 @@ static bool duet_engine_open(const struct engine_setup *setup)
     duet.setup = *setup;
     duet.now = DUET_SECOND;
     duet.life_step = setup->time_wait > 0 ? 240 * DUET_SECOND / setup->time_wait : DUET_MILLISECOND;
-    duet.address = duet_ipv4(10, 0, 0, 2);
+    duet.address = address_of(2);
     duet.packet = (struct duet_packet){.data = aligned_alloc(64, ROOM), .size = ROOM};
     duet.number = calloc(setup->connections + 64, sizeof *duet.number);
     if (duet.packet.data == NULL || duet.number == NULL)
@@ -212,6 +220,14 @@ static void accept_one(struct duet_handle listener)
     }
 }
 
+static void end_told(struct duet_stack *stack, const struct duet_event *event, unsigned end)
+{
+    (void)duet_close(stack, duet.now, event->handle); /* of one that was reset */
+    duet.life_ended[end] = (event->error == DUET_OK) != duet.aborts;
+    if (!duet.life_ended[end])
+        fail("a connection ended: %s", duet_error_sentence(event->error));
+}
+
 static void passive_told(const struct duet_event *event)
 {
     struct duet_stack *stack = duet.passive.stack;
@@ -228,7 +244,7 @@ static void passive_told(const struct duet_event *event)
     if ((event->bits & DUET_EVENT_PEER_CLOSED) != 0)
         (void)duet_close(stack, duet.now, event->handle);
     if ((event->bits & DUET_EVENT_CLOSED) != 0)
-        duet.life_ended[1] = event->error == DUET_OK;
+        end_told(stack, event, 1);
 }
 
 static void active_told(const struct duet_event *event)
@@ -239,8 +255,10 @@ static void active_told(const struct duet_event *event)
         duet.connected++;
     if ((event->bits & DUET_EVENT_READABLE) != 0 && is_same(event->handle, duet.one))
         read_all(stack, event->handle, &duet.answer);
+    if ((event->bits & DUET_EVENT_PEER_CLOSED) != 0)
+        (void)duet_close(stack, duet.now, event->handle);
     if ((event->bits & DUET_EVENT_CLOSED) != 0)
-        duet.life_ended[0] = event->error == DUET_OK;
+        end_told(stack, event, 0);
 }
 
 /* ---- the wire ---- */
@@ -403,6 +421,66 @@ static bool duet_engine_life(void)
     return true;
 }
 
+static bool duet_engine_end(uint32_t connection, enum engine_ending how)
+{
+    const struct duet_handle active = duet.active.connection[connection];
+    const struct duet_handle passive = duet.passive.connection[connection];
+
+    duet.life_ended[0] = duet.life_ended[1] = false;
+    duet.aborts = how == END_ABORT;
+    duet.now += 10 * DUET_MICROSECOND;
+    expire_all();
+    if (how == END_ACTIVE_FIRST || how == END_BOTH_AT_ONCE)
+        (void)duet_close(duet.active.stack, duet.now, active);
+    if (how == END_PASSIVE_FIRST || how == END_BOTH_AT_ONCE)
+        (void)duet_close(duet.passive.stack, duet.now, passive);
+    if (how == END_ABORT)
+        (void)duet_abort(duet.active.stack, duet.now, active);
+    while (!duet.life_ended[0] || !duet.life_ended[1])
+        if (duet.failed || !turn())
+            return fail("a connection does not end");
+    return true;
+}
+
+static bool duet_engine_half_open(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct duet_handle handle;
+
+        if (!open_one(i / PORTS_A_LISTENER, i % PORTS_A_LISTENER, &handle))
+            return false;
+        (void)carry(duet.active.stack, duet.passive.stack);
+        while (duet_output(duet.passive.stack, duet.now, &duet.packet))
+            ;
+        (void)duet_abort(duet.active.stack, duet.now, handle);
+        while (turn())
+            ;
+    }
+    struct duet_counters counters;
+    duet_counters(duet.passive.stack, &counters);
+    return counters.half_open == count || fail("%u are half open", counters.half_open);
+}
+
+static uint64_t resident_of(const struct host *host)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (host->size + page - 1) / page;
+    unsigned char *there = malloc(pages);
+    uint64_t bytes = 0;
+
+    if (there == NULL || mincore(host->block, host->size, there) != 0)
+        bytes = host->size;
+    else
+        for (size_t i = 0; i < pages; i++)
+            bytes += (there[i] & 1) * page;
+    free(there);
+    return bytes;
+}
+
+static uint64_t duet_engine_resident(bool active, bool passive)
+{
+    return (active ? resident_of(&duet.active) : 0) + (passive ? resident_of(&duet.passive) : 0);
+}
+
 static struct engine engine = {
     .name = "duet",
     .version = "",
@@ -413,6 +491,9 @@ static struct engine engine = {
     .bulk = duet_engine_bulk,
     .exchange = duet_engine_exchange,
     .life = duet_engine_life,
+    .end = duet_engine_end,
+    .half_open = duet_engine_half_open,
+    .resident = duet_engine_resident,
 };
 
 struct engine *engine_duet(void)

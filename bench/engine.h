@@ -18,9 +18,13 @@ struct engine_setup {
     bool checksums;       /* false: nobody computes or compares TCP checksums */
     uint32_t connections; /* most that will be open at a time */
     uint32_t
-        time_wait;   /* connections in TIME-WAIT to hold; 0: as the engine keeps them by itself */
+        time_wait; /* connections in TIME-WAIT to hold; 0: as the engine keeps them by itself */
+    uint32_t half_open; /* connections of which only the SYN has come, at a time; 0: few */
+    bool ipv6;
     uint32_t buffer; /* bytes that a connection may hold each way, where the engine lets choose */
 };
+
+enum engine_ending { END_ACTIVE_FIRST, END_PASSIVE_FIRST, END_BOTH_AT_ONCE, END_ABORT, ENDINGS };
 
 struct engine {
     const char *name, *version;
@@ -36,6 +40,12 @@ struct engine {
     /* A connection beside those that are open, from SYN to the last acknowledgement, with
      * ENGINE_LIFE_BYTES each way; the active end closes first. */
     bool (*life)(void);
+    /* Ends an open connection; the numbers of the others stay. NULL: cannot be measured so. */
+    bool (*end)(uint32_t connection, enum engine_ending how);
+    /* SYNs of so many connections arrive at the passive end, and nothing that answers them. */
+    bool (*half_open)(uint32_t count);
+    /* Bytes of memory that lie in pages which are there: of one end, or of both. */
+    uint64_t (*resident)(bool active, bool passive);
     char why[ENGINE_WHY];
 };
 

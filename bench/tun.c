@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* duet bench tun: duet over a TUN device with the operating system's TCP as its peer, in turns with a
+ * bare reader and writer over the same device, which is the limit. In a network namespace of its own;
+ * root is not needed. */
+#include "tun.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tools/bench.h"
+#include "../tools/command.h"
+#include "engine.h"
+
+enum { ROUNDS_MAX = 41 };
+
+struct tun_case {
+    const char *name, *what;
+    enum tun_work work;
+    bool offload, bare;
+    uint32_t bar; /* thousandths of the limit; 0: none */
+};
+
+static const struct tun_case cases[] = {
+    {"receive-offload", "the kernel sends, packets of up to 64 KiB", TUN_RECEIVE, true, true, 850},
+    {"send-offload", "the kernel receives, packets of up to 64 KiB", TUN_SEND, true, true, 800},
+    {"receive", "the kernel sends, packets of 1500 bytes", TUN_RECEIVE, false, true, 0},
+    {"send", "the kernel receives, packets of 1500 bytes", TUN_SEND, false, true, 0},
+    {"connect", "connections with 64 bytes each way", TUN_CONNECT, true, false, 0},
+    {"ask", "64 bytes there and back on one connection", TUN_ASK, true, false, 0},
+};
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+struct tun {
+    const char *command;
+    uint64_t rounds, span_ms;
+    bool json, failed;
+    const char *only;
+};
+
+enum { KEY_JSON = 256, KEY_ROUNDS, KEY_SPAN };
+
+static const struct argp_option argp_options[] = {
+    {"json", KEY_JSON, 0, 0, "one JSON object a line", 0},
+    {"rounds", KEY_ROUNDS, "N", 0, "rounds of each, in turns (default: 7)", 0},
+    {"span", KEY_SPAN, "MS", 0, "length of a round (default: 400)", 0},
+    {0, 0, 0, 0, 0, 0},
+};
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct tun *tun = state->input;
+    uint64_t *number = key == KEY_ROUNDS ? &tun->rounds : &tun->span_ms;
+
+    switch (key) {
+    case KEY_JSON:
+        tun->json = true;
+        return 0;
+    case KEY_ROUNDS:
+    case KEY_SPAN:
+        if (command_number(argument, 1, key == KEY_ROUNDS ? ROUNDS_MAX : 60000, number))
+            return 0;
+        command_complain(tun->command, "'%s' is out of range", argument);
+        exit(COMMAND_USAGE);
+    case ARGP_KEY_ARG:
+        tun->only = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = argp_options,
+    .parser = parse_option,
+    .args_doc = "[CASE]",
+    .doc =
+        "Measures duet over a TUN device beside the operating system's TCP and beside a reader and "
+        "writer of packets that does no TCP.\v"
+        "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
+};
+
+/* Units in a second; for bulk, Mbit/s. */
+static uint64_t rate_of(const struct tun_round *round)
+{
+    const bool bulk = round->work == TUN_RECEIVE || round->work == TUN_SEND;
+    const uint64_t us = (uint64_t)(round->took / DUET_MICROSECOND);
+
+    return us == 0 ? 0 : bulk ? round->count * 8 / us : round->count * 1000000 / us;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static uint64_t median(uint64_t *values, uint64_t count)
+{
+    qsort(values, count, sizeof values[0], compare);
+    return values[count / 2];
+}
+
+struct tun_result {
+    char why[TUN_WHY];
+    uint64_t duet, bare, ratio, low,
+        high; /* medians; ratio in thousandths, and half of the rounds */
+};
+
+static bool play(const struct tun *tun, const struct tun_case *what,
+                 const struct duet_kernel *kernel, struct tun_result *result)
+{
+    uint64_t duet[ROUNDS_MAX], bare[ROUNDS_MAX], ratio[ROUNDS_MAX];
+
+    for (uint64_t i = 0; i < tun->rounds; i++) {
+        struct tun_round round = {.kernel = kernel,
+                                  .work = what->work,
+                                  .span = (duet_time)tun->span_ms * DUET_MILLISECOND};
+        bool good = tun_round_duet(&round);
+
+        duet[i] = rate_of(&round);
+        if (good && what->bare)
+            good = tun_round_bare(&round);
+        if (!good) {
+            snprintf(result->why, TUN_WHY, "%s", round.why);
+            return false;
+        }
+        bare[i] = rate_of(&round);
+        ratio[i] = duet[i] * 1000 / (bare[i] == 0 ? 1 : bare[i]);
+    }
+    result->duet = median(duet, tun->rounds);
+    result->bare = median(bare, tun->rounds);
+    result->ratio = median(ratio, tun->rounds);
+    result->low = ratio[tun->rounds / 4];
+    result->high = ratio[tun->rounds - 1 - tun->rounds / 4];
+    return true;
+}
+
+struct job {
+    const struct tun *tun;
+    const struct tun_case *what;
+};
+
+/* In a process of its own, which goes into a namespace of its own. */
+static void run_case(void *context, size_t number, void *to)
+{
+    const struct job *job = context;
+    const uint32_t offload = DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN;
+    const struct duet_kernel_options options = {
+        .link = DUET_KERNEL_TUN,
+        .offload = job->what->offload ? offload | DUET_OFFLOAD_SEGMENT : 0};
+    struct tun_result *result = to;
+    struct duet_kernel kernel;
+
+    (void)number;
+    engine_pattern_make();
+    if (duet_kernel_open(&options, &kernel, result->why, TUN_WHY) != 0)
+        return;
+    if (play(job->tun, job->what, &kernel, result))
+        result->why[0] = '\0';
+    kernel.link->close(kernel.link);
+}
+
+static void print(const struct tun_case *what, const struct tun_result *result)
+{
+    const bool bulk = what->work == TUN_RECEIVE || what->work == TUN_SEND;
+
+    printf("%-16s %-6s %9llu", what->name, bulk ? "Mbit/s" : "1/s",
+           (unsigned long long)result->duet);
+    if (what->bare)
+        printf(" %9llu %6llu.%llu%% %6llu.%llu%% %6llu.%llu%%", (unsigned long long)result->bare,
+               (unsigned long long)(result->ratio / 10), (unsigned long long)(result->ratio % 10),
+               (unsigned long long)(result->low / 10), (unsigned long long)(result->low % 10),
+               (unsigned long long)(result->high / 10), (unsigned long long)(result->high % 10));
+    else
+        printf(" %9s %9s %9s %9s", "-", "-", "-", "-");
+    if (what->bar > 0)
+        printf(" %4u%%", what->bar / 10);
+    else
+        printf(" %5s", "-");
+    printf("  %s\n", what->what);
+    if (result->why[0] != '\0')
+        printf("  %s\n", result->why);
+    fflush(stdout);
+}
+
+static void print_json(const struct tun_case *what, const struct tun_result *result)
+{
+    const bool bulk = what->work == TUN_RECEIVE || what->work == TUN_SEND;
+
+    printf("{\"case\":\"tun-%s\",\"unit\":\"%s\",\"duet\":%llu", what->name,
+           bulk ? "Mbit/s" : "1/s", (unsigned long long)result->duet);
+    if (what->bare)
+        printf(",\"bare\":%llu,\"ratio\":%llu.%03llu", (unsigned long long)result->bare,
+               (unsigned long long)(result->ratio / 1000),
+               (unsigned long long)(result->ratio % 1000));
+    if (what->bar > 0)
+        printf(",\"bar\":0.%03u", what->bar);
+    puts("}");
+}
+
+static void case_done(void *context, size_t number, const void *given)
+{
+    struct job *job = context;
+    const struct tun_result *result = given;
+
+    (void)number;
+    if (job->tun->json)
+        print_json(job->what, result);
+    else
+        print(job->what, result);
+}
+
+int bench_tun(int argc, char **argv)
+{
+    struct tun tun = {.command = argv[0], .rounds = 7, .span_ms = 400};
+    bool good = true;
+
+    argp_err_exit_status = COMMAND_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &tun);
+    if (!tun.json)
+        printf("%-16s %-6s %9s %9s %8s %8s %8s %6s  %s\n", "case", "unit", "duet", "bare", "ratio",
+               "low", "high", "bar", "what");
+    for (unsigned i = 0; i < CASES; i++) {
+        struct job job = {.tun = &tun, .what = &cases[i]};
+        const struct bench_jobs jobs = {.command = argv[0],
+                                        .count = 1,
+                                        .result_size = sizeof(struct tun_result),
+                                        .jobs = 1,
+                                        .run = run_case,
+                                        .done = case_done,
+                                        .context = &job};
+
+        if (tun.only == NULL || strcmp(tun.only, cases[i].name) == 0)
+            good = bench_run_jobs(&jobs) && good;
+    }
+    return good ? COMMAND_OK : COMMAND_FAILED;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* One round of traffic over a TUN device: the kernel's TCP in a process of its own on the one side,
+ * duet, or a bare reader and writer that does no TCP, on the other. */
+#ifndef BENCH_TUN_H
+#define BENCH_TUN_H
+
+#include <sys/types.h>
+
+#include "duet/kernel.h"
+
+enum { TUN_WHY = 160, TUN_PORT = 5001 };
+
+enum tun_work {
+    TUN_RECEIVE, /* the kernel sends as fast as it may */
+    TUN_SEND,    /* the kernel receives */
+    TUN_CONNECT, /* the kernel opens a connection, sends 64 bytes, gets 64 and closes, again and again */
+    TUN_ASK, /* the kernel sends 64 bytes and gets 64, again and again, on one connection */
+    TUN_WORKS
+};
+
+struct tun_round {
+    const struct duet_kernel *kernel;
+    enum tun_work work;
+    duet_time span;  /* that is measured, after a tenth of it */
+    uint32_t period; /* SEND: the bytes begin anew after so many; 0: never */
+    uint64_t count;  /* bytes of payload, or connections, or answers, within it */
+    duet_time took;  /* what the span came to */
+    char why[TUN_WHY];
+};
+
+/* False: see why. */
+bool tun_round_duet(struct tun_round *round);
+/* RECEIVE and SEND alone. */
+bool tun_round_bare(struct tun_round *round);
+
+/* The kernel's side: a process that works until it is ended. -1 and errno. */
+pid_t tun_kernel_start(const struct tun_round *round);
+void tun_kernel_stop(pid_t process);
+
+#endif

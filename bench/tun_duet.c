@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* duet's side of a round over a TUN device: one stack in one thread, driven by the loop of
+ * duet/loop.h. Every byte received is compared. See tun.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "duet/loop.h"
+#include "engine.h"
+#include "tun.h"
+
+enum { CONNECTIONS = 4096, BUFFER = 4 << 20, SMALL = 64 };
+
+struct node {
+    struct tun_round *round;
+    struct duet_stack *stack;
+    struct duet_loop loop;
+    struct duet_handle listener, connection;
+    void *block;
+    size_t size;
+    uint64_t position; /* of the bulk stream */
+    uint64_t count;
+    duet_time now;
+    bool failed;
+};
+
+static bool fail(struct node *node, const char *what)
+{
+    if (!node->failed)
+        snprintf(node->round->why, TUN_WHY, "%s", what);
+    node->failed = true;
+    return false;
+}
+
+static bool make_stack(struct node *node)
+{
+    const struct duet_kernel *kernel = node->round->kernel;
+    struct duet_config config;
+
+    duet_config_default(&config);
+    if (getrandom(config.secret, sizeof config.secret, 0) != (ssize_t)sizeof config.secret)
+        return fail(node, "no random bytes");
+    config.interfaces[0] = kernel->ours[0];
+    config.interface_count = 1;
+    config.mtu = kernel->link->mtu;
+    config.offload = kernel->link->offload;
+    config.packet_max = 65535;
+    config.connections_max = config.half_open_max = config.transfers_max = CONNECTIONS;
+    config.time_wait_max = 1 << 20;
+    config.page_size = 16384;
+    config.pages_max = 8192;
+    config.send_buffer = config.receive_buffer = BUFFER;
+    config.pacing = false; /* there is no network */
+    node->size = duet_stack_footprint(&config);
+    node->block = mmap(NULL, node->size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (node->block == MAP_FAILED)
+        return fail(node, "no memory");
+    (void)madvise(node->block, node->size, MADV_HUGEPAGE);
+    if (duet_stack_init(node->block, node->size, &config, &node->stack) != DUET_OK)
+        return fail(node, "duet does not start");
+    return true;
+}
+
+static void receive_all(struct node *node, struct duet_handle handle)
+{
+    const void *data;
+    size_t size;
+
+    while (duet_receive_peek(node->stack, handle, &data, &size) == DUET_OK) {
+        if (size > ENGINE_PIECE)
+            size = ENGINE_PIECE;
+        if (memcmp(data, engine_pattern(node->position), size) != 0)
+            fail(node, "duet got other bytes than were sent");
+        node->position += size;
+        (void)duet_receive_consume(node->stack, node->now, handle, size);
+    }
+    node->count = node->position;
+}
+
+/* A request is answered with the same bytes. */
+static void answer(struct node *node, struct duet_handle handle)
+{
+    uint8_t bytes[SMALL];
+    int64_t got = duet_receive(node->stack, node->now, handle, bytes, SMALL);
+
+    if (got <= 0)
+        return;
+    if (got != SMALL || memcmp(bytes, engine_pattern(0), SMALL) != 0 ||
+        duet_send(node->stack, node->now, handle, bytes, SMALL, 0) != SMALL)
+        fail(node, "a request did not come as it was sent");
+    node->count++;
+}
+
+/* What the kernel has acknowledged counts as sent. */
+static void send_more(struct node *node)
+{
+    for (;;) {
+        int64_t taken = duet_send(node->stack, node->now, node->connection,
+                                  engine_pattern(node->position), ENGINE_PIECE, 0);
+
+        if (taken <= 0)
+            break;
+        node->position += (uint64_t)taken;
+    }
+}
+
+static void told(struct node *node, const struct duet_event *event)
+{
+    const enum tun_work work = node->round->work;
+    struct duet_handle handle;
+
+    while ((event->bits & DUET_EVENT_ACCEPTABLE) != 0 &&
+           duet_accept(node->stack, node->now, event->handle, &handle, NULL) == DUET_OK)
+        (void)duet_set(node->stack, node->now, handle, DUET_OPTION_NODELAY, 1);
+    if ((event->bits & DUET_EVENT_READABLE) != 0) {
+        if (work == TUN_RECEIVE)
+            receive_all(node, event->handle);
+        else
+            answer(node, event->handle);
+    }
+    if (work == TUN_SEND && (event->bits & (DUET_EVENT_CONNECTED | DUET_EVENT_WRITABLE)) != 0)
+        send_more(node);
+    if ((event->bits & DUET_EVENT_PEER_CLOSED) != 0)
+        (void)duet_close(node->stack, node->now, event->handle);
+    if ((event->bits & DUET_EVENT_CLOSED) == 0)
+        return;
+    (void)duet_close(node->stack, node->now, event->handle);
+    if (work == TUN_SEND && event->error == DUET_E_REFUSED) { /* nobody listens yet */
+        const struct duet_connect_options to = {
+            .remote = {node->round->kernel->kernels[0], TUN_PORT}};
+
+        (void)duet_connect(node->stack, node->now, &to, &node->connection);
+    }
+}
+
+static uint64_t done(const struct node *node)
+{
+    struct duet_status status;
+
+    if (node->round->work != TUN_SEND ||
+        duet_status(node->stack, node->connection, &status) != DUET_OK)
+        return node->count;
+    return node->position - status.send_queued;
+}
+
+static bool run_until(struct node *node, duet_time until)
+{
+    struct duet_event event;
+
+    while (!node->failed && node->now < until) {
+        if (duet_loop_run(&node->loop, until) < 0)
+            return fail(node, "the TUN device is broken");
+        node->now = duet_loop_now();
+        while (duet_next_event(node->stack, &event))
+            told(node, &event);
+    }
+    return !node->failed;
+}
+
+static bool run(struct node *node)
+{
+    const duet_time start = duet_loop_now(), begin = start + node->round->span / 10;
+    uint64_t before;
+
+    node->now = start;
+    if (!run_until(node, begin))
+        return false;
+    before = done(node);
+    const duet_time from = node->now;
+    if (!run_until(node, from + node->round->span))
+        return false;
+    node->round->count = done(node) - before;
+    node->round->took = node->now - from;
+    return true;
+}
+
+static bool begin(struct node *node)
+{
+    const struct duet_listen_options here = {.local = {.port = TUN_PORT}, .backlog = CONNECTIONS};
+    const struct duet_connect_options to = {.remote = {node->round->kernel->kernels[0], TUN_PORT}};
+
+    node->now = duet_loop_now();
+    if (node->round->work == TUN_SEND)
+        return duet_connect(node->stack, node->now, &to, &node->connection) == DUET_OK ||
+               fail(node, "duet does not connect");
+    return duet_listen(node->stack, node->now, &here, &node->listener) == DUET_OK ||
+           fail(node, "duet does not listen");
+}
+
+bool tun_round_duet(struct tun_round *round)
+{
+    struct node node = {.round = round};
+    bool good = make_stack(&node) &&
+                duet_loop_init(&node.loop, node.stack, round->kernel->link) == 0 && begin(&node);
+    pid_t kernel = good ? tun_kernel_start(round) : -1;
+
+    good = good && kernel > 0 && run(&node);
+    if (kernel > 0)
+        tun_kernel_stop(kernel);
+    if (node.loop.link != NULL)
+        duet_loop_free(&node.loop);
+    if (node.block != NULL && node.block != MAP_FAILED)
+        munmap(node.block, node.size);
+    return good;
+}
