@@ -10,25 +10,26 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define WIDE __attribute__((target("avx2")))
 
-static void cpuid(uint32_t leaf, uint32_t r[4])
+struct registers {
+    uint32_t a, b, c, d;
+};
+
+static struct registers cpuid(uint32_t leaf)
 {
-    __asm__("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(0));
+    struct registers r;
+    __asm__("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(0));
+    return r;
 }
 
 /* AVX2 in the processor, and registers that the operating system saves. */
 bool checksum_can_be_wide(void)
 {
     const uint32_t osxsave_and_avx = UINT32_C(3) << 27;
-    uint32_t r[4], saved, unused;
-    cpuid(0, r);
-    if (r[0] < 7)
-        return false;
-    cpuid(1, r);
-    if ((r[2] & osxsave_and_avx) != osxsave_and_avx)
+    uint32_t saved, unused;
+    if (cpuid(0).a < 7 || (cpuid(1).c & osxsave_and_avx) != osxsave_and_avx)
         return false;
     __asm__("xgetbv" : "=a"(saved), "=d"(unused) : "c"(0));
-    cpuid(7, r);
-    return (saved & 6) == 6 && (r[1] & UINT32_C(1) << 5) != 0;
+    return (saved & 6) == 6 && (cpuid(7).b & UINT32_C(1) << 5) != 0;
 }
 #else
 #define WIDE
