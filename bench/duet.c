@@ -100,7 +100,7 @@ static void configure(struct duet_config *config, const struct engine_setup *set
     config->reassemblies_max = 64;
     config->ranges_max = 1024;
     config->listeners_max = LISTENERS;
-    config->page_size = setup->connections > 1 ? 2048 : 16384; /* few bytes each, or many on one */
+    config->page_size = setup->connections > 1 ? 2048 : 32768; /* few bytes each, or many on one */
     config->pages_max = (64 << 20) / config->page_size;
     config->send_buffer = config->receive_buffer = setup->buffer;
     config->autotune = false;

@@ -94,9 +94,11 @@ static bool fill(struct buffer_space *space, uint32_t *entry, uint32_t level,
 static uint32_t *entry_at(const struct buffer_space *space, const struct buffer *buffer,
                           uint32_t position, uint32_t level)
 {
-    uint64_t at = position;
     uint32_t *entries = record_of(space, buffer);
     uint32_t count = BUFFER_SLOTS;
+    if (buffer->height == 0) /* as nearly every buffer */
+        return &entries[(position >> space->page_log) & (BUFFER_SLOTS - 1)];
+    uint64_t at = position;
     for (uint32_t i = buffer->height; i > level; i--) {
         uint32_t page = entries[(at >> log2_under(space, i)) & (count - 1)];
         CHECK(page != POOL_NONE);
@@ -146,8 +148,8 @@ static bool grow(struct buffer_space *space, struct buffer *buffer, enum buffer_
     return true;
 }
 
-/* How many of the bytes [offset, offset + size) have a place, after growing if need be. */
-static uint32_t make_reach(struct buffer_space *space, struct buffer *buffer,
+/* make_reach() where there is more to it. */
+static uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
                            enum buffer_claim claim, uint32_t offset, uint32_t size)
 {
     CHECK(size <= BUFFER_REACH);
@@ -168,6 +170,17 @@ static uint32_t make_reach(struct buffer_space *space, struct buffer *buffer,
             break;
     uint64_t reached = reach(space, buffer);
     return reached <= offset ? 0 : reached - offset < size ? (uint32_t)(reached - offset) : size;
+}
+
+/* How many of the bytes [offset, offset + size) have a place, after growing if need be. */
+static inline uint32_t make_reach(struct buffer_space *space, struct buffer *buffer,
+                                  enum buffer_claim claim, uint32_t offset, uint32_t size)
+{
+    uint32_t passed = buffer->start & (page_size(space) - 1);
+    uint32_t reached = ((uint32_t)BUFFER_SLOTS << space->page_log) - passed;
+    bool is_there = buffer->index != POOL_NONE && buffer->height == 0 && offset < reached &&
+                    size <= reached - offset;
+    return is_there ? size : grow_reach(space, buffer, claim, offset, size);
 }
 
 /* ---- bytes ---- */

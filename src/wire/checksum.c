@@ -18,13 +18,17 @@ static inline uint64_t add_halves(uint64_t sum, uint64_t word)
     return sum + (word & UINT32_MAX) + (word >> 32);
 }
 
-/* What is left behind the blocks: 64 bits at a time, then once 32, 16 and 8. */
+/* What is left behind the blocks: vectors, 64 bits at a time, then once 32, 16 and 8. */
 static uint64_t sum_tail(const uint8_t *at, size_t size)
 {
-    uint64_t sum = 0, word64;
+    checksum_vector lane = {0};
+    uint64_t sum, word64;
     uint32_t word32;
     uint16_t word16;
 
+    for (; size >= CHECKSUM_WIDTH; size -= CHECKSUM_WIDTH, at += CHECKSUM_WIDTH)
+        checksum_halves(&lane, at, 0);
+    sum = checksum_lanes(&lane);
     for (; size >= 8; size -= 8, at += 8) {
         memcpy(&word64, at, 8);
         sum = add_halves(sum, word64);
