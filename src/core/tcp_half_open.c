@@ -48,6 +48,16 @@ static struct tcp_listener *listener_of(const struct duet_stack *s,
     return demux_listener(s, &half->tuple);
 }
 
+/* The same in a segment without SYN, whose field is scaled (RFC 7323, 2.2); rounded down, because the
+ * connection will begin with what the SYN,ACK has offered. */
+static uint16_t window_after_syn(const struct duet_stack *s, const struct tcp_half_open *half)
+{
+    uint8_t scale = half->peer_scale == TCP_HALF_OPEN_NO_SCALING
+                        ? 0
+                        : window_scale_for(s->config.receive_buffer);
+    return (uint16_t)(first_window(s, listener_of(s, half)) >> scale);
+}
+
 /* The record leaves SYN-RECEIVED: for LISTEN, for CLOSED with its listener, or as a connection. */
 static void forget(struct duet_stack *s, struct tcp_half_open *half)
 {
@@ -212,7 +222,7 @@ static void answer(struct duet_stack *s, struct tcp_half_open *half, enum tcp_ru
     bool timestamps = (half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0;
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, rule);
     reply_ack(s, &half->tuple, DUET_SYN_RECEIVED, seq_add(half->iss, 1), rcv_nxt_of(half),
-              (uint16_t)first_window(s, listener_of(s, half)), timestamps ? &half->ts_recent : NULL,
+              window_after_syn(s, half), timestamps ? &half->ts_recent : NULL,
               tcp_ecn_half_open_ace(half), rule);
 }
 
