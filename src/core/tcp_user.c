@@ -178,6 +178,8 @@ static void consumed(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 {
     buffer_drop(&s->buffers, &c->receive, bytes);
     buffer_settle(&s->buffers, &c->receive, tcp_holds_text(s, c));
+    if (c->state == DUET_CLOSED) /* read after the end and before the final event was taken */
+        c->left.unread = c->receive.length;
     if (c->receive.length == 0)
         c->flags &= ~(uint32_t)TCP_CONN_READ_TOLD;
     struct seq read = seq_sub(c->rcv.nxt, c->receive.length);
