@@ -151,9 +151,12 @@ bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *
 
 /* ---- the window ---- */
 
+/* Where the user wants to hold less than one unit of the scale it is one unit: a window of less cannot
+ * be said, and one of nothing would never open. */
 static uint32_t space(const struct tcp_conn *c)
 {
-    return c->receive.length < receive_limit(c) ? receive_limit(c) - c->receive.length : 0;
+    uint32_t limit = max_u32(receive_limit(c), (uint32_t)1 << c->receive_scale);
+    return c->receive.length < limit ? limit - c->receive.length : 0;
 }
 
 /* MUST-39: the smallest step in which the right edge may move. */
