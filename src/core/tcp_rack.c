@@ -25,6 +25,7 @@ enum {
     PERSIST_RECOVERIES = 16,
     WIDENING_MAX = 63, /* the window is 64 quarters of min_RTT at most: sixteen round trips */
     WAITING_MAX = 64,  /* segments looked at for the reordering timer */
+    STALE_US = 1 << 30,
 };
 
 /* RACK_sent_after(): by time, then by sequence. That is the order in which segments left, because
@@ -150,15 +151,23 @@ static void detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, u
     }
 }
 
+/* Times are the low 32 bits of microseconds, so "before" means something for 35 minutes. Where nothing
+ * was delivered for half of that (nothing in flight, or a window that stays closed), what was
+ * delivered last says nothing any more: what is sent now would seem to have been sent before it. */
+static bool is_valid(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    bool is_fresh = t->flight.count > 0 && flight_age_us(s, t->rack.sent_us) <= STALE_US;
+    t->rack.valid = t->rack.valid && is_fresh;
+    return t->rack.valid;
+}
+
 /* Step 5. Also when the reordering timer has run out. */
 void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_rack *rack = &transfer_of(s, c)->rack;
     rack->reorder_at = DUET_NEVER;
-    /* What arrived before a long silence is not to be compared with what leaves after it: the clock
-     * may have gone round. */
-    rack->valid = rack->valid && transfer_of(s, c)->flight.count > 0;
-    if (!rack->valid)
+    if (!is_valid(s, c))
         return;
     uint32_t patience_us = rack->rtt_us + tcp_rack_window_us(s, c);
     uint32_t wait_us = 0;
@@ -175,7 +184,7 @@ void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     const struct tcp_rack *rack = &transfer_of(s, c)->rack;
     uint32_t patience_us =
-        (rack->valid ? rack->rtt_us : c->srtt_us >> 3) + tcp_rack_window_us(s, c);
+        (is_valid(s, c) ? rack->rtt_us : c->srtt_us >> 3) + tcp_rack_window_us(s, c);
     struct flight_segment segment;
     bool more = flight_oldest(s, c, &segment);
     bool is_first = true;
