@@ -25,13 +25,18 @@ static duet_time earlier(duet_time a, duet_time b)
     return a < b ? a : b;
 }
 
-/* SHLD-29, SHLD-30: the first probe after one RTO, the next ones exponentially further apart. */
+/* SHLD-29, SHLD-30: the first probe after one RTO, the next ones exponentially further apart, but
+ * none later than the user timeout lets an answer come, or a peer that answers each would seem silent
+ * (MUST-37). */
 static duet_time probe_interval(const struct duet_stack *s, const struct tcp_conn *c,
                                 const struct tcp_transfer *t)
 {
     duet_time interval = tcp_rto(c);
     for (unsigned i = 0; i < t->retransmissions && interval < s->config.rto_max; i++)
         interval *= 2;
+    duet_time most = (duet_time)c->user_timeout_ms * DUET_MILLISECOND / 4 * 3;
+    if (most != 0 && most < interval)
+        interval = most > tcp_rto(c) ? most : tcp_rto(c);
     return earlier(interval, s->config.rto_max);
 }
 
