@@ -138,8 +138,9 @@ bool tcp_send_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint
     uint32_t window = window_from(c, first.start);
     uint32_t room = min_u32(min_u32(most, congestion), window);
     struct seq end = first.end;
-    uint32_t whole = min_u32(seq_distance(first.start, end), tcp_send_mss(c));
-    if (window == 0 || (whole > congestion && whole > 1))
+    /* A FIN alone takes no room. */
+    uint32_t text = seq_distance(first.start, seq_min(end, tcp_send_end(s, c)));
+    if (window == 0 || min_u32(text, tcp_send_mss(c)) > congestion)
         return false;
     next = first;
     while (flight_after(s, c, next.number, &next) && (next.flags & FLIGHT_LOST) != 0 &&
