@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"script", "play packet timelines against the stack, in virtual time", command_script},
     {"attack", "play the attack table: what hostile peers and strangers do", command_attack},
     {"bench", "measure: goodput over bad paths, beside the operating system's TCP", command_bench},
+    {"sim", "simulate worlds by seed, and judge what happens in them", command_sim},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -5,8 +5,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "host/check_hook.h"
+
+static check_hook *hooked;
+
+check_hook *check_failed_hook(check_hook *hook)
+{
+    check_hook *before = hooked;
+
+    hooked = hook;
+    return before;
+}
+
 _Noreturn void check_failed(const char *what, const char *file, int line)
 {
+    if (hooked != NULL)
+        hooked(what, file, line);
     fprintf(stderr, "duet: check failed: %s (%s:%d)\n", what, file, line);
     abort();
 }
