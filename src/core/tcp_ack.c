@@ -139,10 +139,14 @@ static void window_has_opened(struct duet_stack *s, struct tcp_conn *c)
         tcp_timer_stop(s, c);
 }
 
-/* SND.WND follows the segment that is newest by SEQ, then by ACK. */
-static void update_window(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+/* SND.WND follows the segment that is newest by SEQ, then by ACK. One that acknowledges more than
+ * any before it (advances) was sent after them all, even if what it carries is an older text sent
+ * again: did it not count, the old window would be added to the new SND.UNA, and reach further than
+ * the peer has ever said. */
+static void update_window(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
+                          bool advances)
 {
-    bool is_newer = seq_lt(c->snd.wl1, seg->seq) ||
+    bool is_newer = advances || seq_lt(c->snd.wl1, seg->seq) ||
                     (seq_eq(c->snd.wl1, seg->seq) && seq_le(c->snd.wl2, seg->ack));
     if (!is_newer)
         return;
@@ -184,7 +188,7 @@ static void common_check_ack(struct duet_stack *s, struct tcp_conn *c,
     else
         tcp_rack_widen(s, c, &news); /* nothing else matters any more */
     if (seq_le(c->snd.una, seg->ack))
-        update_window(s, c, seg);
+        update_window(s, c, seg, news.advanced);
     take_sign_of_life(s, c);
 }
 
