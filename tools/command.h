@@ -20,6 +20,7 @@ int command_show(int argc, char **argv);
 int command_script(int argc, char **argv);
 int command_attack(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_explore(int argc, char **argv);
 
 /* One line on standard error: "duet NAME: what is wrong". */
 void command_complain(const char *command, const char *format, ...)
