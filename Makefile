@@ -7,6 +7,7 @@
 #   make test     builds with sanitizers and without, runs everything; last line: N passed, N failed
 #   make check    format and static analysis
 #   make fuzz     runs each fuzzer for SECONDS (default 60) from its corpus (needs clang)
+#   make explore  every exploration that is shipped, to its end (docs/EXPLORE.md; tens of minutes)
 #   make docs     regenerates the generated pages of docs/
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make bench    prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
@@ -23,7 +24,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz check docs paths bench conformance attacks canaries install clean
+.PHONY: all demo test fuzz explore check docs paths bench conformance attacks canaries install clean
 
 all:
 	@tests/repo/need.sh build
@@ -40,6 +41,9 @@ test:
 fuzz:
 	@tests/repo/need.sh test
 	@python3 fuzz/run.py --seconds $(or $(SECONDS),60) --jobs $(JOBS)
+
+explore: all
+	@$(BUILD)/duet explore all --memory 4096
 
 check:
 	@tests/repo/need.sh check
