@@ -76,3 +76,15 @@ uint32_t list_pop(struct list *list)
         list_remove(list, index);
     return index;
 }
+
+bool list_is_sound(const struct list *list)
+{
+    uint32_t count = 0;
+    uint32_t prev = LIST_NONE;
+    for (uint32_t index = list->first; index != LIST_NONE; index = link_at(list, index)->next) {
+        if (link_at(list, index)->prev != prev || ++count > list->count)
+            return false;
+        prev = index;
+    }
+    return prev == list->last && count == list->count;
+}

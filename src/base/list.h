@@ -29,6 +29,7 @@ void list_link_init(struct list_link *link); /* before first use of a record */
 bool list_has(const struct list *list, uint32_t index);
 void list_append(struct list *list, uint32_t index); /* must not be on a list */
 void list_remove(struct list *list, uint32_t index); /* must be on this list */
+bool list_is_sound(const struct list *list);         /* for checks: walks all of it */
 uint32_t list_pop(struct list *list);                /* first record taken off, or LIST_NONE */
 
 #endif

@@ -189,3 +189,33 @@ int64_t wheel_deadline(const struct wheel *wheel)
     const int64_t tick = tick_of_place(wheel, place);
     return tick > INT64_MAX >> TICK_SHIFT ? INT64_MAX : tick << TICK_SHIFT;
 }
+
+/* The chain of one slot: whatever is in it belongs there, and each node names the one before it. */
+static bool slot_is_sound(const struct wheel *wheel, unsigned level, unsigned slot, uint32_t *count)
+{
+    uint32_t prev = PREV_IS_SLOT | (level * WHEEL_SLOTS + slot);
+    uint32_t index = wheel->slots[level][slot];
+    bool is_occupied = (wheel->occupied[level] >> slot & 1) != 0;
+    if (is_occupied != (index != WHEEL_NONE))
+        return false;
+    for (; index != WHEEL_NONE; index = node_at(wheel, index)->next) {
+        const struct wheel_node *node = node_at(wheel, index);
+        const struct place place = place_of_tick(wheel, tick_of_deadline(node->deadline));
+        if (node->prev != prev || place.level != level || place.slot != slot)
+            return false;
+        if (++*count > wheel->count)
+            return false; /* a ring, or a node of no count */
+        prev = index;
+    }
+    return true;
+}
+
+bool wheel_is_sound(const struct wheel *wheel)
+{
+    uint32_t count = 0;
+    for (unsigned level = 0; level < WHEEL_LEVELS; level++)
+        for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++)
+            if (!slot_is_sound(wheel, level, slot, &count))
+                return false;
+    return count == wheel->count;
+}

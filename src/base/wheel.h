@@ -46,5 +46,7 @@ uint32_t wheel_expire(struct wheel *wheel, int64_t now);
 /* No timer is due before this. INT64_MAX: nothing armed. Exact when the earliest timer is on the
  * lowest level, else the time at which its slot must be looked at. */
 int64_t wheel_deadline(const struct wheel *wheel);
+/* Every armed timer is in exactly one slot, the one that its deadline names. Walks all of them. */
+bool wheel_is_sound(const struct wheel *wheel);
 
 #endif

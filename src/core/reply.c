@@ -285,6 +285,7 @@ static void finish_syn_ack(struct duet_stack *s, const struct reply *reply,
     struct segment_build build;
     segment_begin(s, &build, packet, &half->tuple, header, &ip, 0);
     segment_end(&build);
+    s->counters.segments_retransmitted += reply->rule == TCP_RULE_SYN_ACK_RETRANSMITTED;
 }
 
 static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,

@@ -299,6 +299,11 @@ void tcp_conn_detach_time_wait(struct duet_stack *s, struct tcp_conn *c);
 void tcp_conn_settle(struct duet_stack *s, struct tcp_conn *c);
 void tcp_conn_reset(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule, int error);
 
+/* tcp_check_conn.c, tcp_check_all.c */
+const char *tcp_conn_check(const struct duet_stack *s, const struct tcp_conn *c);
+const char *tcp_conn_check_all(const struct duet_stack *s, const struct tcp_conn *c);
+void tcp_conn_must_be_sound(const struct duet_stack *s, const struct tcp_conn *c);
+
 /* tcp_events.c */
 void tcp_tell(struct duet_stack *s, struct tcp_conn *c, unsigned bits);
 void tcp_tell_listener(struct duet_stack *s, struct tcp_listener *listener, unsigned bits);

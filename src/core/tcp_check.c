@@ -3,8 +3,10 @@
  * network and the user do. Numbered as in docs/INVARIANTS.md. A violation is a bug of duet, never
  * of its input.
  *
- * duet_check() walks everything and is meant for tests, simulation and fuzzing; the cheap ones
- * stand as CHECK where they could break, in every build.
+ *   tcp_check_conn.c   of one connection, what costs nothing: in every build, after every door
+ *   tcp_check_all.c    of one connection, the rest
+ *   here               of tables, rings, listeners and pools
+ *   tcp_watch.c        what needs a memory of the door before (config.watch)
  */
 #include "base/check.h"
 #include "core/config.h"
@@ -13,169 +15,8 @@
 /* What a walk over the stack adds up, to be compared with what the pools and tables say. */
 struct totals {
     uint32_t conns, transfers, reassemblies, ranges, accurate_ecn, indexes, pages, in_table,
-        attempts;
+        attempts, armed, owing, telling;
 };
-
-/* ---- one connection ---- */
-
-static const char *check_send_space(const struct duet_stack *s, const struct tcp_conn *c,
-                                    const struct tcp_transfer *t)
-{
-    struct seq end = tcp_send_end(s, c);
-    if (!seq_le(c->snd.una, c->snd.nxt))
-        return "I-01: SND.UNA is beyond SND.NXT";
-    if (t == NULL)
-        return seq_eq(c->snd.una, c->snd.nxt) ? NULL
-                                              : "I-24: something is in flight with no record of it";
-    if (!seq_le(c->snd.nxt, seq_add(end, 1)))
-        return "I-10: SND.NXT is beyond the FIN";
-    if (conn_is(c, TCP_CONN_FIN_SENT) && !conn_is(c, TCP_CONN_FIN_ACKED) &&
-        !seq_eq(c->snd.nxt, seq_add(end, 1)))
-        return "I-10: the FIN was sent and SND.NXT is not behind it";
-    if (t->send.length > s->config.send_buffer)
-        return "I-07: more is queued than a connection may hold";
-    return flight_check(s, c);
-}
-
-static const char *check_receive_space(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    uint32_t unit = (uint32_t)1 << c->receive_scale;
-    if (!seq_le(c->rcv.nxt, c->rcv.adv))
-        return "I-13: RCV.NXT is beyond what was advertised";
-    if (!seq_le(c->rcv.acked, c->rcv.nxt))
-        return "I-20: more was acknowledged than received";
-    if (c->receive.length > s->config.receive_buffer + unit)
-        return "I-16: more is held than the receive buffer and one unit of the scale";
-    if (conn_is(c, TCP_CONN_FIN_RECEIVED) && tcp_has_hole(s, c))
-        return "I-17: something is held behind the FIN";
-    return NULL;
-}
-
-static bool owes(const struct tcp_conn *c)
-{
-    return c->owes != 0;
-}
-
-static const char *check_reassembly(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    const struct tcp_reassembly *r = reassembly_of(s, c);
-    if (r == NULL)
-        return NULL;
-    if (!tcp_has_hole(s, c) && !r->has_duplicate)
-        return "I-15: a reassembly record that holds nothing";
-    if (r->has_duplicate && (!owes(c) || !seq_lt(r->duplicate.left, r->duplicate.right)))
-        return "I-15: a duplicate of nothing, or that no acknowledgement will report";
-    struct seq last = c->rcv.nxt;
-    struct range range;
-    bool more = ranges_first(&s->ranges, &r->held, &range);
-    for (uint32_t i = 0; i < r->held.count; i++) {
-        if (!more || !seq_lt(last, range.left) || !seq_lt(range.left, range.right))
-            return "I-15: ranges out of order, touching, empty, at RCV.NXT, or miscounted";
-        last = range.right;
-        more = ranges_find(&s->ranges, &r->held, last, &range);
-    }
-    if (more)
-        return "I-15: more ranges than were counted";
-    return seq_le(last, c->rcv.adv) ? NULL : "I-15: a range beyond what was advertised";
-}
-
-static bool is_synchronized(const struct tcp_conn *c)
-{
-    return c->state >= DUET_ESTABLISHED;
-}
-
-static const char *check_congestion(const struct tcp_conn *c)
-{
-    if (!is_synchronized(c) || !conn_is(c, TCP_CONN_SYN_ACKED))
-        return NULL;
-    if (c->cwnd == 0 || c->ssthresh == 0)
-        return "I-22: a synchronized connection whose congestion window was never set";
-    if (tcp_send_mss(c) == 0)
-        return "I-06: segments of no text";
-    return NULL;
-}
-
-/* Whoever opened to us has proved nothing in SYN-RECEIVED, but by a cookie. */
-static const char *check_amplification(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    bool has_sent = seq_lt(seq_add(c->snd.iss, 1), c->snd.nxt);
-    bool is_stranger = c->state == DUET_SYN_RECEIVED && conn_is(c, TCP_CONN_PASSIVE) &&
-                       !tcp_fast_open_is_attempt(s, c);
-    return is_stranger && has_sent ? "I-40: text was sent to a peer that has proved nothing" : NULL;
-}
-
-static const char *check_timers(const struct duet_stack *s, const struct tcp_conn *c,
-                                const struct tcp_transfer *t)
-{
-    bool in_flight = !seq_eq(c->snd.una, c->snd.nxt);
-    bool runs = t != NULL && t->deadline != DUET_NEVER;
-    bool waits = t != NULL && !t->paced && !in_flight && t->send.length > 0 && is_synchronized(c);
-    if (in_flight && !runs && !owes(c))
-        return "I-24: something is unacknowledged and no timer runs";
-    if (waits && !runs && !owes(c))
-        return "I-25: something waits, nothing is in flight, and no timer runs";
-    if (!in_flight && runs && t->timer != DUET_TIMER_PERSIST && !owes(c))
-        return "I-09: the retransmission timer runs and nothing is in flight";
-    duet_time ack_at = tcp_delayed_ack_at(s, c);
-    if (ack_at != DUET_NEVER && ack_at > s->now + 500 * DUET_MILLISECOND)
-        return "I-26: an acknowledgement is delayed for more than 500 ms";
-    duet_time rto = tcp_rto(c);
-    if (rto > s->config.rto_max && rto > 3 * DUET_SECOND)
-        return "I-29: the RTO is above its maximum";
-    return NULL;
-}
-
-/* An orphan must end by itself; and whatever is due must be on the wheel. */
-static const char *check_liveness(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    uint32_t index = conn_index(s, c);
-    bool is_armed = wheel_is_armed(&s->wheel, index);
-    if (conn_is(c, TCP_CONN_USER_GONE) && !is_armed && !owes(c))
-        return "I-31: nobody holds this connection and no timer will end it";
-    if ((c->owes & TCP_OWES_SYN) != 0 && conn_is(c, TCP_CONN_SYN_ACKED))
-        return "I-31: a SYN is owed that has been acknowledged";
-    if (owes(c) != list_has(&s->owing, index))
-        return "I-31: a debt that nobody will pay, or a place on the list without one";
-    duet_time due = tcp_timers_due(s, c);
-    if (due != DUET_NEVER && (!is_armed || c->timer.deadline > due))
-        return "I-32: a timer is due before the wheel will look";
-    return NULL;
-}
-
-static const char *check_ended(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    if (c->transfer != POOL_NONE || c->reassembly != POOL_NONE || owes(c))
-        return "I-30: an ended connection holds something";
-    if (conn_is(c, TCP_CONN_IN_TABLE) || wheel_is_armed(&s->wheel, conn_index(s, c)))
-        return "I-30: an ended connection can still be found, or has a timer";
-    return NULL;
-}
-
-static const char *check_conn(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    const struct tcp_transfer *t = transfer_of(s, c);
-    if (c->state == DUET_LISTEN || c->state >= DUET_STATES)
-        return "I-21: a connection in no state of its own";
-    if (c->state == DUET_CLOSED || conn_is(c, TCP_CONN_DETACHED))
-        return check_ended(s, c);
-    struct demux_ref ref = demux_find(s, &c->tuple);
-    if (ref.kind != DEMUX_CONN || ref.index != conn_index(s, c))
-        return "I-50: the pair of sockets does not lead to its connection";
-    const char *broken = check_send_space(s, c, t);
-    if (broken == NULL && c->state > DUET_SYN_SENT)
-        broken = check_receive_space(s, c);
-    if (broken == NULL)
-        broken = check_reassembly(s, c);
-    if (broken == NULL)
-        broken = check_congestion(c);
-    if (broken == NULL)
-        broken = check_amplification(s, c);
-    if (broken == NULL)
-        broken = check_timers(s, c, t);
-    return broken != NULL ? broken : check_liveness(s, c);
-}
-
-/* ---- the whole stack ---- */
 
 static void add_buffer(const struct duet_stack *s, const struct buffer *buffer,
                        struct totals *totals)
@@ -194,6 +35,9 @@ static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struc
     totals->ranges += r == NULL ? 0 : r->held.count;
     totals->accurate_ecn += tcp_accecn_of(s, c) != NULL;
     totals->in_table += conn_is(c, TCP_CONN_IN_TABLE);
+    totals->armed += wheel_is_armed(&s->wheel, conn_index(s, c));
+    totals->owing += list_has(&s->owing, conn_index(s, c));
+    totals->telling += !conn_is(c, TCP_CONN_UNACCEPTED) && list_has(&s->telling, conn_index(s, c));
     totals->attempts += tcp_fast_open_is_counted(s, c);
     add_buffer(s, &c->receive, totals);
     if (t == NULL)
@@ -208,9 +52,11 @@ static const char *check_conns(const struct duet_stack *s, struct totals *totals
         const struct tcp_conn *c = conn_at(s, i);
         if (c->generation == 0)
             continue;
-        const char *broken = check_conn(s, c);
+        const char *broken = tcp_conn_check_all(s, c);
         if (broken != NULL)
             return broken;
+        if (c->generation >= s->generation && s->generation > s->conns.fresh)
+            return "I-30: a connection of a generation that has not begun";
         add_conn(s, c, totals);
     }
     return NULL;
@@ -224,23 +70,75 @@ static uint32_t echo_pages(const struct duet_stack *s)
     return pages;
 }
 
+static bool leads_to(const struct duet_stack *s, const struct tcp_tuple *tuple,
+                     enum demux_kind kind, uint64_t index)
+{
+    struct demux_ref ref = demux_find(s, tuple);
+    return ref.kind == kind && ref.index == index;
+}
+
+static const char *check_half_open(const struct duet_stack *s)
+{
+    const struct age_ring *age = &s->half_open.age;
+    uint32_t alive = 0;
+    if (age->tail - age->head > age->capacity)
+        return "I-49: half-open records are miscounted";
+    for (uint64_t at = age->head; at < age->tail; at++) {
+        const struct tcp_half_open *half = &s->half_open.records[at % age->capacity];
+        if ((half->flags & TCP_HALF_OPEN_ALIVE) == 0)
+            continue;
+        alive++;
+        if (!leads_to(s, &half->tuple, DEMUX_HALF_OPEN, at % age->capacity))
+            return "I-50: the pair of sockets does not lead to its half-open record";
+    }
+    return alive == age->alive ? NULL : "I-49: half-open records are miscounted";
+}
+
+/* In order of expiry, none of it farther away than twice the MSL and the microsecond that a record
+ * rounds up. */
+static const char *check_time_wait(const struct duet_stack *s)
+{
+    const struct age_ring *age = &s->time_wait.age;
+    uint32_t alive = 0;
+    int64_t last = INT64_MIN;
+    int64_t limit = (s->now + 2 * s->config.msl) / DUET_MICROSECOND + 1;
+    if (age->tail - age->head > age->capacity)
+        return "I-51: TIME-WAIT records are miscounted";
+    for (uint64_t at = age->head; at < age->tail; at++) {
+        const struct tcp_time_wait *record = &s->time_wait.records[at % age->capacity];
+        if ((record->flags & TCP_TIME_WAIT_ALIVE) == 0)
+            continue;
+        int64_t expires = age_ring_clock(age, record->expires_us);
+        alive++;
+        if (expires < last || expires > limit)
+            return "I-27: TIME-WAIT records are out of order, or wait longer than twice the MSL";
+        if (!leads_to(s, &record->tuple, DEMUX_TIME_WAIT, at % age->capacity))
+            return "I-50: the pair of sockets does not lead to its TIME-WAIT record";
+        last = expires;
+    }
+    return alive == age->alive ? NULL : "I-51: TIME-WAIT records are miscounted";
+}
+
 static const char *check_small_lives(const struct duet_stack *s)
 {
-    uint32_t half_open = 0;
-    uint32_t time_wait = 0;
-    for (uint64_t at = s->half_open.age.head; at < s->half_open.age.tail; at++)
-        half_open +=
-            (s->half_open.records[at % s->half_open.age.capacity].flags & TCP_HALF_OPEN_ALIVE) != 0;
-    for (uint64_t at = s->time_wait.age.head; at < s->time_wait.age.tail; at++)
-        time_wait +=
-            (s->time_wait.records[at % s->time_wait.age.capacity].flags & TCP_TIME_WAIT_ALIVE) != 0;
-    if (half_open != s->half_open.age.alive ||
-        s->half_open.age.tail - s->half_open.age.head > s->half_open.age.capacity)
-        return "I-49: half-open records are miscounted";
-    if (time_wait != s->time_wait.age.alive ||
-        s->time_wait.age.tail - s->time_wait.age.head > s->time_wait.age.capacity)
-        return "I-51: TIME-WAIT records are miscounted";
-    return NULL;
+    const char *broken = check_half_open(s);
+    return broken != NULL ? broken : check_time_wait(s);
+}
+
+/* Who waits for accept is open, or has begun with a cookie, and belongs to nobody yet. */
+static const char *check_accept_queue(const struct duet_stack *s, const struct tcp_listener *l)
+{
+    uint32_t left = l->queue.count;
+    for (uint32_t i = l->queue.first; i != LIST_NONE && left > 0; left--) {
+        const struct tcp_conn *c = conn_at(s, i);
+        bool is_begun = c->state >= DUET_ESTABLISHED || tcp_fast_open_is_attempt(s, c);
+        bool is_dead = c->state == DUET_CLOSED && c->receive.length > 0;
+        if (!conn_is(c, TCP_CONN_UNACCEPTED) || conn_is(c, TCP_CONN_USER_GONE) ||
+            (!is_begun && !is_dead))
+            return "I-49: somebody waits for accept who is not open, or not for the first time";
+        i = c->telling.next;
+    }
+    return list_is_sound(&l->queue) ? NULL : "I-49: an accept queue is broken";
 }
 
 static const char *check_listeners(const struct duet_stack *s, const struct totals *totals)
@@ -255,6 +153,9 @@ static const char *check_listeners(const struct duet_stack *s, const struct tota
         if (listener->fast_open_pending > listener->fast_open_max)
             return "I-49: more have begun without a handshake than the listener allows";
         attempts += listener->fast_open_pending;
+        const char *broken = check_accept_queue(s, listener);
+        if (broken != NULL)
+            return broken;
     }
     return attempts == totals->attempts ? NULL
                                         : "I-49: attempts without a handshake are miscounted";
@@ -273,6 +174,33 @@ static const char *check_paths(const struct duet_stack *s)
             return "I-45: a path MTU lies outside what is searched, or below the floor";
     }
     return used == s->paths.used ? NULL : "I-52: records of paths are miscounted";
+}
+
+/* Timers, debts and events: each on its wheel or list once, and nothing else. */
+static const char *check_lists(const struct duet_stack *s, const struct totals *totals)
+{
+    if (!wheel_is_sound(&s->wheel) || totals->armed != s->wheel.count)
+        return "I-32: a timer is in no slot, in a wrong one, or in two";
+    if (wheel_deadline(&s->wheel) < DUET_NEVER && s->wheel.count == 0)
+        return "I-32: an empty wheel has a deadline";
+    if (!list_is_sound(&s->owing) || totals->owing != s->owing.count)
+        return "I-31: the list of those who owe is broken";
+    if (!list_is_sound(&s->telling) || totals->telling != s->telling.count)
+        return "I-55: the list of those who have events is broken";
+    return NULL;
+}
+
+/* What is counted twice is counted alike (I-56). */
+static const char *check_counters(const struct duet_stack *s)
+{
+    const struct duet_counters *n = &s->counters;
+    if (n->segments_in > n->packets_in || n->segments_out > n->packets_out)
+        return "I-56: more segments than packets";
+    if (n->segments_retransmitted > n->segments_out)
+        return "I-56: more was sent again than was sent";
+    if (n->half_open != s->half_open.age.alive || n->time_wait != s->time_wait.age.alive)
+        return "I-56: records are counted in two ways that differ";
+    return NULL;
 }
 
 static const char *check_totals(const struct duet_stack *s, const struct totals *totals)
@@ -295,15 +223,19 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
 
 const char *duet_check(const struct duet_stack *s)
 {
-    if (s->watch != NULL && s->watch->broken != NULL)
-        return s->watch->broken;
     struct totals totals = {0};
-    const char *broken = check_conns(s, &totals);
+    const char *broken = s->watch == NULL ? NULL : s->watch->broken;
+    if (broken == NULL)
+        broken = check_conns(s, &totals);
     if (broken == NULL)
         broken = check_small_lives(s);
     if (broken == NULL)
         broken = check_listeners(s, &totals);
     if (broken == NULL)
         broken = check_paths(s);
+    if (broken == NULL)
+        broken = check_lists(s, &totals);
+    if (broken == NULL)
+        broken = check_counters(s);
     return broken != NULL ? broken : check_totals(s, &totals);
 }

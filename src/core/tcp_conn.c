@@ -348,8 +348,10 @@ void tcp_conn_settle(struct duet_stack *s, struct tcp_conn *c)
         watch_settled(s, c);
     if (!has_ended(c)) {
         tcp_timers_arm(s, c);
+        tcp_conn_must_be_sound(s, c);
         return;
     }
+    tcp_conn_must_be_sound(s, c);
     if (conn_is(c, TCP_CONN_UNACCEPTED) && c->receive.length == 0)
         leave_accept_queue(s, c);
     if (!conn_is(c, TCP_CONN_USER_GONE) || !conn_is(c, TCP_CONN_TOLD_CLOSED))

@@ -401,7 +401,6 @@ static void repeat_if_due(struct duet_stack *s, struct tcp_half_open *half, unsi
     stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_ACK_RETRANSMITTED);
     reply_syn_ack(s, (uint32_t)(half - s->half_open.records), NULL, TCP_RULE_SYN_ACK_RETRANSMITTED,
                   tcp_ecn_half_open_repeat(s, half, repeats));
-    s->counters.segments_retransmitted++;
 }
 
 void half_open_expire(struct duet_stack *s)

@@ -477,6 +477,7 @@ bool tcp_output(struct duet_stack *s, struct duet_packet *packet)
         if (c->owes == 0)
             start_persist(s, c);
         tcp_timers_arm(s, c);
+        tcp_conn_must_be_sound(s, c);
         if (built)
             return true;
     }
