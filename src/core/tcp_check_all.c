@@ -98,15 +98,8 @@ static const char *check_congestion(const struct tcp_conn *c)
         return NULL;
     if (tcp_send_mss(c) == 0)
         return "I-06: segments of no text";
-<<<<<<< HEAD
-    if (c->cwnd < tcp_send_mss(c))
-        return "I-06: cwnd of less than a segment";
-    if (c->ssthresh < 2u * tcp_send_mss(c))
-        return "I-06: ssthresh of less than two segments";
-=======
     if (c->cwnd + TCP_OPTIONS_MAX < tcp_send_mss(c)) /* options take room from some segments */
         return "I-06: cwnd of less than a segment";
->>>>>>> probe
     return NULL;
 }
 
