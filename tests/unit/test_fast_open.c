@@ -143,6 +143,15 @@ static void get_cookie(struct pair *pair)
     close_both(pair);
 }
 
+/* The client has a cookie, and has opened with text. */
+static struct pair attempt(const char *text)
+{
+    struct pair pair = pair_start(1);
+    get_cookie(&pair);
+    open_fast(&pair, text);
+    return pair;
+}
+
 /* 7413-4, 7413-7, 7413-11: one round trip less, for the request and for the answer. */
 static void second_connect_carries_text_and_is_answered_before_the_handshake_ends(void **state)
 {
@@ -197,12 +206,10 @@ static void second_connect_carries_text_and_is_answered_before_the_handshake_end
 static void syn_with_text_asks_for_accurate_ecn(void **state)
 {
     (void)state;
-    struct pair pair = pair_start(1);
+    struct pair pair = attempt("second");
     struct rig_segment syn, answer;
     struct duet_status status;
 
-    get_cookie(&pair);
-    open_fast(&pair, "second");
     assert_int_equal(duet_set(pair.client->stack, pair.client->now, pair.opened, DUET_OPTION_ECN,
                               DUET_ECN_REQUEST_ACCURATE),
                      DUET_OK);
@@ -282,10 +289,8 @@ static void syn_that_is_swallowed_is_followed_by_plain_ones(void **state)
 static void lost_syn_ack(void **state)
 {
     (void)state;
-    struct pair pair = pair_start(1);
+    struct pair pair = attempt("second");
     struct rig_segment segment;
-    get_cookie(&pair);
-    open_fast(&pair, "second");
     assert_true(carry(&pair, pair.client, pair.server, &segment));
     assert_true(rig_output(pair.server, NULL, &segment)); /* and is lost */
     pass(&pair, 1100 * DUET_MILLISECOND);
@@ -637,10 +642,8 @@ static void simultaneous_open_with_text(void **state)
 {
     (void)state;
     for (unsigned acknowledges = 0; acknowledges < 2; acknowledges++) {
-        struct pair pair = pair_start(1);
+        struct pair pair = attempt("text");
         struct rig_segment syn, segment;
-        get_cookie(&pair);
-        open_fast(&pair, "text");
         struct tcp_tuple tuple;
         assert_true(rig_output(pair.client, &tuple, &syn));
         EXPECT_EQUAL("with text", syn.length, 4);
@@ -699,11 +702,9 @@ static void reset_of_a_syn_with_text(void **state)
 {
     (void)state;
     for (uint32_t bytes = 0; bytes <= 4; bytes += 4) {
-        struct pair pair = pair_start(1);
+        struct pair pair = attempt("text");
         struct rig_segment syn;
         struct tcp_tuple tuple;
-        get_cookie(&pair);
-        open_fast(&pair, "text");
         assert_true(rig_output(pair.client, &tuple, &syn));
         const struct rig_segment rst = {.flags = DUET_RST | DUET_ACK, .ack = syn.seq + 1 + bytes};
         rig_input(pair.client, &tuple, &rst);

@@ -380,6 +380,16 @@ static void ranges_are_used_up(void **state)
     scene_free(scene);
 }
 
+/* Another connection; the only record is the scene's. */
+static struct rig_conn without_record(struct scene *scene)
+{
+    struct rig_conn other = {.tuple = rig_tuple(81, 4000)};
+    rig_accept(&scene->rig, &other,
+               &(struct rig_segment){.seq = 0xffffffff, .window = 1000, .sack = true});
+    deliver("the record is taken", scene, 100, 200);
+    return other;
+}
+
 /* One record for two connections: who finds none drops what is out of order, and takes what is in
  * order. */
 static void no_record_left(void **state)
@@ -387,10 +397,8 @@ static void no_record_left(void **state)
     (void)state;
     struct scene *scene = scene_new(false, 0xfffffff0, 0);
     struct rig *rig = &scene->rig;
-    struct rig_conn other = {.tuple = rig_tuple(81, 4000)};
+    struct rig_conn other = without_record(scene);
     struct rig_segment ack;
-    rig_accept(rig, &other, &(struct rig_segment){.seq = 0xffffffff, .window = 1000, .sack = true});
-    deliver("the record is taken", scene, 100, 200);
     rig_say(rig, &other, 0, 100, scene->stream, 100);
     EXPECT("acknowledged at once", rig_output(rig, NULL, &ack));
     EXPECT_EQUAL("nothing taken", ack.ack, other.seq);
@@ -588,10 +596,8 @@ static void duplicate_without_a_record(void **state)
     (void)state;
     struct scene *scene = scene_new(false, 0xfffffff0, 0);
     struct rig *rig = &scene->rig;
-    struct rig_conn other = {.tuple = rig_tuple(81, 4000)};
+    struct rig_conn other = without_record(scene);
     struct rig_segment ack;
-    rig_accept(rig, &other, &(struct rig_segment){.seq = 0xffffffff, .window = 1000, .sack = true});
-    deliver("the record is taken", scene, 100, 200);
     rig_say(rig, &other, 0, 0, scene->stream, 100);
     rig_pass(rig, rig->now + DUET_SECOND);
     rig_drain(rig);
