@@ -69,7 +69,10 @@ struct ladder_moment {
     unsigned rule_count;
     uint16_t state_rule;       /* of the last change of state here, 0: none */
     duet_time time_wait_until; /* TIME-WAIT began here and lasts until then; DUET_NEVER: no */
-    struct ladder_tcb tcb;     /* of this end, afterwards */
+    const struct duet_trace_event
+        *window;           /* why the congestion window changed here; NULL: it did not,
+                                            * or in the usual way */
+    struct ladder_tcb tcb; /* of this end, afterwards */
 };
 
 /* A packet, or a copy of it that the network made. */

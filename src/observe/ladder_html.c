@@ -123,6 +123,9 @@ static void put_say(FILE *to, const struct ladder *ladder, const struct ladder_m
         put_sentence(to, &separator, &words);
     }
     words_clear(&words);
+    words_window(&words, moment);
+    put_sentence(to, &separator, &words);
+    words_clear(&words);
     words_wait(&words, moment);
     put_sentence(to, &separator, &words);
     fputc(']', to);

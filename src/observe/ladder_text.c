@@ -131,6 +131,19 @@ static void explain_wait(struct text_flow *flow, const char *who,
     flow_text(flow, words.text, 2, CANVAS_WAITING);
 }
 
+static void explain_window(struct text_flow *flow, const char *who,
+                           const struct ladder_moment *moment)
+{
+    struct words words;
+
+    if (moment->window == NULL)
+        return;
+    words_clear(&words);
+    words_add(&words, "%s: ", who);
+    words_window(&words, moment);
+    flow_text(flow, words.text, 2, CANVAS_DIM);
+}
+
 static enum part part_of(const struct ladder *ladder, const struct ladder_arrow *arrow,
                          bool departs, bool arrives)
 {
@@ -200,6 +213,7 @@ static void explain_packet(struct text_flow *flow, const struct ladder_arrow *ar
     }
     if (arrival != NULL) {
         explain_arrival(flow, receiver, arrival);
+        explain_window(flow, receiver, arrival);
         flow->picture->last_arrival[arrival->end] = arrow->tag == 0 ? NULL : arrival;
         explain_wait(flow, receiver, arrival);
     }
@@ -296,6 +310,9 @@ static void put_event(struct text_picture *picture, const struct ladder_moment *
     }
     if (changed && rule.length == 0)
         flow.sides = &sides;
+    words_clear(&rule);
+    words_window(&rule, moment);
+    flow_text(&flow, rule.text, 0, CANVAS_DIM);
     flow_end(&flow);
 }
 

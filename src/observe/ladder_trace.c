@@ -175,16 +175,19 @@ static void read_timer(struct ladder_reader *reader, unsigned end, size_t pair,
         moment->time_wait_until = event->u.timer.deadline;
 }
 
-/* Why the window changed belongs to what is at hand; its numbers belong to a plot. A timer has
- * a reason of its own, and that it starts at the initial window goes without saying. */
+/* Why the window changed belongs to what is at hand. A timer has a reason of its own, and that it
+ * starts at the initial window goes without saying. */
 static void read_congestion(struct ladder_reader *reader, unsigned end, size_t pair,
                             const struct duet_trace_event *event)
 {
     struct ladder_moment *moment = context_of(reader, end, event->time, pair);
 
-    if (moment != NULL && moment->kind == LADDER_ARRIVAL &&
-        strcmp(duet_rule(event->rule)->name, "INITIAL_WINDOW") != 0)
+    if (moment == NULL || event->rule == 0 || event->u.congestion.cwnd == 0 ||
+        strcmp(duet_rule(event->rule)->name, "INITIAL_WINDOW") == 0)
+        return;
+    if (moment->kind == LADDER_ARRIVAL)
         add_rule(moment, event->rule);
+    moment->window = event;
 }
 
 static bool is_minor_call(const struct duet_trace_event *event)

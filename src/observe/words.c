@@ -357,6 +357,17 @@ void words_wait(struct words *words, const struct ladder_moment *moment)
     words_duration(words, moment->time_wait_until - moment->time);
 }
 
+#define NO_THRESHOLD (UINT32_C(1) << 30) /* no congestion has been seen yet */
+
+void words_window(struct words *words, const struct ladder_moment *moment)
+{
+    if (moment->window == NULL)
+        return;
+    words_add(words, "cwnd %" PRIu32, moment->window->u.congestion.cwnd);
+    if (moment->window->u.congestion.ssthresh < NO_THRESHOLD)
+        words_add(words, ", ssthresh %" PRIu32, moment->window->u.congestion.ssthresh);
+}
+
 void words_rule(struct words *words, uint16_t rule)
 {
     const struct duet_rule *found = duet_rule(rule);

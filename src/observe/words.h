@@ -39,6 +39,8 @@ void words_faults(struct words *words, const struct ladder_arrow *arrow);
 void words_title(struct words *words, const struct ladder_moment *moment);
 /* "TIME-WAIT for 240 s" where it begins, or nothing. */
 void words_wait(struct words *words, const struct ladder_moment *moment);
+/* The congestion window and its threshold, where a decision changed them. */
+void words_window(struct words *words, const struct ladder_moment *moment);
 /* "sentence [RFC 9293 3.10.7.4]" of a rule. */
 void words_rule(struct words *words, uint16_t rule);
 /* A state as it is shown: "~ESTABLISHED" if inferred. */
