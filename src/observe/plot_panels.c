@@ -138,8 +138,18 @@ static bool has_loss(const struct plot *plot)
     return found;
 }
 
+/* A large window may end far above everything that is sent. */
+static bool has_edge(const struct plot *plot, const struct plot_axis *axis)
+{
+    for (size_t i = 0; i < plot->ack_count; i++)
+        if (!plot->acks[i].is_lost && plot->acks[i].ack + plot->acks[i].window <= axis->until)
+            return true;
+    return false;
+}
+
 /* Only what is in the picture. */
-static void sequence_legend(const struct plot *plot, FILE *to, int x, int y)
+static void sequence_legend(const struct plot *plot, const struct plot_axis *axis, FILE *to, int x,
+                            int y)
 {
     const struct {
         struct plot_key key;
@@ -149,7 +159,7 @@ static void sequence_legend(const struct plot *plot, FILE *to, int x, int y)
         {{"again", key_bar, "sent again"}, plot->again > 0},
         {{"cross", key_cross, "lost"}, has_loss(plot)},
         {{"una", key_line, "acknowledged"}, plot->ack_count > 0},
-        {{"edge", key_line, "end of the window"}, plot->ack_count > 0},
+        {{"edge", key_line, "end of the window"}, has_edge(plot, axis)},
         {{"sack", key_bar, "SACK"}, has_sack(plot)},
         {{"timer", key_bar, "timer"}, has_timer(plot)},
     };
@@ -196,7 +206,7 @@ void plot_panel_legend(const struct plot *plot, const struct plot_panel *panel, 
 
     switch (panel->kind) {
     case PLOT_SEQUENCE:
-        sequence_legend(plot, to, x, y);
+        sequence_legend(plot, &panel->axis, to, x, y);
         break;
     case PLOT_CONGESTION:
         congestion_legend(plot, to, x, y);

@@ -137,10 +137,29 @@ static void put_segments(const struct plot_pen *pen)
     }
 }
 
+/* Beside its line if the one before is far enough, at its left if there is no more room at its right. */
+static void put_timer_name(const struct plot_pen *pen, const struct plot_event *event,
+                           double *free_from)
+{
+    const struct plot_piece *last = &pen->time->pieces[pen->time->count - 1];
+    const char *name = duet_timer_name(event->event->u.timer.timer);
+    const double x = pen_x(pen, event->time), width = 6 * (double)strlen(name) + 8;
+    const bool has_room = x + width < last->right;
+    char shape[96];
+
+    if (*free_from > (has_room ? x : x - width))
+        return;
+    *free_from = x + (has_room ? width : 0);
+    snprintf(shape, sizeof shape, "<text x=\"%d\" y=\"13\" text-anchor=\"%s\">%s</text>",
+             has_room ? 5 : -5, has_room ? "start" : "end", name);
+    pen_mark(pen, "name", event->time, pen->axis->until, shape, NULL);
+}
+
 /* A timer that ran out is a line over the whole height. */
 static void put_timers(const struct plot_pen *pen)
 {
     struct words words;
+    double free_from = 0;
 
     for (size_t i = 0; i < pen->plot->event_count; i++) {
         const struct plot_event *event = &pen->plot->events[i];
@@ -153,6 +172,7 @@ static void put_timers(const struct plot_pen *pen)
                 pen->axis->top);
         pen_title(pen, &words);
         fputs("</path>\n", pen->to);
+        put_timer_name(pen, event, &free_from);
     }
 }
 

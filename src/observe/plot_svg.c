@@ -40,7 +40,7 @@ static const char style[] =
     ".faint{opacity:.6}"
     ".una{stroke:#007a5a;stroke-width:1.6;fill:none}.ack{fill:#007a5a}"
     ".edge{stroke:#9b4f8a;stroke-width:1.6;stroke-dasharray:6 3;fill:none}"
-    ".sack{stroke:#e69f00;stroke-width:8;stroke-opacity:.55;fill:none}"
+    ".sack{stroke:#f3c969;stroke-width:8;fill:none}"
     ".flag{fill:#1f2328}.flag text{font-size:10.5px;font-weight:600;"
     "paint-order:stroke;stroke:#fff;stroke-width:3px}.name text{font-size:10.5px}"
     ".timer{stroke:#57606a;stroke-width:1.4;stroke-dasharray:2 3;fill:none}"
@@ -56,7 +56,7 @@ static const char style[] =
     ".frame,.cut-line{stroke:#6e7681}.grid path{stroke:#262c36}.faded,.tick{fill:#9aa4af}"
     ".sent,.cwnd{stroke:#58b4f0}.cwnd-point,.sample{fill:#58b4f0}"
     ".again,.ssthresh,.rto{stroke:#ff8c42}.cross{stroke:#f0f3f6}.cross .halo{stroke:#0d1117}"
-    ".una,.srtt{stroke:#35c99a}.ack{fill:#35c99a}.edge{stroke:#d79ac8}.sack{stroke:#f2c14e}"
+    ".una,.srtt{stroke:#35c99a}.ack{fill:#35c99a}.edge{stroke:#d79ac8}.sack{stroke:#a8842c}"
     ".flag,.rule{fill:#e6edf3}.flag text{"
     "stroke:#0d1117}.timer{stroke:#9aa4af}.pipe{fill:#9aa4af;stroke:#9aa4af}}";
 
