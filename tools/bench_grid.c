@@ -156,10 +156,13 @@ bool grid_is_in_kernel(const struct grid_cell *cell)
            (is_deep ? is_chosen_loss : loss->number == 0);
 }
 
-/* Of 1 % loss and more, and a round trip worth mentioning, there is little to carry. */
+/* Of 1 % loss and more, and a round trip worth mentioning, there is little to carry; and of 10 Mbit/s
+ * in any case. */
 bool grid_is_light(const struct grid_cell *cell)
 {
-    return grid_is_lossy(cell) && number_of(cell, GRID_RTT) >= 20;
+    const bool is_slow = grid_rate(cell) <= 10000000 && grid_loss(cell) > 0;
+
+    return (grid_is_lossy(cell) || is_slow) && number_of(cell, GRID_RTT) >= 20;
 }
 
 bool grid_is_quick_in_kernel(const struct grid_cell *cell)
@@ -235,6 +238,11 @@ bool grid_filter_takes(const struct grid_filter *filter, const struct grid_cell 
 uint64_t grid_rate(const struct grid_cell *cell)
 {
     return number_of(cell, GRID_RATE);
+}
+
+uint64_t grid_loss(const struct grid_cell *cell)
+{
+    return number_of(cell, GRID_LOSS);
 }
 
 duet_time grid_rtt(const struct grid_cell *cell)

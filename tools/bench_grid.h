@@ -33,7 +33,8 @@ bool grid_is_in_table(const struct grid_cell *cell);  /* what `duet bench paths`
 bool grid_is_quick(const struct grid_cell *cell);     /* with --quick */
 bool grid_is_in_kernel(const struct grid_cell *cell); /* with --against kernel */
 bool grid_is_quick_in_kernel(const struct grid_cell *cell);
-bool grid_is_light(const struct grid_cell *cell); /* losses keep the path nearly empty */
+/* Of those: little is carried, and losses decide how much. */
+bool grid_is_light(const struct grid_cell *cell);
 
 /* A filter: words PROPERTY=VALUE[,VALUE]... that must all hold. Puts the first wrong word, cut to
  * size, into wrong and returns false if there is one. */
@@ -46,7 +47,8 @@ bool grid_filter_takes(const struct grid_filter *filter, const struct grid_cell 
 /* The path of a cell, and what runs over it. */
 bool grid_is_single(const struct grid_cell *cell); /* one flow, and short flows after it */
 bool grid_is_lossy(const struct grid_cell *cell);  /* loses 1 % or more */
-uint64_t grid_rate(const struct grid_cell *cell);  /* bit/s */
+uint64_t grid_rate(const struct grid_cell *cell);
+uint64_t grid_loss(const struct grid_cell *cell); /* packets in a million */ /* bit/s */
 duet_time grid_rtt(const struct grid_cell *cell);
 uint64_t grid_full_path(const struct grid_cell *cell); /* bytes that fill it */
 void grid_options(const struct grid_cell *cell, uint64_t seed, struct duet_bench_options *options);

@@ -29,6 +29,7 @@ struct kernel_summary {
     uint32_t kernel_least, kernel_most; /* of the rounds */
     uint32_t ratio;                     /* of the medians, in thousandths */
     uint32_t bar;                       /* least ratio that is good enough */
+    bool full; /* duet fills the path as far as its losses let anyone; then the ratio is luck */
     duet_time kernel_short, duet_short; /* medians */
     duet_time late;
 };

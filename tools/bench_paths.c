@@ -180,7 +180,7 @@ static void print_summary(struct paths *paths, const struct grid_cell *cell)
         }
     }
     kernel_sum_up(cell, paths->last, paths->rounds, &summary);
-    if (summary.ratio >= summary.bar)
+    if (table_kernel_is_good(&summary))
         paths->good++;
     else
         paths->below++;

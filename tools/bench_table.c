@@ -141,6 +141,11 @@ void table_kernel_head(void)
            "bar", "k 100k", "d 100k", "late");
 }
 
+bool table_kernel_is_good(const struct kernel_summary *summary)
+{
+    return summary->full || summary->ratio >= summary->bar;
+}
+
 void table_kernel_row(const struct grid_cell *cell, const struct kernel_summary *summary)
 {
     print_properties(cell);
@@ -149,7 +154,9 @@ void table_kernel_row(const struct grid_cell *cell, const struct kernel_summary 
     print_percent_finely(summary->kernel_most);
     print_percent_finely(summary->duet);
     printf(" %2u.%03u %5s", summary->ratio / 1000, summary->ratio % 1000,
-           summary->ratio >= summary->bar ? "good" : "below");
+           !table_kernel_is_good(summary) ? "below"
+           : summary->full                ? "full"
+                                          : "good");
     print_ms(summary->kernel_short);
     print_ms(summary->duet_short);
     print_ms(summary->late);
@@ -163,8 +170,9 @@ void table_kernel_json(const struct grid_cell *cell, const struct kernel_summary
     json_percent("kernel_least", summary->kernel_least);
     json_percent("kernel_most", summary->kernel_most);
     json_percent("duet", summary->duet);
-    printf("\"ratio\":%u.%03u,\"bar\":%u.%03u", summary->ratio / 1000, summary->ratio % 1000,
-           summary->bar / 1000, summary->bar % 1000);
+    printf("\"ratio\":%u.%03u,\"bar\":%u.%03u,\"full\":%s", summary->ratio / 1000,
+           summary->ratio % 1000, summary->bar / 1000, summary->bar % 1000,
+           summary->full ? "true" : "false");
     json_time("kernel_ns_100k", summary->kernel_short);
     json_time("duet_ns_100k", summary->duet_short);
     json_time("late_ns", summary->late);

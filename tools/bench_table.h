@@ -10,6 +10,8 @@ void table_head(void);
 void table_row(const struct grid_cell *cell, const struct measure_result *result);
 void table_json(const struct grid_cell *cell, const struct measure_result *result);
 
+/* Does it reach its bar? */
+bool table_kernel_is_good(const struct kernel_summary *summary);
 void table_kernel_head(void);
 void table_kernel_row(const struct grid_cell *cell, const struct kernel_summary *summary);
 void table_kernel_json(const struct grid_cell *cell, const struct kernel_summary *summary);

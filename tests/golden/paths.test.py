@@ -67,6 +67,25 @@ def check_tables(test):
                difference(page.splitlines(), fresh.splitlines()), ACCEPT)
 
 
+def check_bars(test):
+    """What docs/PATHS.md says of the bars holds in the tables."""
+    names = TABLE.read_text(encoding="utf-8").splitlines()[0].split()
+    rows = [dict(zip(names, line.split())) for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
+    long_ones = [" ".join(row.values()) for row in rows if row["long"] != "0"]
+    test.check("no stall is longer than an RTO without cause", len(rows) > 1000 and not long_ones, *long_ones)
+    pairs = [row for row in rows if row["flows"] == "2" and row["controller"] == "cubic"]
+    test.check("two CUBIC flows share with an index of 0.95 at least", len(pairs) == 8
+               and all(float(row["jain"]) >= 0.95 for row in pairs))
+    repaired, _, tails = TAIL.read_text(encoding="utf-8").splitlines()[-1].split()[:3]
+    test.check("a lost tail is repaired without a timeout in 95 %", int(repaired) >= 0.95 * int(tails) > 0)
+    block = next(block for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))
+                 if "--seconds" in block.group("options"))
+    shown = {path: float(line.split()[PROPERTIES]) for path, line in by_path(block.group("text")).items() if path}
+    late = [path for path in shown if path[4] == "3"]
+    test.check("reordering by up to 3 ms at 100 Mbit/s costs less than 5 %", len(late) >= 4
+               and all(shown[path] >= 0.95 * shown[(*path[:4], "0", *path[5:])] for path in late))
+
+
 def check_forms(test):
     words = "flows=1 rtt=20 rate=10M loss=1 buffer=deep"
     one = bench("paths", "--only", words, "--jobs", "1")
@@ -93,6 +112,7 @@ def check_complaints(test):
         ("a peer that does not exist", ["paths", "--against", "mars"], "mars"),
         ("no processes", ["paths", "--jobs", "0"], "0"),
         ("a seed that is none", ["paths", "--seed", "x"], "x"),
+        ("no seconds", ["paths", "--seconds", "0"], "0"),
         ("a word too many", ["paths", "quick"], "quick"),
     ]
     for name, arguments, word in wrong:
@@ -118,6 +138,7 @@ def main():
         return 0
     test = Tap()
     check_tables(test)
+    check_bars(test)
     check_forms(test)
     check_complaints(test)
     return test.finish()
