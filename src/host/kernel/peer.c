@@ -25,7 +25,7 @@
 #include "host/kernel/netlink.h"
 
 enum { LOOPBACK_DEVICE = 1, MTU_DEFAULT = 1500, MTU_MIN = 1280, MTU_MAX = 65535 };
-#define READY_MAX (3 * DUET_SECOND)
+#define READY_MAX (10 * DUET_SECOND)
 enum { IPV4_PREFIX = 24, IPV6_PREFIX = 64 };
 
 #define TUN_NAME "duet0"
@@ -196,7 +196,10 @@ static int open_tun(int netlink, const struct duet_kernel_options *options,
     if (add_addresses(netlink, if_nametoindex(TUN_NAME), kernel) == 0)
         return 0;
     (void)failed(trouble, "cannot set up a TUN device");
+    int error = errno;
     kernel->link->close(kernel->link);
+    kernel->link = NULL; /* or whoever gives up would close it again */
+    errno = error;
     return -1;
 }
 
