@@ -23,7 +23,8 @@ enum {
     STREAM_STEP = 7919, /* from the place of one flow to that of the next */
 };
 
-#define RTO_LEAST (200 * DUET_MILLISECOND)
+#define RTO_LEAST   (200 * DUET_MILLISECOND) /* as configured by default */
+#define DELAYED_ACK (40 * DUET_MILLISECOND)
 
 static const uint8_t *stream_at(const struct flows *flows, const struct flow *flow,
                                 uint64_t position)
@@ -144,9 +145,10 @@ static void lost(void *context, struct net_host *host, const struct duet_packet 
         flow->again_lost |= waits_for - header.seq < header.text_length;
 }
 
-/* The sender hears of the last byte that the receiver took half a round trip later, waits for one RTO
- * at most, and what it sends then takes half a round trip again. The timer runs out once without a
- * second loss, and then the RTO is twice what it was. */
+/* The sender hears of the last byte that the receiver took half a round trip later, and that
+ * acknowledgement may have been delayed. After two round trips of silence it probes (RFC 8985, 7.2); if
+ * the probe is lost it sends again one RTO later, and that takes half a round trip. The timer runs out
+ * once without a second loss of what is missing, and then the RTO is twice what it was. */
 static bool is_long(const struct flow *flow, duet_time stall)
 {
     struct duet_status status;
@@ -156,7 +158,7 @@ static bool is_long(const struct flow *flow, duet_time stall)
         duet_status(flow->sender->stack, flow->sending, &status) != DUET_OK)
         return false;
     rto = status.retransmissions > 0 ? status.rto / 2 : status.rto;
-    return stall > rto + status.smoothed_rtt;
+    return stall > rto + 3 * status.smoothed_rtt + DELAYED_ACK;
 }
 
 void flow_stalled(struct flow *flow, duet_time stall)
