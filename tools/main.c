@@ -15,6 +15,8 @@ static const struct command commands[] = {
     {"show", "watch one TCP connection from SYN to the end of TIME-WAIT", command_show},
     {"script", "play packet timelines against the stack, in virtual time", command_script},
     {"attack", "play the attack table: what hostile peers and strangers do", command_attack},
+    {"explore", "every order of packets, timers and calls between two stacks, state by state",
+     command_explore},
     {"bench", "measure: goodput over bad paths, beside the operating system's TCP", command_bench},
     {"sim", "simulate worlds by seed, and judge what happens in them", command_sim},
 };

@@ -489,6 +489,25 @@ void duet_counters(const struct duet_stack *stack, struct duet_counters *counter
  * for tests and simulation. */
 const char *duet_check(const struct duet_stack *stack);
 
+/* ---- canonical form, for explorers of states --------------------------------------------- */
+
+/* Where the sequence numbers of the connection that is explored begin: those we send, those the
+ * peer sends. */
+struct duet_canonical_base {
+    uint32_t sent, received;
+};
+
+struct duet_canonical {
+    uint64_t hash;      /* of everything that can decide what the stack will do */
+    duet_time deadline; /* when the next timer runs out, exactly; DUET_NEVER: none runs */
+};
+
+/* Stacks of the same configuration and secret with the same hash behave alike from now on, times
+ * counted from now and sequence numbers from base (but for a collision of 64 bits). What is left
+ * out, and why it cannot matter, stands in src/core/tcp_canonical.c. */
+void duet_canonical(const struct duet_stack *stack, const struct duet_canonical_base *base,
+                    struct duet_canonical *canonical);
+
 #ifdef __cplusplus
 }
 #endif

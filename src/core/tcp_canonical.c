@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/* The canonical form of a stack: one number for everything that can decide what it will do. Two
+ * blocks of the same configuration and secret with the same number behave alike from now on,
+ * whatever their bytes; so an explorer that has seen one need not look at the other.
+ *
+ * How it is made: each record is copied, what means the same is brought to the same value, and all
+ * of the copy is hashed. A field that this file does not name is hashed as it is, so a new field
+ * can make two alike states look different, which costs time, but never two different ones alike.
+ *
+ *   brought to      what                       why nothing is lost
+ *   time from now   every clock                the core only compares times with each other, and
+ *                                              with now
+ *   ISN             every sequence number      compared modulo 2^32 only (seq.h has no other way);
+ *                                              the ISNs themselves count from those of the network
+ *   one bit         indexes of borrowed        names of places: what lies there is hashed
+ *                   records, links, wheel
+ *   zero            generations                handles compare them for equality, and whoever asks
+ *                                              for the number holds the same handles
+ *   zero            rules that were noted,     told to the user and the trace, never read by a
+ *                   statistics                 decision
+ *   zero            a limiter's time that      the next event would start it anew
+ *                   has run out
+ *   zero            answers of a TIME-WAIT     they decide once there are 15 in 5 s; who explores
+ *                   record so far              keeps far below that
+ *   left out        free lists, positions in   the order of places decides nothing; how many are
+ *                   tables, shapes of trees,   left does, and is hashed
+ *                   the draw for them
+ *   left out        keys, configuration,       the same in every state of an exploration
+ *                   listeners' buckets
+ *   left out        counters of RFC 6056       ports are given by the one who explores
+ *   left out        counters, hits, trace      nothing reads them
+ *   left out        all of an ended connection but its outcome: no packet finds it any more
+ */
+#include "base/bytes.h"
+#include "core/state.h"
+
+#include <string.h>
+
+struct digest {
+    uint64_t sum;
+};
+
+struct view {
+    const struct duet_stack *s;
+    struct duet_canonical_base base;
+    uint32_t now_us, now_ms;
+    struct digest digest;
+};
+
+static void add(struct digest *d, uint64_t word)
+{
+    uint64_t x = d->sum ^ word * UINT64_C(0x9e3779b185ebca87);
+    d->sum = ((x << 29) | (x >> 35)) * UINT64_C(0xc2b2ae3d27d4eb4f);
+}
+
+static void add_bytes(struct digest *d, const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    uint64_t word;
+    for (; size >= sizeof word; at += sizeof word, size -= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        add(d, word);
+    }
+    word = 0;
+    memcpy(&word, at, size);
+    add(d, word ^ (uint64_t)size << 56);
+}
+
+static uint64_t settled(const struct digest *d)
+{
+    uint64_t x = d->sum;
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+/* ---- bringing to the same value ---- */
+
+/* 0, never and long ago have meanings of their own, which no other time may take on. */
+static void from_now(const struct view *v, duet_time *time)
+{
+    if (*time == DUET_NEVER || *time == -DUET_NEVER || *time == 0)
+        return;
+    *time -= v->s->now;
+    if (*time == 0)
+        *time = DUET_NEVER - 1;
+}
+
+static void us_from_now(const struct view *v, uint32_t *us, bool means)
+{
+    *us = means ? *us - v->now_us : 0;
+}
+
+static void ms_from_now(const struct view *v, uint32_t *ms, bool means)
+{
+    *ms = means ? *ms - v->now_ms : 0;
+}
+
+static void from(struct seq *seq, struct seq start, bool means)
+{
+    seq->raw = means ? seq->raw - start.raw : 0;
+}
+
+static void link_to_bit(struct list_link *link)
+{
+    *link = (struct list_link){link->next != LIST_OFF, 0};
+}
+
+/* Bytes that are in the queue, or beyond it behind a hole. */
+static void add_buffer_bytes(struct view *v, const struct buffer *buffer, uint32_t offset,
+                             uint32_t size)
+{
+    uint32_t page = UINT32_C(1) << v->s->buffers.page_log;
+    while (size > 0) {
+        uint32_t some = min_u32(size, page - ((buffer->start + offset) & (page - 1)));
+        add_bytes(&v->digest, buffer_at(&v->s->buffers, buffer, offset), some);
+        offset += some;
+        size -= some;
+    }
+}
+
+/* Where a buffer's first byte lies in its page is left out: pages come and go by it, which decides
+ * nothing before the last page is taken, and how many are taken is hashed. */
+static void buffer_to_length(struct buffer *buffer)
+{
+    *buffer = (struct buffer){.length = buffer->length};
+}
+
+/* ---- what is in flight ---- */
+
+enum { FLIGHT_NAMES = 1 << 23 }; /* records are counted modulo this, see tcp_flight.c */
+
+static uint32_t place_of(const struct tcp_flight *f, uint32_t name)
+{
+    return name == FLIGHT_NONE ? FLIGHT_NONE : (name - f->first) & (FLIGHT_NAMES - 1);
+}
+
+static void add_flight(struct view *v, const struct tcp_flight *f, struct seq iss)
+{
+    for (uint32_t place = 0; place < f->count; place++) {
+        struct flight_record r = f->ring.index == POOL_NONE
+                                     ? f->few[place]
+                                     : *(const struct flight_record *)buffer_at(
+                                           &v->s->buffers, &f->ring, place * (uint32_t)sizeof r);
+        bool is_listed = (r.flags & (FLIGHT_LOST | FLIGHT_AGAIN)) != 0;
+        r.next = is_listed ? place_of(f, r.next) & FLIGHT_NONE : 0;
+        r.prev = is_listed ? place_of(f, r.prev) & FLIGHT_NONE : 0;
+        r.spare = 0;
+        us_from_now(v, &r.sent_us, true);
+        from(&r.end, iss, true);
+        add_bytes(&v->digest, &r, sizeof r);
+    }
+}
+
+static void flight_to_places(struct tcp_flight *f, struct seq iss)
+{
+    f->fresh = f->count == 0 ? 0 : place_of(f, f->fresh);
+    f->lost_list.first = place_of(f, f->lost_list.first);
+    f->lost_list.last = place_of(f, f->lost_list.last);
+    f->again_list.first = place_of(f, f->again_list.first);
+    f->again_list.last = place_of(f, f->again_list.last);
+    from(&f->start, iss, f->count > 0);
+    f->first = 0;
+    memset(f->few, 0, sizeof f->few);
+    buffer_to_length(&f->ring);
+}
+
+/* ---- a transfer ---- */
+
+static void curve_from_now(const struct view *v, struct tcp_cubic_curve *curve)
+{
+    us_from_now(v, &curve->counted_us, curve->w_est != 0);
+}
+
+static void recovery_from(const struct view *v, struct tcp_transfer *t, struct seq iss)
+{
+    curve_from_now(v, &t->cc.cubic);
+    curve_from_now(v, &t->cc.saved.cubic);
+    from(&t->cc.round.end, iss, true);
+    from(&t->cc.full_until, iss, true);
+    from(&t->cc.risky_until, iss, true);
+    from(&t->mtu.probe_start, iss, t->mtu.probing || t->mtu.judging);
+    from(&t->mtu.probe_end, iss, t->mtu.probing || t->mtu.judging);
+    from(&t->mtu.judged_at, iss, t->mtu.judging);
+    from(&t->mtu.claim_seq, iss, t->mtu.claim != 0);
+    from(&t->mtu.excuse_end, iss, t->mtu.excused);
+    from_now(v, &t->mtu.look_at);
+    t->mtu.epoch -= v->s->paths.epoch; /* compared with the table's for equality */
+    us_from_now(v, &t->rack.sent_us, t->rack.valid);
+    from(&t->rack.end, iss, t->rack.valid);
+    from(&t->rack.fack, iss, true);
+    from(&t->rack.dsack_round, iss, t->rack.in_dsack_round);
+    from(&t->rack.probe_end, iss, t->rack.probe_out);
+    from_now(v, &t->rack.reorder_at);
+    from_now(v, &t->rack.probe_at);
+    ms_from_now(v, &t->undo.tsval, t->undo.has_tsval);
+    from(&t->undo.una, iss, t->undo.active);
+}
+
+static void add_transfer(struct view *v, const struct tcp_conn *c)
+{
+    const struct tcp_transfer *original = transfer_of(v->s, c);
+    if (original == NULL)
+        return;
+    struct tcp_transfer t = *original;
+    struct seq iss = c->snd.iss;
+    add_flight(v, &original->flight, iss);
+    add_buffer_bytes(v, &original->send, 0, original->send.length);
+    flight_to_places(&t.flight, iss);
+    buffer_to_length(&t.send);
+    from(&t.up, iss, t.urgent);
+    from(&t.small, iss, true);
+    from(&t.recover, iss, true);
+    from(&t.ecn_end, iss, t.ecn_answered);
+    from(&t.timed, iss, t.timing);
+    t.timed_at = t.timing ? t.timed_at - v->s->now : 0;
+    from_now(v, &t.deadline);
+    from_now(v, &t.rto_at);
+    t.progress -= v->s->now;
+    t.last_sent -= v->s->now;
+    from_now(v, &t.pace_at);
+    t.pace_at = v->s->config.pacing ? t.pace_at : 0;
+    from_now(v, &t.ecn_hold);
+    ms_from_now(v, &t.rtt_min_since, t.rtt_min_us != 0);
+    t.why = 0;
+    t.listener_generation = 0;
+    recovery_from(v, &t, iss);
+    add_bytes(&v->digest, &t, sizeof t);
+}
+
+/* ---- what waits behind a hole ---- */
+
+static void add_reassembly(struct view *v, const struct tcp_conn *c)
+{
+    const struct tcp_reassembly *original = reassembly_of(v->s, c);
+    if (original == NULL)
+        return;
+    struct tcp_reassembly r = *original;
+    struct seq at = c->rcv.nxt;
+    struct range range;
+    while (ranges_find(&v->s->ranges, &original->held, at, &range)) {
+        uint32_t offset = seq_distance(c->rcv.nxt, range.left);
+        uint32_t size = seq_distance(range.left, range.right);
+        add(&v->digest, (uint64_t)offset << 32 | size);
+        add_buffer_bytes(v, &c->receive, c->receive.length + offset, size);
+        at = range.right;
+    }
+    r.held.root = 0;
+    for (unsigned i = 0; i < TCP_RECENT_MAX; i++)
+        from(&r.recent[i], c->rcv.irs, i < r.recent_count);
+    from(&r.fin, c->rcv.irs, r.has_fin);
+    from(&r.duplicate.left, c->rcv.irs, r.has_duplicate);
+    from(&r.duplicate.right, c->rcv.irs, r.has_duplicate);
+    add_bytes(&v->digest, &r, sizeof r);
+}
+
+static void add_accurate_ecn(struct view *v, const struct tcp_conn *c)
+{
+    const struct tcp_accurate_ecn *original = tcp_accecn_of(v->s, c);
+    if (original == NULL)
+        return;
+    struct tcp_accurate_ecn record = *original;
+    record.challenge_from = 0; /* hashed with the connection's limiter */
+    record.marks_received = record.marks_reported = 0;
+    add_bytes(&v->digest, &record, sizeof record);
+}
+
+/* ---- a connection ---- */
+
+static void numbers_from(const struct view *v, struct tcp_conn *c)
+{
+    struct seq iss = c->snd.iss, irs = c->rcv.irs;
+    bool knows_peer = c->state > DUET_SYN_SENT;
+    from(&c->snd.una, iss, true);
+    from(&c->snd.nxt, iss, true);
+    from(&c->snd.wl2, iss, knows_peer);
+    from(&c->snd.wl1, irs, knows_peer);
+    from(&c->rcv.nxt, irs, knows_peer);
+    from(&c->rcv.adv, irs, knows_peer);
+    from(&c->rcv.acked, irs, knows_peer);
+    from(&c->rcv.up, irs, knows_peer);
+    from(&c->tuned_to, irs, v->s->config.autotune);
+    from(&c->snd.iss, seq_of(v->base.sent), true);
+    from(&c->rcv.irs, seq_of(v->base.received), knows_peer);
+}
+
+static void limiters_from_now(const struct view *v, struct tcp_conn *c)
+{
+    uint32_t spacing = (uint32_t)(v->s->config.invalid_ack_spacing / DUET_MILLISECOND);
+    uint32_t interval = (uint32_t)(v->s->config.challenge_interval / DUET_MILLISECOND);
+    const uint32_t *from_ms = tcp_accecn_challenge_from(v->s, c); /* here or in its record */
+    if (c->challenges == 0 || v->now_ms - *from_ms >= interval)
+        c->challenges = 0;
+    bool is_spaced = c->invalid_ack_at != 0 && v->now_ms - c->invalid_ack_at < spacing;
+    c->invalid_ack_at = is_spaced ? c->invalid_ack_at - v->now_ms - 1 : 0; /* never 0 if it is */
+    uint32_t since = c->challenges == 0 ? 0 : *from_ms - v->now_ms;
+    c->challenge_from = since;
+}
+
+/* Is there a timer that counts from the peer's last sign of life? If not, only the 24 days are, after
+ * which a timestamp is too old to compare with (RFC 7323, 5.5): days do. */
+static bool heard_decides(const struct tcp_conn *c)
+{
+    bool nobody_reads = (c->flags & TCP_CONN_USER_GONE) != 0;
+    return (c->flags & TCP_CONN_KEEPALIVE) != 0 || c->state == DUET_TIME_WAIT ||
+           (c->state == DUET_FIN_WAIT_2 && nobody_reads);
+}
+
+static void times_from_now(const struct view *v, struct tcp_conn *c)
+{
+    limiters_from_now(v, c);
+    us_from_now(v, &c->delayed_ack_us, (c->flags & TCP_CONN_ACK_DELAYED) != 0);
+    ms_from_now(v, &c->ts_recent, (c->flags & TCP_CONN_TIMESTAMPS) != 0);
+    if ((c->flags & TCP_CONN_UNACCEPTED) == 0)
+        ms_from_now(v, &c->sent_at, true);
+    if (heard_decides(c))
+        c->heard -= v->s->now;
+    else
+        c->heard = (v->s->now - c->heard) / (86400 * DUET_SECOND);
+    c->tuned_at =
+        v->s->config.autotune ? (uint16_t)(c->tuned_at - v->s->now / (4 * DUET_MILLISECOND)) : 0;
+}
+
+static void names_to_bits(struct tcp_conn *c)
+{
+    bool is_armed = c->timer.next != WHEEL_OFF;
+    c->timer.next = is_armed;
+    c->timer.prev = 0;
+    if (!is_armed)
+        c->timer.deadline = 0;
+    link_to_bit(&c->owing);
+    link_to_bit(&c->telling);
+    c->transfer = c->transfer != POOL_NONE;
+    c->reassembly = c->reassembly != POOL_NONE;
+    c->generation = 0;
+    c->rule = 0;
+    c->why = 0;
+    c->retransmitted = 0;
+    buffer_to_length(&c->receive);
+}
+
+/* What is left when nothing can happen to it any more but calls of its user. */
+static struct tcp_conn outcome_of(const struct tcp_conn *c)
+{
+    return (struct tcp_conn){
+        .state = c->state,
+        .error = c->error,
+        .flags = c->flags,
+        .left = {c->left.unacknowledged, c->left.unread},
+        .receive = c->receive,
+        .transfer = POOL_NONE,
+        .reassembly = POOL_NONE,
+        .events = c->events,
+        .owing = c->owing,
+        .telling = c->telling,
+        .timer = c->timer,
+    };
+}
+
+static uint64_t canonical_conn(struct view v, const struct tcp_conn *original)
+{
+    bool has_ended = original->state == DUET_CLOSED || (original->flags & TCP_CONN_DETACHED) != 0;
+    struct tcp_conn c = has_ended ? outcome_of(original) : *original;
+    v.digest.sum = 0;
+    add_buffer_bytes(&v, &original->receive, 0, original->receive.length);
+    if (!has_ended) {
+        add_transfer(&v, original);
+        add_reassembly(&v, original);
+        add_accurate_ecn(&v, original);
+        times_from_now(&v, &c);
+        from_now(&v, &c.timer.deadline);
+        numbers_from(&v, &c);
+    }
+    names_to_bits(&c);
+    add_bytes(&v.digest, &c, sizeof c);
+    return settled(&v.digest);
+}
+
+/* ---- the small lives ---- */
+
+static void add_half_open(struct view *v)
+{
+    const struct half_open_ring *ring = &v->s->half_open;
+    for (uint64_t at = ring->age.head; at < ring->age.tail; at++) {
+        struct tcp_half_open half = ring->records[age_ring_index(&ring->age, at)];
+        bool is_alive = (half.flags & TCP_HALF_OPEN_ALIVE) != 0;
+        uint32_t repeats = 0;
+        for (unsigned i = 0; i < TCP_SYN_ACK_RETRIES_MAX; i++)
+            repeats |= (uint32_t)(ring->cursor[i] > at) << i;
+        add(&v->digest, is_alive ? repeats : UINT64_MAX); /* a hole takes a place, too */
+        if (!is_alive)
+            continue;
+        from(&half.iss, seq_of(v->base.sent), true);
+        from(&half.irs, seq_of(v->base.received), true);
+        ms_from_now(v, &half.ts_recent, (half.flags & TCP_HALF_OPEN_TIMESTAMPS) != 0);
+        us_from_now(v, &half.created_us, true);
+        add_bytes(&v->digest, &half, sizeof half);
+    }
+}
+
+static void add_time_wait(struct view *v)
+{
+    const struct time_wait_ring *ring = &v->s->time_wait;
+    for (uint64_t at = ring->age.head; at < ring->age.tail; at++) {
+        struct tcp_time_wait record = ring->records[age_ring_index(&ring->age, at)];
+        bool is_alive = (record.flags & TCP_TIME_WAIT_ALIVE) != 0;
+        add(&v->digest, is_alive);
+        if (!is_alive)
+            continue;
+        from(&record.snd_nxt, seq_of(v->base.sent), true);
+        from(&record.rcv_nxt, seq_of(v->base.received), true);
+        ms_from_now(v, &record.ts_recent, (record.flags & TCP_TIME_WAIT_TIMESTAMPS) != 0);
+        us_from_now(v, &record.expires_us, true);
+        record.answers = 0;
+        record.interval = 0;
+        add_bytes(&v->digest, &record, sizeof record);
+    }
+}
+
+static void add_listeners(struct view *v)
+{
+    for (uint32_t i = 0; i < v->s->config.listeners_max; i++) {
+        struct tcp_listener listener = v->s->listeners[i];
+        add(&v->digest, listener.used);
+        if (!listener.used)
+            continue;
+        listener.generation = 0;
+        listener.queue = (struct list){.count = listener.queue.count};
+        link_to_bit(&listener.telling);
+        listener.next_in_bucket = 0;
+        if (listener.fast_open_max == 0)
+            listener.fast_open_interval = 0;
+        add_bytes(&v->digest, &listener, sizeof listener);
+    }
+}
+
+static void add_replies(struct view *v)
+{
+    const struct reply_ring *ring = &v->s->replies;
+    for (uint64_t at = ring->head; at < ring->tail; at++) {
+        struct reply reply = ring->records[at % ring->capacity];
+        reply.rule = 0;
+        reply.seq -= v->base.sent;
+        reply.ack -= v->base.received;
+        ms_from_now(v, &reply.tsval, reply.timestamps && reply.tsval != 0);
+        ms_from_now(v, &reply.tsecr, reply.timestamps);
+        add_bytes(&v->digest, &reply, sizeof reply);
+    }
+}
+
+static void add_paths(struct view *v)
+{
+    for (uint32_t i = 0; i < v->s->paths.sets * PATH_WAYS; i++) {
+        struct path path = v->s->paths.records[i];
+        if (!path.is_used)
+            continue;
+        path.used = 0; /* decides which of a full set gives way: explored with room to spare */
+        from_now(v, &path.again_at);
+        from_now(v, &path.probe_at);
+        from_now(v, &path.no_cookie_until);
+        add_bytes(&v->digest, &path, sizeof path);
+    }
+}
+
+/* ---- the whole ---- */
+
+/* The wheel's own deadline may be that of a slot, which depends on the hour: this is the timers'. */
+static duet_time exact_deadline(const struct duet_stack *s)
+{
+    duet_time half_open = half_open_deadline(s), time_wait = time_wait_deadline(s);
+    duet_time deadline = half_open < time_wait ? half_open : time_wait;
+    for (uint32_t i = 0; i < s->conns.fresh; i++) {
+        const struct tcp_conn *c = conn_at(s, i);
+        if (c->generation != 0 && wheel_is_armed(&s->wheel, i) && c->timer.deadline < deadline)
+            deadline = c->timer.deadline;
+    }
+    return deadline;
+}
+
+void duet_canonical(const struct duet_stack *s, const struct duet_canonical_base *base,
+                    struct duet_canonical *canonical)
+{
+    struct view v = {.s = s,
+                     .base = *base,
+                     .now_us = (uint32_t)(s->now / DUET_MICROSECOND),
+                     .now_ms = (uint32_t)(s->now / DUET_MILLISECOND)};
+    uint64_t conns = 0; /* a sum: the order of records decides nothing */
+    for (uint32_t i = 0; i < s->conns.fresh; i++)
+        if (conn_at(s, i)->generation != 0)
+            conns += canonical_conn(v, conn_at(s, i));
+    add(&v.digest, conns);
+    add(&v.digest, (uint64_t)s->conns.used << 32 | s->buffers.pages.used);
+    add_half_open(&v);
+    add_time_wait(&v);
+    add_listeners(&v);
+    add_replies(&v);
+    add_paths(&v);
+    *canonical = (struct duet_canonical){settled(&v.digest), exact_deadline(s)};
+}

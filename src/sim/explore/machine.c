@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine that runs the explored world: how it starts, what may happen next, what one step does;
+ * see model.h. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/prng.h"
+#include "hash.h"
+#include "model.h"
+
+enum { TRACE_EVENTS = 512 };
+
+/* All times of the world are whole milliseconds, so that the stacks' clocks, which are coarser than
+ * ours, count the same from whatever moment one looks. */
+#define TICK  DUET_MILLISECOND
+#define WHEEL (DUET_MICROSECOND * 2) /* a timer is at most this late */
+#define BEGIN (3600 * DUET_SECOND)
+
+/* ---- start and end ---- */
+
+/* Pools for what two ends can need, and not much more: a block is copied with every step. */
+static void configure(const struct machine *m, unsigned end, uint64_t seed, bool watched,
+                      struct duet_config *config)
+{
+    uint32_t buffer = m->bounds->ends[end].receive_buffer;
+    struct prng prng;
+
+    duet_config_default(config);
+    prng_seed(&prng, seed * ENDS + end);
+    for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
+        config->secret[i] = (uint8_t)prng_next(&prng);
+    config->interfaces[0] = (struct duet_interface){duet_ipv4(192, 0, 2, (uint8_t)(end + 1)), 24};
+    config->interface_count = 1;
+    config->mtu = 576;
+    config->connections_max = 3;
+    config->half_open_max = 2;
+    config->time_wait_max = 2;
+    config->transfers_max = 3;
+    config->reassemblies_max = 2;
+    config->accurate_ecn_max = 0;
+    config->ranges_max = 8;
+    config->listeners_max = 1;
+    config->replies_max = 4;
+    config->paths_max = 1;
+    config->pages_max = 8;
+    config->page_size = 512;
+    config->send_buffer = 512;
+    config->receive_buffer = buffer == 0 ? 512 : buffer;
+    config->autotune = false;
+    config->pacing = false;
+    config->plpmtud = false;
+    config->ecn = DUET_ECN_OFF;
+    config->timestamps = m->bounds->timestamps;
+    config->quick_acks = 0;
+    config->trace_events = watched ? TRACE_EVENTS : 0;
+}
+
+static int make_end(struct machine *m, unsigned end, const struct duet_explore_options *options)
+{
+    struct duet_config *config = &m->config[end];
+
+    configure(m, end, options->seed, m->record != NULL, config);
+    m->sizes[end] = duet_stack_footprint(config);
+    m->blocks[end] = m->sizes[end] == 0 ? NULL : calloc(1, m->sizes[end]);
+    if (m->blocks[end] == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (duet_stack_init(m->blocks[end], m->sizes[end], config, &m->stacks[end]) != DUET_OK) {
+        errno = EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+static void begin_coverage(struct machine *m)
+{
+    for (unsigned i = 1; i < duet_rule_count() && i < DUET_EXPLORE_RULES_MAX; i++)
+        m->missing[m->missing_count++] = (uint16_t)i;
+    for (unsigned i = 0; i < duet_edge_count() && i < DUET_EXPLORE_EDGES_MAX; i++)
+        m->missing[m->missing_count++] = (uint16_t)(DUET_EXPLORE_RULES_MAX + i);
+}
+
+/* The kind network alone, until both are connected. */
+static void establish(struct machine *m)
+{
+    struct choice choice;
+
+    user_act(m, 1, ACTION_LISTEN);
+    machine_step(m, (struct action){.kind = ACTION_CONNECT});
+    for (;;) {
+        machine_choices(m, &choice);
+        if (!choice.is_kind || choice.actions[0].kind != ACTION_DELIVER)
+            break;
+        machine_step(m, choice.actions[0]);
+    }
+}
+
+int machine_start(struct machine *m, const struct duet_exploration *exploration,
+                  const struct duet_explore_options *options, struct duet_recorder *record)
+{
+    *m = (struct machine){
+        .bounds = &exploration->bounds, .sabotage = options->sabotage, .record = record};
+    for (unsigned end = 0; end < ENDS; end++)
+        if (make_end(m, end, options) != 0) {
+            machine_end(m);
+            return -1;
+        }
+    m->model.now = BEGIN;
+    m->model.losses = m->bounds->losses;
+    m->model.duplicates = m->bounds->duplicates;
+    m->model.late = m->bounds->late;
+    for (unsigned end = 0; end < ENDS; end++) {
+        m->model.users[end].opens = m->bounds->ends[end].opens;
+        duet_expire(m->stacks[end], BEGIN);
+    }
+    begin_coverage(m);
+    if (m->bounds->established)
+        establish(m);
+    for (unsigned end = 0; end < ENDS; end++)
+        oracle_look(m, end);
+    return 0;
+}
+
+void machine_end(struct machine *m)
+{
+    for (unsigned end = 0; end < ENDS; end++)
+        free(m->blocks[end]);
+}
+
+void machine_fail(struct machine *m, const char *format, ...)
+{
+    va_list arguments;
+
+    if (m->problem[0] != '\0')
+        return;
+    va_start(arguments, format);
+    vsnprintf(m->problem, sizeof m->problem, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- the trace ---- */
+
+/* Every step a little later than the one before it, though in the world no time has passed. */
+duet_time machine_shown(const struct machine *m)
+{
+    return m->model.now - BEGIN + m->model.steps * DUET_MICROSECOND;
+}
+
+void machine_trace(struct machine *m, unsigned end)
+{
+    struct duet_trace_event event;
+
+    while (m->record != NULL && duet_next_trace(m->stacks[end], &event)) {
+        event.time = machine_shown(m);
+        duet_recorder_trace(m->record, end, &event);
+    }
+}
+
+/* ---- what may happen ---- */
+
+static void put(struct choice *choice, enum action_kind kind, unsigned end, unsigned number)
+{
+    struct action action = {(uint8_t)kind, (uint8_t)end, (uint16_t)number};
+
+    for (unsigned i = 0; i < choice->count; i++)
+        if (memcmp(&choice->actions[i], &action, sizeof action) == 0)
+            return;
+    choice->actions[choice->count++] = action;
+}
+
+static duet_time deadline_of(const struct machine *m, unsigned end)
+{
+    return m->sabotage == DUET_EXPLORE_TIMER && end == 0 ? DUET_NEVER
+                                                         : m->model.views[end].deadline;
+}
+
+static void put_kind(const struct machine *m, struct choice *choice)
+{
+    const struct model *model = &m->model;
+    uint64_t hash, least = UINT64_MAX;
+    unsigned first = deadline_of(m, 1) < deadline_of(m, 0);
+
+    for (uint32_t i = 0; i < model->count; i++) {
+        const struct model_packet *p = &model->packets[i];
+        if ((hash = packet_meaning(m, p)) > least)
+            continue;
+        least = hash;
+        choice->actions[0] =
+            (struct action){ACTION_DELIVER, (uint8_t)(1 - p->from), (uint16_t)p->number};
+        choice->count = 1;
+    }
+    for (unsigned end = 0; choice->count == 0 && end < ENDS; end++)
+        if (user_may(m, end, ACTION_READ))
+            put(choice, ACTION_READ, end, 0);
+    if (choice->count == 0 && deadline_of(m, first) != DUET_NEVER)
+        put(choice, ACTION_TIMER, first, 0);
+    for (unsigned end = 0; choice->count == 0 && end < ENDS; end++)
+        if (model->users[end].holds && !model->users[end].closed)
+            put(choice, ACTION_CLOSE, end, 0);
+    choice->is_kind = choice->count > 0;
+}
+
+/* Packets that mean the same are one choice. */
+static void put_packets(const struct machine *m, struct choice *choice)
+{
+    const struct model *model = &m->model;
+    uint64_t seen[MODEL_PACKETS];
+
+    for (uint32_t i = 0; i < model->count; i++) {
+        const struct model_packet *p = &model->packets[i];
+        bool is_new = true;
+        seen[i] = packet_meaning(m, p);
+        for (uint32_t k = 0; k < i; k++)
+            is_new = is_new && seen[k] != seen[i];
+        if (!is_new)
+            continue;
+        put(choice, ACTION_DELIVER, 1u - p->from, p->number);
+        if (model->duplicates > 0)
+            put(choice, ACTION_DUPLICATE, 1u - p->from, p->number);
+        if (model->losses > 0)
+            put(choice, ACTION_DROP, p->from, p->number);
+    }
+}
+
+static void put_timers(const struct machine *m, struct choice *choice)
+{
+    if (m->model.count > 0 && m->model.late == 0)
+        return;
+    for (unsigned end = 0; end < ENDS; end++)
+        if (deadline_of(m, end) != DUET_NEVER &&
+            (m->bounds->free_timers || deadline_of(m, end) <= deadline_of(m, 1 - end)))
+            put(choice, ACTION_TIMER, end, 0);
+}
+
+void machine_choices(const struct machine *m, struct choice *choice)
+{
+    choice->count = 0;
+    put_kind(m, choice);
+    put_packets(m, choice);
+    put_timers(m, choice);
+    for (unsigned end = 0; end < ENDS; end++)
+        for (unsigned kind = ACTION_LISTEN; kind <= ACTION_UNLISTEN; kind++)
+            if (user_may(m, end, (enum action_kind)kind))
+                put(choice, (enum action_kind)kind, end, 0);
+}
+
+/* ---- one step ---- */
+
+static bool run_timer(struct machine *m, unsigned end)
+{
+    struct model *model = &m->model;
+    duet_time due = deadline_of(m, end);
+
+    if (due == DUET_NEVER || (model->count > 0 && model->late == 0))
+        return false;
+    model->late -= model->count > 0;
+    due = (due + WHEEL + TICK - 1) / TICK * TICK;
+    if (due > model->now) {
+        model->now = due;
+        model->just_ended[0] = model->just_ended[1] = false;
+    }
+    m->touched |= 1u << (1 - end); /* time has passed there, too */
+    machine_expire_packets(m);
+    duet_expire(m->stacks[end], model->now);
+    machine_trace(m, end);
+    return true;
+}
+
+static bool close_silently(const struct machine *m, unsigned end)
+{
+    const struct model_user *user = &m->model.users[end];
+
+    return user->holds && !user->closed;
+}
+
+static bool act(struct machine *m, struct action action)
+{
+    enum action_kind kind = (enum action_kind)action.kind;
+
+    switch (kind) {
+    case ACTION_DELIVER:
+    case ACTION_DUPLICATE:
+        return machine_deliver(m, action.end, action.number, kind == ACTION_DUPLICATE);
+    case ACTION_DROP:
+        return machine_drop(m, action.end, action.number);
+    case ACTION_TIMER:
+        return run_timer(m, action.end);
+    case ACTION_CLOSE:
+        if (!close_silently(m, action.end))
+            return false;
+        break;
+    case ACTION_LISTEN:
+    case ACTION_CONNECT:
+    case ACTION_SEND:
+    case ACTION_READ:
+    case ACTION_SHUTDOWN:
+    case ACTION_ABORT:
+    case ACTION_UNLISTEN:
+        if (!user_may(m, action.end, kind))
+            return false;
+        break;
+    }
+    user_act(m, action.end, kind);
+    return true;
+}
+
+/* Room in the network that this step made is for who waits for it, at either end. */
+static void settle(struct machine *m, unsigned end)
+{
+    user_settle(m, end);
+    machine_send_all(m, end);
+    m->answers_reset = false;
+    user_settle(m, end);
+    m->touched |= 1u << end;
+    if (!m->model.users[1 - end].blocked)
+        return;
+    machine_send_all(m, 1 - end);
+    user_settle(m, 1 - end);
+    m->touched |= 1u << (1 - end);
+}
+
+static void look(struct machine *m)
+{
+    for (unsigned end = 0; end < ENDS; end++)
+        if ((m->touched & 1u << end) != 0)
+            oracle_look(m, end);
+}
+
+/* ISNs count microseconds (RFC 6528), and here no time passes: a connection must not begin in the
+ * instant in which one between the same sockets ended, or both have the same ISN. */
+static void note_ends(struct machine *m, const bool were_bound[ENDS])
+{
+    for (unsigned end = 0; end < ENDS; end++) {
+        const struct model_user *user = &m->model.users[end];
+        if (were_bound[end] && !m->model.views[end].is_bound && (user->listens || user->opens > 0))
+            m->model.just_ended[end] = true;
+    }
+}
+
+static void pass_an_instant(struct machine *m, struct action action)
+{
+    struct model *model = &m->model;
+
+    if (!model->just_ended[action.end] || !packets_begin_connection(m, action))
+        return;
+    model->now += TICK;
+    model->just_ended[0] = model->just_ended[1] = false;
+    m->touched = 3;
+}
+
+bool machine_step(struct machine *m, struct action action)
+{
+    const bool were_bound[ENDS] = {m->model.views[0].is_bound, m->model.views[1].is_bound};
+
+    pass_an_instant(m, action);
+    m->model.steps++;
+    m->answers_reset = false;
+    if (!act(m, action)) {
+        m->model.steps--;
+        return false;
+    }
+    settle(m, action.end);
+    look(m);
+    note_ends(m, were_bound);
+    oracle_pair(m);
+    return true;
+}
+
+/* Steps, numbers and tags are history and decide nothing. */
+uint64_t machine_hash(const struct machine *m)
+{
+    const struct model *model = &m->model;
+    uint64_t sum = 0, packets = 0;
+
+    for (unsigned end = 0; end < ENDS; end++) {
+        sum = hash_add(sum, model->views[end].hash);
+        sum = hash_add(sum, user_hash(&model->users[end]) + model->just_ended[end]);
+    }
+    for (uint32_t i = 0; i < model->count; i++)
+        packets += packet_meaning(m, &model->packets[i]);
+    sum = hash_add(sum, packets);
+    sum = hash_add(sum, (uint64_t)model->losses << 32 | model->duplicates << 16 | model->late);
+    return hash_settle(sum);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* What must hold in every explored state: the invariants of each stack (docs/INVARIANTS.md), and
+ * those that only somebody who sees both ends can judge. */
+#include <string.h>
+
+#include "model.h"
+
+static const char *const names[ENDS] = {"first", "second"};
+
+/* ---- one end ---- */
+
+static void look_at_connection(struct machine *m, unsigned end)
+{
+    struct model_view *view = &m->model.views[end];
+    struct duet_handle handle;
+    struct duet_status status;
+    uint64_t cursor = 0;
+
+    view->is_bound = false;
+    while (duet_next_status(m->stacks[end], &cursor, &handle, &status)) {
+        /* The small records do not tell enough to be compared. */
+        if (handle.generation == 0 || status.state == DUET_CLOSED || status.state == DUET_LISTEN)
+            continue;
+        view->is_bound = true;
+        view->state = (uint8_t)status.state;
+        view->iss = status.iss;
+        view->una = status.snd_una;
+        view->nxt = status.snd_nxt;
+        view->wnd = status.snd_wnd;
+        view->irs = status.irs;
+        view->rcv_nxt = status.rcv_nxt;
+        view->rcv_wnd = status.rcv_wnd;
+    }
+}
+
+void oracle_look(struct machine *m, unsigned end)
+{
+    const struct model *model = &m->model;
+    const struct duet_canonical_base base = {model->base[end], model->base[1 - end]};
+    struct model_view *view = &m->model.views[end];
+    struct duet_counters counters;
+    struct duet_canonical canonical;
+    struct duet_packet no_room = {0};
+    const char *broken = duet_check(m->stacks[end]);
+
+    if (broken != NULL)
+        machine_fail(m, "an invariant of the %s end is broken: %s", names[end], broken);
+    look_at_connection(m, end);
+    duet_counters(m->stacks[end], &counters);
+    view->is_free = counters.connections == 0 && counters.half_open == 0 &&
+                    counters.time_wait == 0 && counters.pages_used == 0;
+    duet_output(m->stacks[end], model->now, &no_room); /* tells it the time and nothing else */
+    duet_canonical(m->stacks[end], &base, &canonical);
+    view->hash = canonical.hash;
+    view->deadline = canonical.deadline;
+    oracle_cover(m, end);
+}
+
+/* What the stack has reached for the first time in this exploration. */
+void oracle_cover(struct machine *m, unsigned end)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; m->reached != NULL && i < m->missing_count; i++) {
+        uint16_t what = m->missing[i];
+        bool is_rule = what < DUET_EXPLORE_RULES_MAX;
+        unsigned index = is_rule ? what : what - (unsigned)DUET_EXPLORE_RULES_MAX;
+        uint64_t hits =
+            is_rule ? duet_rule_hits(m->stacks[end], index) : duet_edge_hits(m->stacks[end], index);
+        if (hits == 0)
+            m->missing[kept++] = what;
+        else if (is_rule)
+            m->reached->rules[index] = true;
+        else
+            m->reached->edges[index] = true;
+    }
+    if (m->reached != NULL)
+        m->missing_count = kept;
+}
+
+/* ---- both ends ---- */
+
+static bool is_at_most(uint32_t a, uint32_t b)
+{
+    return (int32_t)(b - a) >= 0;
+}
+
+/* Do they talk to each other, and have both heard so? */
+static bool are_a_pair(const struct model_view *a, const struct model_view *b)
+{
+    return a->is_bound && b->is_bound && a->state >= DUET_ESTABLISHED &&
+           b->state >= DUET_SYN_RECEIVED && a->iss == b->irs && b->iss == a->irs;
+}
+
+static void check_direction(struct machine *m, unsigned from)
+{
+    const struct model_view *a = &m->model.views[from], *b = &m->model.views[1 - from];
+
+    if (!is_at_most(a->una, b->rcv_nxt))
+        machine_fail(m, "I-61: what the %s end sent was acknowledged before it had arrived",
+                     names[from]);
+    if (!is_at_most(b->rcv_nxt, a->nxt))
+        machine_fail(m, "I-61: more has arrived than the %s end has sent", names[from]);
+    if (a->state < DUET_TIME_WAIT && b->state < DUET_TIME_WAIT &&
+        !is_at_most(a->una + a->wnd, b->rcv_nxt + b->rcv_wnd))
+        machine_fail(m, "I-62: the %s end believes in more room than was advertised", names[from]);
+}
+
+void oracle_pair(struct machine *m)
+{
+    const struct model_view *a = &m->model.views[0], *b = &m->model.views[1];
+    const struct model_user *users = m->model.users;
+
+    if (are_a_pair(a, b) && are_a_pair(b, a))
+        for (unsigned end = 0; end < ENDS; end++)
+            check_direction(m, end);
+    for (unsigned end = 0; end < ENDS; end++) {
+        const struct model_user *reader = &users[end], *writer = &users[1 - end];
+        if (!reader->holds || reader->peers != writer->mine || reader->peers == 0)
+            continue;
+        if (reader->received > writer->sent)
+            machine_fail(m, "I-14: the %s end read more than was ever written", names[end]);
+        if (reader->at_end && (!writer->shut || reader->received != writer->sent))
+            machine_fail(m, "I-14: the %s end was told of the end of a stream before it",
+                         names[end]);
+    }
+}
+
+/* A user is told how his connection ended (I-64, I-66). */
+void oracle_ended(struct machine *m, unsigned end, const struct duet_outcome *outcome)
+{
+    const struct model_user *user = &m->model.users[end], *other = &m->model.users[1 - end];
+    bool is_same = other->peers == user->mine && user->mine != 0 && other->mine != 0;
+
+    if (outcome->error != DUET_OK || !is_same)
+        return;
+    if (!outcome->fin_acknowledged || !outcome->peer_fin_received)
+        machine_fail(m, "I-64: the %s end was told of a good end without both FINs", names[end]);
+    if (outcome->bytes_unacknowledged != 0 || outcome->bytes_unread != 0)
+        machine_fail(m, "I-64: the %s end was told of a good end, and bytes were left", names[end]);
+    if (!other->closed && (m->bounds->ends[1 - end].calls & DUET_EXPLORE_READ) == 0 &&
+        other->received != user->sent)
+        machine_fail(m, "I-66: the %s end was told of a good end, and its peer has not read all",
+                     names[end]);
+}
+
+/* Nothing is under way, no timer runs, all was read, and users hold open connections: then all that
+ * was written has arrived. */
+void oracle_silent(struct machine *m)
+{
+    for (unsigned end = 0; end < ENDS; end++) {
+        const struct model_user *reader = &m->model.users[end], *writer = &m->model.users[1 - end];
+        bool are_open = reader->holds && writer->holds && !reader->closed && !writer->closed &&
+                        !reader->ended && !writer->ended;
+        if (are_open && reader->peers == writer->mine && reader->received != writer->sent)
+            machine_fail(m, "I-54: all is silent, and the %s end has not got what was written",
+                         names[end]);
+    }
+}
+
+void oracle_ending(struct machine *m)
+{
+    for (unsigned end = 0; end < ENDS; end++) {
+        const struct model_user *user = &m->model.users[end];
+        if (user->holds)
+            machine_fail(m, "I-65: the %s user has closed and is never told that it has ended",
+                         names[end]);
+        if (!m->model.views[end].is_free)
+            machine_fail(m, "I-52: all has ended, and the %s end still holds something",
+                         names[end]);
+    }
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* The network of the explored world: packets under way, and what they mean. Knows the layout of an
+ * IPv4 packet with a TCP segment and nothing of any stack. */
+#include <string.h>
+
+#include "hash.h"
+#include "model.h"
+
+enum {
+    IP_HEADER = 20,
+    TCP_HEADER_MIN = 20,
+    OPTION_END = 0,
+    OPTION_NOP = 1,
+    OPTION_SACK = 5,
+    OPTION_TIMESTAMPS = 8,
+};
+
+static uint32_t get16(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 8 | at[1];
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+    return get16(at) << 16 | get16(at + 2);
+}
+
+/* ---- what a packet means ---- */
+
+/* Timestamps count from the moment of sending, but for the 0 of a RST and of a SYN (RFC 7323). */
+static uint64_t age_of(const struct machine *m, uint32_t timestamp)
+{
+    uint32_t ms = (uint32_t)(m->model.now / DUET_MILLISECOND);
+
+    return timestamp == 0 ? 0 : UINT64_C(1) << 32 | (uint32_t)(timestamp - ms);
+}
+
+/* Blocks of SACK count from the base of who sent the text. */
+static uint64_t add_option(uint64_t sum, const struct machine *m, const uint8_t *option,
+                           const struct model_packet *p)
+{
+    unsigned to = 1u - p->from;
+
+    sum = hash_add(sum, get16(option));
+    if (option[0] == OPTION_TIMESTAMPS) {
+        sum = hash_add(sum, age_of(m, get32(option + 2)));
+        return hash_add(sum, age_of(m, get32(option + 6)));
+    }
+    for (unsigned i = 2; i < option[1]; i += option[0] == OPTION_SACK ? 4 : 1)
+        sum = hash_add(sum, option[0] == OPTION_SACK ? get32(option + i) - m->model.base[to]
+                                                     : option[i]);
+    return sum;
+}
+
+static uint64_t add_options(uint64_t sum, const struct machine *m, const struct model_packet *p,
+                            const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && *at != OPTION_END) {
+        if (*at == OPTION_NOP) {
+            at++;
+            continue;
+        }
+        if (end - at < 2 || at[1] < 2 || at[1] > end - at)
+            break;
+        sum = add_option(sum, m, at, p);
+        at += at[1];
+    }
+    return sum;
+}
+
+/* Looks at a packet that has just been sent: a SYN begins the count of its sender anew. */
+void packet_understand(struct machine *m, struct model_packet *p)
+{
+    const uint8_t *tcp = p->bytes + IP_HEADER;
+    uint32_t header = (uint32_t)(tcp[12] >> 4) * 4;
+    uint32_t flags = get16(tcp + 12) & 0x1ff;
+    bool has_ack = (flags & DUET_ACK) != 0;
+    unsigned to = 1u - p->from;
+    struct model_user *user = &m->model.users[p->from];
+    uint64_t sum = p->from;
+
+    if ((flags & DUET_SYN) != 0 && m->model.base[p->from] != get32(tcp + 4)) {
+        m->model.base[p->from] = get32(tcp + 4);
+        /* duet_connect has counted it already, a listener has not. */
+        if (user->own == 0 || m->model.iss[p->from][user->own] != 0)
+            user->own += user->own + 1 < MODEL_OPENS;
+        m->model.iss[p->from][user->own] = get32(tcp + 4);
+    }
+    memcpy(p->base, m->model.base, sizeof p->base);
+    /* SEQ 0 of a RST that answers a segment without ACK stands for no number (3.5.2). */
+    p->counts[p->from] = (flags & DUET_RST) == 0 || get32(tcp + 4) != 0;
+    p->counts[to] = has_ack;
+    sum = hash_add(sum, flags);
+    sum = hash_add(sum, p->counts[p->from] ? get32(tcp + 4) - p->base[p->from] : 0);
+    sum = hash_add(sum, has_ack ? get32(tcp + 8) - p->base[to] : 0);
+    sum = hash_add(sum, (uint64_t)get32(tcp) << 32 | get16(tcp + 14) << 16 | get16(tcp + 18));
+    sum = hash_add(sum, p->length - IP_HEADER - header);
+    for (uint32_t i = IP_HEADER + header; i < p->length; i++)
+        sum = hash_add(sum, p->bytes[i]);
+    sum = add_options(sum, m, p, tcp + TCP_HEADER_MIN, tcp + header);
+    p->meaning = hash_settle(sum);
+    p->is_reset = (flags & DUET_RST) != 0;
+    p->text = (uint8_t)(p->length > IP_HEADER + header ? IP_HEADER + header : 0);
+}
+
+/* Its age matters to its timestamps, and as long as it can still live too long: when no timer may
+ * run out any more while it is under way, it cannot. */
+uint64_t packet_meaning(const struct machine *m, const struct model_packet *p)
+{
+    const struct model *model = &m->model;
+    bool has_age = m->bounds->timestamps || model->late > 0;
+    uint64_t sum = hash_add(p->meaning, has_age ? (uint64_t)(model->now - p->sent) : 0);
+
+    for (unsigned end = 0; end < ENDS; end++)
+        sum = hash_add(sum, p->counts[end] ? model->base[end] - p->base[end] : 0);
+    return hash_settle(sum);
+}
+
+/* ---- under way ---- */
+
+uint32_t machine_in_flight(const struct model *model, unsigned from)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < model->count; i++)
+        count += model->packets[i].from == from;
+    return count;
+}
+
+static void take_out(struct model *model, uint32_t at)
+{
+    model->count--;
+    memmove(&model->packets[at], &model->packets[at + 1],
+            (model->count - at) * sizeof model->packets[0]);
+}
+
+static bool find(const struct model *model, unsigned from, unsigned number, uint32_t *at)
+{
+    for (uint32_t i = 0; i < model->count; i++) {
+        *at = i;
+        if (model->packets[i].from == from && model->packets[i].number == number)
+            return true;
+    }
+    return false;
+}
+
+bool packets_begin_connection(const struct machine *m, struct action action)
+{
+    uint32_t at;
+
+    if (action.kind == ACTION_CONNECT)
+        return true;
+    if (action.kind != ACTION_DELIVER && action.kind != ACTION_DUPLICATE)
+        return false;
+    return find(&m->model, 1u - action.end, action.number, &at) &&
+           (m->model.packets[at].bytes[IP_HEADER + 13] & DUET_SYN) != 0;
+}
+
+static bool send_one(struct machine *m, unsigned end)
+{
+    struct model *model = &m->model;
+    struct model_packet *p = &model->packets[model->count];
+    uint8_t room[1500];
+    struct duet_packet packet = {.data = room, .size = sizeof room};
+
+    if (!duet_output(m->stacks[end], model->now, &packet))
+        return false;
+    if (packet.length > MODEL_PACKET_BYTES) {
+        machine_fail(m, "a packet of %u bytes, more than was ever written", packet.length);
+        return false;
+    }
+    *p = (struct model_packet){
+        .sent = model->now,
+        .from = (uint8_t)end,
+        .length = (uint8_t)packet.length,
+        .number = ++model->sent[end],
+    };
+    memcpy(p->bytes, room, packet.length);
+    packet_understand(m, p);
+    if (p->is_reset && m->answers_reset)
+        machine_fail(m, "I-36: a RST was answered by a RST");
+    if (m->record != NULL)
+        p->tag = duet_recorder_sent(m->record, end, machine_shown(m), &packet);
+    machine_trace(m, end);
+    model->count++;
+    return true;
+}
+
+/* As the network has room: the stack is not asked for what the link could not take. */
+void machine_send_all(struct machine *m, unsigned end)
+{
+    uint32_t room = m->bounds->in_flight;
+
+    while (machine_in_flight(&m->model, end) < room)
+        if (!send_one(m, end)) {
+            m->model.users[end].blocked = false;
+            return;
+        }
+    m->model.users[end].blocked = true;
+}
+
+/* Bytes at an even distance change places: the sum of the whole remains what it was. */
+static void swap_text(struct model_packet *p)
+{
+    uint8_t first = p->bytes[p->text];
+
+    if (p->text == 0 || p->length < p->text + 3)
+        return;
+    p->bytes[p->text] = p->bytes[p->text + 2];
+    p->bytes[p->text + 2] = first;
+}
+
+bool machine_deliver(struct machine *m, unsigned end, unsigned number, bool keep)
+{
+    struct model *model = &m->model;
+    struct model_packet p;
+    struct duet_packet packet = {.data = p.bytes};
+    uint32_t at;
+
+    if (!find(model, 1 - end, number, &at) || (keep && model->duplicates == 0))
+        return false;
+    p = model->packets[at];
+    if (keep)
+        model->duplicates--;
+    else
+        take_out(model, at);
+    if (m->sabotage == DUET_EXPLORE_SWAP && end == 1)
+        swap_text(&p);
+    packet.size = packet.length = p.length;
+    packet.tag = p.tag;
+    if (m->record != NULL) {
+        if (keep)
+            duet_recorder_fault(m->record, machine_shown(m), DUET_FAULT_DUPLICATE, p.tag);
+        duet_recorder_arrived(m->record, end, machine_shown(m), &packet);
+    }
+    m->answers_reset = p.is_reset;
+    duet_input(m->stacks[end], model->now, &packet);
+    machine_trace(m, end);
+    return true;
+}
+
+bool machine_drop(struct machine *m, unsigned from, unsigned number)
+{
+    struct model *model = &m->model;
+    uint32_t at;
+
+    if (model->losses == 0 || !find(model, from, number, &at))
+        return false;
+    model->losses--;
+    if (m->record != NULL)
+        duet_recorder_fault(m->record, machine_shown(m), DUET_FAULT_DROP, model->packets[at].tag);
+    take_out(model, at);
+    return true;
+}
+
+/* No packet outlives its MSL: what TIME-WAIT rests on. */
+void machine_expire_packets(struct machine *m)
+{
+    struct model *model = &m->model;
+
+    for (uint32_t i = model->count; i-- > 0;) {
+        if (model->now - model->packets[i].sent <= m->config[0].msl)
+            continue;
+        if (m->record != NULL)
+            duet_recorder_fault(m->record, machine_shown(m), DUET_FAULT_DROP,
+                                model->packets[i].tag);
+        take_out(model, i);
+    }
+}
