@@ -33,6 +33,7 @@
  */
 #include "base/bytes.h"
 #include "core/state.h"
+#include "core/tcp_flight_ring.h"
 
 #include <string.h>
 
@@ -128,27 +129,22 @@ static void buffer_to_length(struct buffer *buffer)
 
 /* ---- what is in flight ---- */
 
-enum { FLIGHT_NAMES = 1 << 23 }; /* records are counted modulo this, see tcp_flight.c */
-
 static uint32_t place_of(const struct tcp_flight *f, uint32_t name)
 {
-    return name == FLIGHT_NONE ? FLIGHT_NONE : (name - f->first) & (FLIGHT_NAMES - 1);
+    return ring_place(f, name) & FLIGHT_NONE;
 }
 
-static void add_flight(struct view *v, const struct tcp_flight *f, struct seq iss)
+/* A sacked record's link is a short cut to behind its run: it saves steps and decides nothing. */
+static void add_flight(struct view *v, struct tcp_flight *f, struct seq iss)
 {
     for (uint32_t place = 0; place < f->count; place++) {
-        struct flight_record r = f->ring.index == POOL_NONE
-                                     ? f->few[place]
-                                     : *(const struct flight_record *)buffer_at(
-                                           &v->s->buffers, &f->ring, place * (uint32_t)sizeof r);
-        bool is_listed = (r.flags & (FLIGHT_LOST | FLIGHT_AGAIN)) != 0;
-        r.next = is_listed ? place_of(f, r.next) & FLIGHT_NONE : 0;
-        r.prev = is_listed ? place_of(f, r.prev) & FLIGHT_NONE : 0;
-        r.spare = 0;
-        us_from_now(v, &r.sent_us, true);
-        from(&r.end, iss, true);
-        add_bytes(&v->digest, &r, sizeof r);
+        const struct flight_record *r = ring_at(v->s, f, place);
+        bool is_listed =
+            (r->flags & FLIGHT_SACKED) == 0 && (r->flags & (FLIGHT_LOST | FLIGHT_AGAIN)) != 0;
+        add(&v->digest, (uint64_t)(r->end.raw - iss.raw) << 32 | (r->sent_us - v->now_us));
+        add(&v->digest, r->flags);
+        if (is_listed)
+            add(&v->digest, (uint64_t)place_of(f, r->next) << 32 | place_of(f, r->prev));
     }
 }
 
@@ -199,7 +195,7 @@ static void recovery_from(const struct view *v, struct tcp_transfer *t, struct s
 
 static void add_transfer(struct view *v, const struct tcp_conn *c)
 {
-    const struct tcp_transfer *original = transfer_of(v->s, c);
+    struct tcp_transfer *original = transfer_of(v->s, c);
     if (original == NULL)
         return;
     struct tcp_transfer t = *original;

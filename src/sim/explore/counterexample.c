@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOTHING UINT32_MAX /* is skipped */
+
 /* The number that begins a problem's text names the invariant. */
 static bool is_same_problem(const char *a, const char *b)
 {
@@ -14,7 +16,8 @@ static bool is_same_problem(const char *a, const char *b)
     return strncmp(a, b, length) == 0 && b[length] == a[length];
 }
 
-/* Plays a way, but for the action at skip, and then a kind network. What was done is left in played.
+/* Plays a way, but for the action at skip, and then a kind network. What was done is left in played,
+ * with nothing skipped what kindness did, too.
  * An action that a missing one has made impossible is left out, too. */
 static bool leads_there(const struct search *search, const struct way *way, uint32_t skip,
                         const char *problem, struct way *played, struct duet_recorder *recorder,
@@ -32,7 +35,7 @@ static bool leads_there(const struct search *search, const struct way *way, uint
         if (i != skip && machine_step(m, way->actions[i]))
             played->actions[played->length++] = way->actions[i];
     if (m->problem[0] == '\0')
-        kindness_run(m, recorder == NULL ? NULL : played);
+        kindness_run(m, skip == NOTHING ? played : NULL);
     is_there = m->problem[0] != '\0' && is_same_problem(problem, m->problem);
     memcpy(found, m->problem, sizeof m->problem);
     if (recorder != NULL)
@@ -96,7 +99,7 @@ int counterexample_show(const struct search *search, struct way *way, bool crash
     }
     if (crashes && recorder != NULL)
         show_crash(search, way, recorder);
-    if (!crashes && leads_there(search, way, UINT32_MAX, result->problem, other, recorder, found)) {
+    if (!crashes && leads_there(search, way, NOTHING, result->problem, other, recorder, found)) {
         *way = *other;
         memcpy(result->problem, found, sizeof result->problem);
     }
