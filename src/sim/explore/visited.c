@@ -34,7 +34,9 @@ int visited_open(struct visited *set, uint64_t bytes, uint64_t *used)
         errno = ENOMEM;
         return -1;
     }
-    *set = (struct visited){.slots = memory, .mask = slots - 1, .used = used};
+    set->slots = memory;
+    set->mask = slots - 1;
+    set->used = used;
     return 0;
 }
 
