@@ -60,7 +60,8 @@ static enum tcp_verdict syn_received_check_ack(struct duet_stack *s, struct tcp_
                                                const struct tcp_segment *seg)
 {
     if (!seq_lt(c->snd.una, seg->ack) || !seq_le(seg->ack, c->snd.nxt)) {
-        reply_reset(s, &c->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_SYN_RECEIVED_BAD_ACK);
+        if (!seg->is_outside) /* then it is acknowledged already: one answer is enough */
+            reply_reset(s, &c->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_SYN_RECEIVED_BAD_ACK);
         return TCP_DROP;
     }
     if (transfer_of(s, c) != NULL)

@@ -157,10 +157,9 @@ static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_co
         bool had_syn = seg->has_syn;
         trim_left(c, seg);
         seg->has_syn = had_syn;
-        if (tcp_trim_right(c, seg)) {
+        seg->is_cut = tcp_trim_right(c, seg);
+        if (seg->is_cut)
             tcp_rule(s, c, TCP_RULE_TEXT_BEYOND_WINDOW, seg);
-            tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_TEXT_BEYOND_WINDOW);
-        }
         return TCP_CONTINUE;
     }
     if (seg->has_rst)
@@ -330,6 +329,8 @@ void tcp_segment_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_se
         return;
     if (tcp_fifth_check_ack(s, c, seg) == TCP_DROP)
         return;
+    if (seg->is_cut)
+        tcp_owe(s, c, TCP_OWES_ACK, TCP_RULE_TEXT_BEYOND_WINDOW);
     tcp_ecn_arrives(s, c, seg);
     tcp_after_ack(s, c, seg);
 }
