@@ -102,6 +102,16 @@ static void from(struct seq *seq, struct seq start, bool means)
     seq->raw = means ? seq->raw - start.raw : 0;
 }
 
+/* A number that may belong to another connection than the one whose ISN it counts from. Windows are
+ * smaller than FAR here, so of what is further away only the direction decides. */
+static void from_base(struct seq *seq, uint32_t base)
+{
+    enum { FAR = 1 << 16 };
+    uint32_t distance = seq->raw - base;
+    bool is_near = distance + FAR < 2u * FAR;
+    seq->raw = is_near ? distance : distance < UINT32_C(1) << 31 ? FAR : 0u - FAR;
+}
+
 static void link_to_bit(struct list_link *link)
 {
     *link = (struct list_link){link->next != LIST_OFF, 0};
@@ -148,15 +158,19 @@ static void add_flight(struct view *v, struct tcp_flight *f, struct seq iss)
     }
 }
 
-static void flight_to_places(struct tcp_flight *f, struct seq iss)
+/* The latest transmission decides about the next one only if that leaves in the same microsecond. */
+static void flight_to_places(const struct view *v, struct tcp_flight *f, struct seq iss)
 {
+    bool is_now = f->latest_us - v->now_us < UINT32_C(1) << 31;
     f->fresh = f->count == 0 ? 0 : place_of(f, f->fresh);
     f->lost_list.first = place_of(f, f->lost_list.first);
     f->lost_list.last = place_of(f, f->lost_list.last);
     f->again_list.first = place_of(f, f->again_list.first);
     f->again_list.last = place_of(f, f->again_list.last);
     from(&f->start, iss, f->count > 0);
-    f->first = 0;
+    us_from_now(v, &f->latest_us, is_now);
+    from(&f->latest_end, iss, is_now);
+    f->first = is_now;
     memset(f->few, 0, sizeof f->few);
     buffer_to_length(&f->ring);
 }
@@ -202,7 +216,7 @@ static void add_transfer(struct view *v, const struct tcp_conn *c)
     struct seq iss = c->snd.iss;
     add_flight(v, &original->flight, iss);
     add_buffer_bytes(v, &original->send, 0, original->send.length);
-    flight_to_places(&t.flight, iss);
+    flight_to_places(v, &t.flight, iss);
     buffer_to_length(&t.send);
     from(&t.up, iss, t.urgent);
     from(&t.small, iss, true);
@@ -276,8 +290,9 @@ static void numbers_from(const struct view *v, struct tcp_conn *c)
     from(&c->rcv.acked, irs, knows_peer);
     from(&c->rcv.up, irs, knows_peer);
     from(&c->tuned_to, irs, v->s->config.autotune);
-    from(&c->snd.iss, seq_of(v->base.sent), true);
-    from(&c->rcv.irs, seq_of(v->base.received), knows_peer);
+    from_base(&c->snd.iss, v->base.sent);
+    if (knows_peer)
+        from_base(&c->rcv.irs, v->base.received);
 }
 
 static void limiters_from_now(const struct view *v, struct tcp_conn *c)
@@ -386,8 +401,8 @@ static void add_half_open(struct view *v)
         add(&v->digest, is_alive ? repeats : UINT64_MAX); /* a hole takes a place, too */
         if (!is_alive)
             continue;
-        from(&half.iss, seq_of(v->base.sent), true);
-        from(&half.irs, seq_of(v->base.received), true);
+        from_base(&half.iss, v->base.sent);
+        from_base(&half.irs, v->base.received);
         ms_from_now(v, &half.ts_recent, (half.flags & TCP_HALF_OPEN_TIMESTAMPS) != 0);
         us_from_now(v, &half.created_us, true);
         add_bytes(&v->digest, &half, sizeof half);
@@ -403,8 +418,8 @@ static void add_time_wait(struct view *v)
         add(&v->digest, is_alive);
         if (!is_alive)
             continue;
-        from(&record.snd_nxt, seq_of(v->base.sent), true);
-        from(&record.rcv_nxt, seq_of(v->base.received), true);
+        from_base(&record.snd_nxt, v->base.sent);
+        from_base(&record.rcv_nxt, v->base.received);
         ms_from_now(v, &record.ts_recent, (record.flags & TCP_TIME_WAIT_TIMESTAMPS) != 0);
         us_from_now(v, &record.expires_us, true);
         record.answers = 0;
@@ -436,8 +451,11 @@ static void add_replies(struct view *v)
     for (uint64_t at = ring->head; at < ring->tail; at++) {
         struct reply reply = ring->records[at % ring->capacity];
         reply.rule = 0;
-        reply.seq -= v->base.sent;
-        reply.ack -= v->base.received;
+        struct seq seq = seq_of(reply.seq), ack = seq_of(reply.ack);
+        from_base(&seq, v->base.sent);
+        from_base(&ack, v->base.received);
+        reply.seq = seq.raw;
+        reply.ack = ack.raw;
         ms_from_now(v, &reply.tsval, reply.timestamps && reply.tsval != 0);
         ms_from_now(v, &reply.tsecr, reply.timestamps);
         add_bytes(&v->digest, &reply, sizeof reply);

@@ -370,6 +370,14 @@ bool machine_step(struct machine *m, struct action action)
     return true;
 }
 
+/* How far the next ISN of this end will be from its latest one: 250 in a millisecond (RFC 6528). */
+static uint64_t isn_clock(const struct model *model, unsigned end)
+{
+    duet_time ticks = (model->now - model->base_at[end]) / (4 * DUET_MICROSECOND);
+
+    return ticks < MODEL_FAR ? (uint64_t)ticks : MODEL_FAR;
+}
+
 /* Steps, numbers and tags are history and decide nothing. */
 uint64_t machine_hash(const struct machine *m)
 {
@@ -379,6 +387,7 @@ uint64_t machine_hash(const struct machine *m)
     for (unsigned end = 0; end < ENDS; end++) {
         sum = hash_add(sum, model->views[end].hash);
         sum = hash_add(sum, user_hash(&model->users[end]) + model->just_ended[end]);
+        sum = hash_add(sum, isn_clock(model, end));
     }
     for (uint32_t i = 0; i < model->count; i++)
         packets += packet_meaning(m, &model->packets[i]);

@@ -16,6 +16,7 @@ enum {
     MODEL_PACKETS = ENDS * (DUET_EXPLORE_IN_FLIGHT_MAX + 1),
     MODEL_PACKET_BYTES = 20 + 60 + DUET_EXPLORE_SIZE_MAX,
     MODEL_OPENS = 8,
+    MODEL_FAR = 1 << 16, /* sequence numbers further apart share no window */
     MODEL_ACTIONS = 3 * MODEL_PACKETS + 24,
 };
 
@@ -68,6 +69,7 @@ struct model {
     uint32_t count;                    /* of packets */
     uint32_t base[ENDS];               /* ISN of the latest SYN that left each end */
     uint32_t iss[ENDS][MODEL_OPENS];   /* of all of them */
+    duet_time base_at[ENDS];           /* when it left: the next ISN will be as far from it */
     uint32_t sent[ENDS];               /* packets, for their numbers */
     uint32_t steps;
     bool just_ended[ENDS]; /* at this instant a connection ended that may have a successor */

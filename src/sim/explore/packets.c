@@ -81,6 +81,7 @@ void packet_understand(struct machine *m, struct model_packet *p)
 
     if ((flags & DUET_SYN) != 0 && m->model.base[p->from] != get32(tcp + 4)) {
         m->model.base[p->from] = get32(tcp + 4);
+        m->model.base_at[p->from] = m->model.now;
         /* duet_connect has counted it already, a listener has not. */
         if (user->own == 0 || m->model.iss[p->from][user->own] != 0)
             user->own += user->own + 1 < MODEL_OPENS;
@@ -103,6 +104,12 @@ void packet_understand(struct machine *m, struct model_packet *p)
     p->text = (uint8_t)(p->length > IP_HEADER + header ? IP_HEADER + header : 0);
 }
 
+/* How far the ISN has moved on since; beyond every window it does not matter how far. */
+static uint32_t moved(uint32_t distance)
+{
+    return distance < MODEL_FAR ? distance : MODEL_FAR;
+}
+
 /* Its age matters to its timestamps, and as long as it can still live too long: when no timer may
  * run out any more while it is under way, it cannot. */
 uint64_t packet_meaning(const struct machine *m, const struct model_packet *p)
@@ -112,7 +119,7 @@ uint64_t packet_meaning(const struct machine *m, const struct model_packet *p)
     uint64_t sum = hash_add(p->meaning, has_age ? (uint64_t)(model->now - p->sent) : 0);
 
     for (unsigned end = 0; end < ENDS; end++)
-        sum = hash_add(sum, p->counts[end] ? model->base[end] - p->base[end] : 0);
+        sum = hash_add(sum, p->counts[end] ? moved(model->base[end] - p->base[end]) : 0);
     return hash_settle(sum);
 }
 
