@@ -8,6 +8,7 @@
 #   make check    format and static analysis
 #   make fuzz     runs each fuzzer for SECONDS (default 60) from its corpus (needs clang)
 #   make sim      simulates worlds by seed for SECONDS (default 60) or HOURS, and judges them
+#   make explore  every exploration that is shipped, to its end (docs/EXPLORE.md; tens of minutes)
 #   make docs     regenerates the generated pages of docs/
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make bench    prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
@@ -24,7 +25,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz sim check docs paths bench conformance attacks canaries install clean
+.PHONY: all demo test fuzz sim explore check docs paths bench conformance attacks canaries install clean
 
 all:
 	@tests/repo/need.sh build
@@ -44,6 +45,9 @@ fuzz:
 
 sim: all
 	@$(BUILD)/duet sim --swarm --jobs $(JOBS) $(if $(HOURS),--hours $(HOURS),--seconds $(or $(SECONDS),60))
+
+explore: all
+	@$(BUILD)/duet explore all --memory 4096
 
 check:
 	@tests/repo/need.sh check

@@ -211,6 +211,15 @@ static unsigned count_set(const bool *bits, unsigned count)
     return set;
 }
 
+static unsigned count_cells(const struct duet_explore_result *r)
+{
+    unsigned set = 0;
+
+    for (unsigned i = 0; i < DUET_EXPLORE_CELLS; i++)
+        set += r->cells[i / 8] >> i % 8 & 1u;
+    return set;
+}
+
 static const char *const verdicts[] = {"complete", "bound reached", "violation"};
 
 static void print_json(const struct explore *explore, const struct duet_explore_result *r,
@@ -219,10 +228,11 @@ static void print_json(const struct explore *explore, const struct duet_explore_
     printf("{\"exploration\":\"%s\",\"verdict\":\"%s\",\"states\":%" PRIu64
            ",\"transitions\":%" PRIu64 ",\"depth\":%" PRIu64 ",\"endings\":%" PRIu64
            ",\"waiting\":%" PRIu64 ",\"edges\":%u,\"edges_all\":%u,\"rules\":%u,\"rules_all\":%u,"
-           "\"seconds\":%.1f",
+           "\"cells\":%u,\"cells_all\":%u,\"seconds\":%.1f",
            explore->running, verdicts[r->end], r->states, r->transitions, r->depth, r->endings,
            r->waiting, count_set(r->edges, DUET_EXPLORE_EDGES_MAX), duet_edge_count(),
-           count_set(r->rules, DUET_EXPLORE_RULES_MAX), duet_rule_count() - 1, seconds);
+           count_set(r->rules, DUET_EXPLORE_RULES_MAX), duet_rule_count() - 1, count_cells(r),
+           (unsigned)DUET_EXPLORE_CELLS, seconds);
     /* No problem has a quote or a backslash in it. */
     if (r->end == DUET_EXPLORE_VIOLATION)
         printf(",\"problem\":\"%s\",\"steps\":%u", r->problem, r->steps);
@@ -236,9 +246,10 @@ static void print_text(const struct explore *explore, const struct duet_explore_
            " endings, %.1f s\n",
            explore->running, verdicts[r->end], r->states, r->transitions, r->depth, r->endings,
            seconds);
-    printf("%-18s %u of %u edges, %u of %u rules\n", "",
+    printf("%-18s %u of %u edges, %u of %u rules, %u of %u cells\n", "",
            count_set(r->edges, DUET_EXPLORE_EDGES_MAX), duet_edge_count(),
-           count_set(r->rules, DUET_EXPLORE_RULES_MAX), duet_rule_count() - 1);
+           count_set(r->rules, DUET_EXPLORE_RULES_MAX), duet_rule_count() - 1, count_cells(r),
+           (unsigned)DUET_EXPLORE_CELLS);
     if (r->end == DUET_EXPLORE_BOUND)
         printf("%-18s the frontier is not empty: %" PRIu64 " states wait\n", "", r->waiting);
     if (r->end == DUET_EXPLORE_VIOLATION)

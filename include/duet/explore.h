@@ -79,6 +79,8 @@ enum duet_explore_verdict {
 };
 
 enum { DUET_EXPLORE_RULES_MAX = 512, DUET_EXPLORE_EDGES_MAX = 128 };
+/* States x sets of control bits x classes of SEQ x classes of ACK (docs/EXPLORE.md). */
+enum { DUET_EXPLORE_CELLS = 11 * 64 * 7 * 5 };
 
 struct duet_explore_result {
     enum duet_explore_verdict end;
@@ -86,11 +88,11 @@ struct duet_explore_result {
     uint64_t depth;                     /* longest way on which one was found */
     uint64_t endings;                   /* states in which nothing is left to do and all is free */
     uint64_t waiting;                   /* states found and not yet looked at from all sides */
-    uint64_t cells;                     /* of duet_cell(), reached */
     unsigned steps;                     /* VIOLATION: of the counterexample */
     char problem[240];                  /* VIOLATION: what does not hold */
     bool rules[DUET_EXPLORE_RULES_MAX]; /* reached, by index of duet_rule() */
     bool edges[DUET_EXPLORE_EDGES_MAX]; /* and of duet_edge() */
+    uint8_t cells[DUET_EXPLORE_CELLS / 8]; /* bits: in which a packet has arrived */
 };
 
 struct duet_explore_options {

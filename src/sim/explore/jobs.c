@@ -195,6 +195,8 @@ static void add_up(const struct search *search, struct duet_explore_result *resu
             result->rules[k] |= report->reached.rules[k];
         for (unsigned k = 0; k < DUET_EXPLORE_EDGES_MAX; k++)
             result->edges[k] |= report->reached.edges[k];
+        for (unsigned k = 0; k < DUET_EXPLORE_CELLS / 8; k++)
+            result->cells[k] |= report->reached.cells[k];
     }
 }
 

@@ -167,6 +167,9 @@ void oracle_silent(struct machine *machine);
 void oracle_ending(struct machine *machine);
 void oracle_cover(struct machine *machine, unsigned end);
 
+/* cells.c */
+void cells_note(struct machine *machine, unsigned end, const struct model_packet *packet);
+
 /* trace of an end into the recorder, at a time that grows with every step */
 duet_time machine_shown(const struct machine *machine);
 void machine_trace(struct machine *machine, unsigned end);

@@ -9,6 +9,20 @@ static const char *const names[ENDS] = {"first", "second"};
 
 /* ---- one end ---- */
 
+/* The small records do not tell enough to be compared with the other end, but where they are. */
+static void look_at_record(struct model_view *view, const struct duet_status *status)
+{
+    view->state = (uint8_t)status->state;
+    if (status->state == DUET_SYN_RECEIVED) {
+        view->una = status->iss;
+        view->nxt = status->iss + 1;
+        view->rcv_nxt = status->irs + 1;
+    } else if (status->state == DUET_TIME_WAIT) {
+        view->una = view->nxt = status->snd_nxt;
+        view->rcv_nxt = status->rcv_nxt;
+    }
+}
+
 static void look_at_connection(struct machine *m, unsigned end)
 {
     struct model_view *view = &m->model.views[end];
@@ -17,11 +31,15 @@ static void look_at_connection(struct machine *m, unsigned end)
     uint64_t cursor = 0;
 
     view->is_bound = false;
+    view->state = DUET_CLOSED;
     while (duet_next_status(m->stacks[end], &cursor, &handle, &status)) {
-        /* The small records do not tell enough to be compared. */
-        if (handle.generation == 0 || status.state == DUET_CLOSED || status.state == DUET_LISTEN)
+        if (status.state == DUET_CLOSED || view->is_bound)
             continue;
-        view->is_bound = true;
+        view->is_bound = handle.generation != 0 && status.state != DUET_LISTEN;
+        if (!view->is_bound) {
+            look_at_record(view, &status);
+            continue;
+        }
         view->state = (uint8_t)status.state;
         view->iss = status.iss;
         view->una = status.snd_una;

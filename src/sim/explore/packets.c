@@ -240,6 +240,7 @@ bool machine_deliver(struct machine *m, unsigned end, unsigned number, bool keep
             duet_recorder_fault(m->record, machine_shown(m), DUET_FAULT_DUPLICATE, p.tag);
         duet_recorder_arrived(m->record, end, machine_shown(m), &packet);
     }
+    cells_note(m, end, &p);
     m->answers_reset = p.is_reset;
     duet_input(m->stacks[end], model->now, &packet);
     machine_trace(m, end);
