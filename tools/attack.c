@@ -13,22 +13,34 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attack_tun.h"
 #include "command.h"
 #include "duet/attack.h"
 
 enum { ROWS_MOST = 256, JOBS_MOST = 64, SECONDS_MOST = 3600 };
+enum { CAMPAIGN_DEFAULT = 100000000, TUN_DEFAULT = 10 };
 
 struct attacks {
     const char *command;
     bool all, list, json, tsv;
-    uint64_t seed, seconds, jobs;
+    uint64_t seed, seconds, jobs, campaign, tun;
     bool wanted[ROWS_MOST];
     struct duet_attack_result *results; /* shared with the processes that run rows */
     double spent[ROWS_MOST];
     unsigned passed, failed, absent;
 };
 
-enum { KEY_ALL = 256, KEY_LIST, KEY_JSON, KEY_TSV, KEY_SEED, KEY_LIMIT, KEY_JOBS };
+enum {
+    KEY_ALL = 256,
+    KEY_LIST,
+    KEY_JSON,
+    KEY_TSV,
+    KEY_SEED,
+    KEY_LIMIT,
+    KEY_JOBS,
+    KEY_CAMPAIGN,
+    KEY_TUN
+};
 
 static const struct argp_option argp_options[] = {
     {"all", KEY_ALL, 0, 0, "every row", 0},
@@ -38,6 +50,12 @@ static const struct argp_option argp_options[] = {
      0},
     {"seed", KEY_SEED, "N", 0, "other random packets (default: 1)", 0},
     {"limit", KEY_LIMIT, "SECONDS", 0, "a row that runs longer has failed (default: 120)", 0},
+    {"campaign", KEY_CAMPAIGN, "N", OPTION_ARG_OPTIONAL,
+     "instead of rows: N blind injections at live connections (default: 100,000,000)", 0},
+    {"tun", KEY_TUN, "SECONDS", OPTION_ARG_OPTIONAL,
+     "instead of rows: a flood of SYNs in real time over a TUN device, in a namespace of its own, "
+     "with clients of the operating system (default: 10)",
+     0},
     {"jobs", KEY_JOBS, "N", 0, "rows at a time (default: one for each processor)", 0},
     {0, 0, 0, 0, 0, 0},
 };
@@ -85,6 +103,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_LIMIT:
         set_number(attacks, "number of seconds", argument, SECONDS_MOST, &attacks->seconds);
+        return 0;
+    case KEY_CAMPAIGN:
+        attacks->campaign = CAMPAIGN_DEFAULT;
+        if (argument != NULL)
+            set_number(attacks, "number of injections", argument, UINT32_MAX, &attacks->campaign);
+        return 0;
+    case KEY_TUN:
+        attacks->tun = TUN_DEFAULT;
+        if (argument != NULL)
+            set_number(attacks, "number of seconds", argument, SECONDS_MOST, &attacks->tun);
         return 0;
     case KEY_JOBS:
         set_number(attacks, "number of rows", argument, JOBS_MOST, &attacks->jobs);
@@ -146,6 +174,8 @@ static void judge(struct attacks *attacks, unsigned row, int status)
         fail(result, "crashed: ", strsignal(WTERMSIG(status)));
     else if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS)
         fail(result, "crashed: the process ended with an error", "");
+    else if (duet_attack_at(row)->id[0] <= 'B' && result->steps > DUET_ATTACK_STEPS_MOST)
+        fail(result, "one packet took too many steps", "");
     attacks->passed += result->verdict == DUET_ATTACK_PASSED;
     attacks->failed += result->verdict == DUET_ATTACK_FAILED;
     attacks->absent += result->verdict == DUET_ATTACK_NOT_APPLICABLE;
@@ -212,6 +242,8 @@ static void tell_text(const struct attacks *attacks, unsigned row)
     printf("     sent  %s\n", result->sent);
     printf("           %" PRIu64 " packets, %" PRIu64 " bytes in %.1f s; %" PRIu64 " came back\n",
            result->packets, result->bytes, attacks->spent[row], result->answers);
+    if (result->steps > 0)
+        printf("           %" PRIu64 " steps at most for one packet\n", result->steps);
     printf("     safe  %s\n     duet  %s\n", attack->safe, result->did);
     fflush(stdout);
 }
@@ -242,8 +274,8 @@ static void tell_json(const struct attacks *attacks, unsigned row)
     fputs(",\"did\":", stdout);
     print_json_text(result->did);
     printf(",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"answers\":%" PRIu64
-           ",\"seconds\":%.3f}\n",
-           result->packets, result->bytes, result->answers, attacks->spent[row]);
+           ",\"steps\":%" PRIu64 ",\"seconds\":%.3f}\n",
+           result->packets, result->bytes, result->answers, result->steps, attacks->spent[row]);
     fflush(stdout);
 }
 
@@ -287,6 +319,26 @@ static int run(struct attacks *attacks)
     return attacks->failed == 0 ? COMMAND_OK : COMMAND_FAILED;
 }
 
+static int run_campaign(const struct attacks *attacks)
+{
+    struct duet_attack_campaign campaign;
+    bool good;
+
+    if (duet_attack_campaign(attacks->campaign, attacks->seed, &campaign) != 0) {
+        command_complain(attacks->command, "the campaign cannot be run");
+        return COMMAND_FAILED;
+    }
+    good = campaign.wrong_effects == 0 && (double)campaign.effects >= campaign.expected_at_least &&
+           (double)campaign.effects <= campaign.expected_at_most;
+    printf("%" PRIu64 " blind RSTs, SYNs, text, FINs and ICMP errors: %" PRIu64 " had an effect\n",
+           campaign.injections, campaign.effects);
+    printf("chance allows %.2f (%.2f to %.2f); of the %" PRIu64
+           " that were wrong by construction %" PRIu64 " had one: %s\n",
+           campaign.expected, campaign.expected_at_least, campaign.expected_at_most, campaign.wrong,
+           campaign.wrong_effects, good ? "pass" : "FAIL");
+    return good ? COMMAND_OK : COMMAND_FAILED;
+}
+
 int command_attack(int argc, char **argv)
 {
     struct attacks attacks = {.command = argv[0], .seed = 1, .seconds = 120};
@@ -300,6 +352,10 @@ int command_attack(int argc, char **argv)
         list();
         return COMMAND_OK;
     }
+    if (attacks.campaign > 0)
+        return run_campaign(&attacks);
+    if (attacks.tun > 0)
+        return attack_tun(attacks.command, (unsigned)attacks.tun);
     for (unsigned i = 0; i < duet_attack_count(); i++) {
         attacks.wanted[i] = attacks.wanted[i] || attacks.all;
         any = any || attacks.wanted[i];

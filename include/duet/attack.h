@@ -40,9 +40,16 @@ struct duet_attack_result {
     enum duet_attack_verdict verdict;
     uint64_t packets, bytes; /* that were sent to the stack */
     uint64_t answers;        /* packets that came back */
-    char sent[256];          /* in words */
-    char did[320];           /* what the stack did; of a failure, the first thing that was wrong */
+    uint64_t steps; /* most that one packet took, in or out, in a build that counts them; else 0 */
+    char sent[256]; /* in words */
+    char did[320];  /* what the stack did; of a failure, the first thing that was wrong */
 };
+
+/* In sections A and B no packet may take more steps: basic blocks of base, wire and core, loops
+ * included. Most take less than a thousand. The longest loops are over the segments that one
+ * acknowledgement or SACK marks for the first time (4,000 in row B9), and over the held ranges that
+ * one segment joins (700 in row B7); both are paid for by as many packets before. */
+#define DUET_ATTACK_STEPS_MOST 100000
 
 /* Runs one row; the same seed sends the same packets. */
 void duet_attack_run(unsigned index, uint64_t seed, struct duet_attack_result *result);

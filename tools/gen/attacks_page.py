@@ -24,6 +24,12 @@ is. {verdict}.
 Each row that is run has a canary in [tests/security/canaries](../tests/security/canaries): a patch of a line or two
 that breaks duet so that this row must fail. `make canaries` shows that it does. `make attacks` runs the table again
 and writes this page. What follows from it for users of duet stands in [SECURITY.md](../SECURITY.md).
+
+Three more things are run by hand. `duet attack --campaign` sends 100,000,000 blind RSTs, SYNs, segments and ICMP errors at live
+connections and compares what came of them with what chance allows. `duet attack --tun=60` floods a stack with SYNs in
+real time, through the operating system's IP and a TUN device in a namespace of its own, while the operating system's clients
+connect. In a build with `-DDUET_STEPS=ON` each row tells how many steps (basic blocks of the core, loops included) the most
+expensive packet took, and rows of sections A and B fail above a constant of `include/duet/attack.h`.
 """
 
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "duet/trace.h"
 #include "host/coverage.h"
+#include "host/steps.h"
 #include "sim/attack/attack.h"
 
 enum { TARGET_BACKLOG = 64 };
@@ -112,11 +113,20 @@ struct duet_counters target_counters(const struct target *target)
 
 /* ---- in ---- */
 
+static void note_steps(const struct target *target, uint64_t before)
+{
+    uint64_t *most = &target->attack->result->steps, steps = steps_counted() - before;
+
+    *most = steps > *most ? steps : *most;
+}
+
 static void input(struct target *target, const struct duet_packet *packet)
 {
     target->attack->result->packets++;
     target->attack->result->bytes += packet->length;
+    uint64_t before = steps_counted();
     duet_input(target->stack, target->now, packet);
+    note_steps(target, before);
 }
 
 void target_input(struct target *target, uint8_t *bytes, uint32_t length)
@@ -174,9 +184,12 @@ unsigned target_drain(struct target *target)
     unsigned packets = 0;
 
     for (;;) {
+        uint64_t before = steps_counted();
+
         target->packet = (struct duet_packet){.data = target->out, .size = sizeof target->out};
         if (!duet_output(target->stack, target->now, &target->packet))
             return packets;
+        note_steps(target, before);
         packets++;
         target->packets_out++;
         target->bytes_out += target->packet.length;
