@@ -84,6 +84,22 @@ static bool work(const struct speed_case *what, struct player *player, uint64_t 
     return true;
 }
 
+enum { WARM_UNITS = 10000, WARM_STEP = 100 };
+
+/* Until all memory that the work needs has been touched, or for a quarter of a second. */
+static bool warm_up(const struct speed_case *what, struct player *player)
+{
+    const uint64_t before = thread_time();
+
+    for (unsigned i = 0; i < WARM_UNITS / WARM_STEP && what->work != WORK_BULK; i++) {
+        if (!work(what, player, WARM_STEP))
+            return false;
+        if (thread_time() - before > 4 * round_ns)
+            break;
+    }
+    return true;
+}
+
 /* More and more, until it takes long enough to tell how much a round is. */
 static bool find_amount(const struct speed_case *what, struct player *player)
 {
@@ -157,7 +173,8 @@ void speed_case_measure(const struct speed_case *what, unsigned rounds, bool bes
     result->rounds = rounds;
     for (unsigned i = 0; i < ENGINES; i++) {
         result->measured[i] = players[i].engine != NULL;
-        if (result->measured[i] && !(open_all(what, &players[i]) && find_amount(what, &players[i])))
+        if (result->measured[i] && !(open_all(what, &players[i]) && warm_up(what, &players[i]) &&
+                                     find_amount(what, &players[i])))
             give_up(&players[i], i, result);
     }
     for (unsigned round = 0; round < rounds; round++)

@@ -19,6 +19,7 @@ enum {
     LISTENERS = 256,
     BURST = 64,      /* packets one way before the other end has its turn */
     ROOM = 65536,    /* of a packet */
+    SETTLED = 10,    /* seconds after the last handshake until nothing runs any more */
     LIFE_PORTS = 64, /* listeners of short connections, behind those of the open ones */
 };
 
@@ -343,6 +344,10 @@ static bool duet_engine_connect(uint32_t count)
         duet.now += DUET_MILLISECOND;
         expire_all();
     }
+    while (turn())
+        ;
+    duet.now += SETTLED * DUET_SECOND; /* timers of the handshakes run out unneeded: all are idle */
+    expire_all();
     while (turn())
         ;
     return !duet.failed;

@@ -8,11 +8,13 @@
 #include "../tools/bench.h"
 #include "../tools/command.h"
 #include "cases.h"
+#include "plot.h"
 
 struct speed {
     const char *command;
     bool json, lwip, counts;
     uint64_t rounds, amount;
+    const char *plot;
     size_t cases[64]; /* numbers of those to measure */
     size_t count;
     size_t at;                   /* the one that is measured */
@@ -20,12 +22,16 @@ struct speed {
     bool failed;
 };
 
-enum { KEY_JSON = 256, KEY_AGAINST, KEY_ROUNDS, KEY_AMOUNT };
+enum { KEY_JSON = 256, KEY_AGAINST, KEY_ROUNDS, KEY_AMOUNT, KEY_PLOT };
 
 static const struct argp_option argp_options[] = {
     {"json", KEY_JSON, 0, 0, "one JSON object a line", 0},
     {"against", KEY_AGAINST, "PEERS", 0, "lwip (the default) or none", 0},
     {"rounds", KEY_ROUNDS, "N", 0, "rounds of each, in turns (default: 11)", 0},
+    {"plot", KEY_PLOT, "FILE", 0,
+     "a picture (SVG) of the time of a request by the number of connections, as far as it was "
+     "measured",
+     0},
     {"amount", KEY_AMOUNT, "N", 0,
      "duet alone does N units of work in this process, and nothing is measured: for profilers", 0},
     {0, 0, 0, 0, 0, 0},
@@ -80,6 +86,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
             command_complain(speed->command, "'%s' is no number of rounds", argument);
             exit(COMMAND_USAGE);
         }
+        return 0;
+    case KEY_PLOT:
+        speed->plot = argument;
         return 0;
     case KEY_AMOUNT:
         speed->counts = true;
@@ -258,6 +267,34 @@ static void print_own(const struct speed *speed)
     }
 }
 
+/* The medians of all cases that exchange 64 bytes. */
+static void draw(struct speed *speed)
+{
+    struct plot_point points[16];
+    struct command_output output;
+    size_t count = 0;
+
+    for (size_t i = 0; i < speed_case_count && count < 16; i++) {
+        const struct case_result *result = &speed->results[i];
+
+        if (strncmp(speed_cases[i].name, "rr-", 3) != 0 || !result->measured[0])
+            continue;
+        points[count] = (struct plot_point){.connections = speed_cases[i].open};
+        for (unsigned j = 0; j < ENGINES; j++)
+            if (result->measured[j])
+                points[count].ns[j] =
+                    (double)spread_of(result->time[j], result->rounds).median / 1000;
+        count++;
+    }
+    if (command_output_open(&output, speed->plot) != 0) {
+        speed->failed = true;
+        return;
+    }
+    bench_plot(output.file, points, count);
+    if (command_output_close(&output, true) != 0)
+        speed->failed = true;
+}
+
 /* Each case has a process of its own, with fresh memory. */
 static void run_apart(struct speed *speed, size_t at)
 {
@@ -314,6 +351,8 @@ int bench_speed(int argc, char **argv)
         run_apart(&speed, i);
     if (!speed.json)
         print_own(&speed);
+    if (speed.plot != NULL)
+        draw(&speed);
     free(speed.results);
     return speed.failed ? COMMAND_FAILED : COMMAND_OK;
 }

@@ -44,10 +44,12 @@ bool ip_is_ours(const struct duet_stack *s, const struct duet_address *address)
 
 static unsigned common_prefix(const struct duet_address *a, const struct duet_address *b)
 {
-    unsigned bits = 0;
-    while (bits < 128 && ((a->bytes[bits / 8] ^ b->bytes[bits / 8]) & (0x80 >> bits % 8)) == 0)
+    unsigned byte = 0, bits = 0;
+    while (byte < 16 && a->bytes[byte] == b->bytes[byte])
+        byte++;
+    while (byte < 16 && ((a->bytes[byte] ^ b->bytes[byte]) & (0x80 >> bits)) == 0)
         bits++;
-    return bits;
+    return byte * 8 + bits;
 }
 
 /* MUST-44: the address of the same family that shares the longest prefix with the remote one (RFC

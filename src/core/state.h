@@ -520,12 +520,13 @@ struct segment_build {
     struct duet_packet *packet;
     uint8_t *text;
     struct checksum sum;
-    bool link_sums; /* the link fills in the checksum */
+    uint32_t header; /* of TCP, bytes */
+    bool link_sums;  /* the link fills in the checksum */
 };
 void segment_begin(struct duet_stack *s, struct segment_build *build, struct duet_packet *packet,
                    const struct tcp_tuple *tuple, struct tcp_header *header,
                    const struct ip_packet *ip, uint32_t text_length);
-void segment_end(const struct segment_build *build);
+void segment_end(struct segment_build *build);
 uint32_t flow_label(uint32_t timestamp_offset);
 
 #endif

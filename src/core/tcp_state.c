@@ -17,12 +17,18 @@ static const struct duet_rule rules[TCP_RULES] = {
 #undef RULE
 };
 
+/* One more than the edge between two states; 0: there is none. */
+static const uint8_t edge_between[DUET_STATES][DUET_STATES] = {
+#define EDGE(from, to, section) [DUET_##from][DUET_##to] = TCP_EDGE_##from##_TO_##to + 1,
+#include "core/tcp_edges.def"
+#undef EDGE
+};
+
 static enum tcp_edge find_edge(enum duet_state from, enum duet_state to)
 {
-    for (unsigned i = 0; i < TCP_EDGES; i++)
-        if (edges[i].from == from && edges[i].to == to)
-            return (enum tcp_edge)i;
-    check_failed("a change of state that tcp_edges.def does not allow", __FILE__, __LINE__);
+    if (edge_between[from][to] == 0)
+        check_failed("a change of state that tcp_edges.def does not allow", __FILE__, __LINE__);
+    return (enum tcp_edge)(edge_between[from][to] - 1);
 }
 
 static struct duet_trace_event *next_slot(struct duet_stack *s)

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Instructions for each unit of work of `duet bench`, which do not move with the machine's load: counted by
 valgrind over two amounts of work, whose difference is the work alone. A figure that is more than 5 % above
-the one in instructions.txt fails; one that is more than 5 % below says that the file ought to be made anew.
-With another compiler than the file's the figures are others, and nothing is compared. To accept what is so
+the one in instructions.txt fails. With another compiler than the file's the figures are others, and nothing is compared. To accept what is so
 now: tests/golden/instructions.test.py --update, and look at the difference.
 
 variants: release
@@ -75,9 +74,6 @@ def main():
     for case, number in now.items():
         test.check(f"{case} takes no more instructions than before",
                    number <= wanted.get(case, 0) * (1 + TOLERANCE), f"{number}, and it was {wanted.get(case)}",
-                   "to accept: tests/golden/instructions.test.py --update")
-        test.check(f"the figure of {case} is not out of date",
-                   number >= wanted.get(case, 0) * (1 - TOLERANCE), f"{number}, and it was {wanted.get(case)}",
                    "to accept: tests/golden/instructions.test.py --update")
     test.check("a figure that is too low is noticed", now["pingpong"] > wanted["pingpong"] // 2 * (1 + TOLERANCE))
     return test.finish()
