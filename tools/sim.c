@@ -53,7 +53,7 @@ static const struct argp_option argp_options[] = {
      0},
     {"explain", KEY_EXPLAIN, 0, 0, "show a world of --seed or --recipe, failed or not", 0},
     {"no-shrink", KEY_NO_SHRINK, 0, 0, "do not look for a smaller world that fails as well", 0},
-    {"output", 'o', "PREFIX", 0, "write failures to PREFIX.txt, .svg, .html and .pcapng", 0},
+    {"output", 'o', "PREFIX", 0, "write failures to PREFIX.txt, .svg, .html, .pcapng and, where one end suffices, .pkt", 0},
     {"json", KEY_JSON, 0, 0, "one JSON object for each failure, then one with the figures", 0},
     {"hashes", KEY_HASHES, 0, 0, "print the hash of each world's history", 0},
     {"defect", KEY_DEFECT, "NAME", 0,
