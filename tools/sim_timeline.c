@@ -23,7 +23,8 @@ static bool tells_the_story(const char *text, size_t length)
         const struct duet_script_options options = {0};
         struct duet_script_result result;
 
-        (void)freopen("/dev/null", "w", stderr);
+        if (freopen("/dev/null", "w", stderr) == NULL)
+            _exit(1);
         duet_script_run_text("timeline", text, length, &options, &result);
         _exit(result.verdict == DUET_SCRIPT_PASSED ? 0 : 1);
     }

@@ -233,7 +233,7 @@ struct swarm {
     struct {
         struct timeline_numbers ours, theirs;
     } timeline;
-    jmp_buf escape;        /* from a violation */
+    jmp_buf escape; /* from a violation */
 };
 
 /* ---- violations (oracle.c) ---- */

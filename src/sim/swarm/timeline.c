@@ -124,8 +124,9 @@ static void print_flags(uint16_t flags, FILE *to)
     static const struct {
         uint16_t flag;
         char letter;
-    } letters[] = {{DUET_FIN, 'F'}, {DUET_SYN, 'S'}, {DUET_RST, 'R'}, {DUET_PSH, 'P'}, {DUET_ACK, '.'},
-                   {DUET_URG, 'U'}, {DUET_ECE, 'E'}, {DUET_CWR, 'W'}, {DUET_AE, 'A'}};
+    } letters[] = {{DUET_FIN, 'F'}, {DUET_SYN, 'S'}, {DUET_RST, 'R'},
+                   {DUET_PSH, 'P'}, {DUET_ACK, '.'}, {DUET_URG, 'U'},
+                   {DUET_ECE, 'E'}, {DUET_CWR, 'W'}, {DUET_AE, 'A'}};
     bool any = false;
 
     for (unsigned i = 0; i < sizeof letters / sizeof letters[0]; i++) {
