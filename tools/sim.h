@@ -44,6 +44,11 @@ double sim_now(void); /* seconds */
 /* Shrinks the world if asked to, shows it and writes files. False: a file could not be written. */
 bool sim_explain(const struct sim_campaign *campaign, const struct duet_sim_recipe *recipe);
 
+/* ---- sim_timeline.c ---- */
+
+/* PREFIX.pkt, if one end alone repeats what it did in the world. False: it could not be written. */
+bool sim_write_timeline(const struct sim_campaign *campaign, const struct duet_sim_recipe *recipe);
+
 /* ---- sim_report.c ---- */
 
 void sim_report(const struct sim_campaign *campaign, const struct sim_totals *totals,

@@ -97,7 +97,8 @@ static bool show(const struct sim_campaign *campaign, const struct duet_sim_reci
     ladder.colour = false;
     ladder.columns = COLUMNS_USUAL;
     if (campaign->prefix != NULL)
-        good = write_files(campaign, options.recorder, &ladder);
+        good = write_files(campaign, options.recorder, &ladder) &&
+               sim_write_timeline(campaign, recipe);
     duet_recorder_free(options.recorder);
     return good;
 }

@@ -143,6 +143,10 @@ struct duet_sim_options {
     struct duet_recorder *recorder;
     uint64_t record_from;       /* from this event on */
     struct duet_sim_hits *hits; /* may be NULL */
+    /* What one end of the one connection saw and did, as a timeline for duet_script_run; may be
+     * NULL. It may leave out what a timeline cannot say. */
+    FILE *timeline;
+    unsigned timeline_end; /* 0: the client's, 1: the server's */
 };
 
 struct duet_sim_result {

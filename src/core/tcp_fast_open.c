@@ -49,11 +49,11 @@ static int64_t interval_of(const struct duet_stack *s)
 static uint64_t cookie_for(const struct duet_stack *s, const struct duet_address *address,
                            int64_t interval)
 {
-    struct {
-        struct duet_address address;
-        int64_t interval;
-    } message = {*address, interval};
-    return siphash_2_4(&s->cookie_key, &message, sizeof message);
+    uint8_t message[sizeof *address + 8]; /* the same on every machine */
+    memcpy(message, address, sizeof *address);
+    for (unsigned i = 0; i < 8; i++)
+        message[sizeof *address + i] = (uint8_t)((uint64_t)interval >> 8 * i);
+    return siphash_2_4(&s->cookie_key, message, sizeof message);
 }
 
 static enum cookie judge_cookie(const struct duet_stack *s, const struct duet_address *address,

@@ -4,17 +4,34 @@
  * pair of sockets under its own key; the keys are drawn from the secret of the configuration. */
 #include "core/state.h"
 
+#include <string.h>
+
+/* The pair of sockets as bytes that are the same on every machine, as SipHash reads numbers: a history
+ * that is simulated again elsewhere has the same numbers on the wire. */
+static uint64_t hash_of(const struct siphash_key *key, const struct tcp_tuple *tuple)
+{
+    uint8_t message[sizeof *tuple];
+    uint8_t *ports = message + sizeof tuple->local + sizeof tuple->remote;
+
+    memcpy(message, tuple, sizeof message);
+    ports[0] = (uint8_t)tuple->local_port;
+    ports[1] = (uint8_t)(tuple->local_port >> 8);
+    ports[2] = (uint8_t)tuple->remote_port;
+    ports[3] = (uint8_t)(tuple->remote_port >> 8);
+    return siphash_2_4(key, message, sizeof message);
+}
+
 /* ISN = M + F(localip, localport, remoteip, remoteport, secretkey): M ticks every 4 microseconds.
  */
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     uint32_t m = (uint32_t)(s->now / (4 * DUET_MICROSECOND));
-    return seq_of(m + (uint32_t)siphash_2_4(&s->isn_key, tuple, sizeof *tuple));
+    return seq_of(m + (uint32_t)hash_of(&s->isn_key, tuple));
 }
 
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return (uint32_t)siphash_2_4(&s->timestamp_key, tuple, sizeof *tuple);
+    return (uint32_t)hash_of(&s->timestamp_key, tuple);
 }
 
 /* The timestamp clock ticks every millisecond (RFC 7323, 5.4: between 1 ms and 1 s). */
@@ -27,8 +44,10 @@ uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset)
  * ports then cannot tell whether others share its counter (RFC 6056, 3.3.5 has the same idea). */
 static uint32_t port_step(struct duet_stack *s)
 {
-    uint32_t choice = s->port_choices++;
-    return 1 + (uint32_t)(siphash_2_4(&s->port_index_key, &choice, sizeof choice) & 7);
+    uint32_t number = s->port_choices++;
+    const uint8_t choice[] = {(uint8_t)number, (uint8_t)(number >> 8), (uint8_t)(number >> 16),
+                              (uint8_t)(number >> 24)};
+    return 1 + (uint32_t)(siphash_2_4(&s->port_index_key, choice, sizeof choice) & 7);
 }
 
 /* Double-hash port selection: a keyed offset for each destination, and one of PORT_TABLE counters,
@@ -38,9 +57,8 @@ uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple)
 {
     tuple->local_port = 0;
     uint32_t range = (uint32_t)(s->config.port_last - s->config.port_first) + 1;
-    uint32_t offset = (uint32_t)siphash_2_4(&s->port_key, tuple, sizeof *tuple) % range;
-    uint16_t *counter =
-        &s->ports[siphash_2_4(&s->port_index_key, tuple, sizeof *tuple) % PORT_TABLE];
+    uint32_t offset = (uint32_t)hash_of(&s->port_key, tuple) % range;
+    uint16_t *counter = &s->ports[hash_of(&s->port_index_key, tuple) % PORT_TABLE];
     uint32_t start = offset + *counter;
 
     for (uint32_t tries = 0; tries < range; tries++) {

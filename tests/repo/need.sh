@@ -37,10 +37,11 @@ probe() {
     clang) compiles clang nothing.c ;;
     clang-sanitizers) compiles clang hello.c -fsanitize=address,undefined ;;
     cmocka) compiles gcc cmocka.c -lcmocka ;;
+    s390x) compiles s390x-linux-gnu-gcc hello.c -static ;; # a big-endian machine, for the simulator
     lwip) compiles gcc lwip.c -I/usr/include/lwip -llwip ;;
     clang-format) has clang-format-14 || has clang-format ;;
     clang-tidy) has clang-tidy-14 || has clang-tidy ;;
-    pkg-config | cmake | make | tshark | python3 | git | cppcheck | ip | valgrind | patch) has "$1" ;;
+    pkg-config | cmake | make | tshark | qemu-s390x | python3 | git | cppcheck | ip | valgrind | patch) has "$1" ;;
     esac
 }
 
@@ -54,6 +55,8 @@ packages() {
         echo "${major:+libclang-rt-$major-dev} libclang-rt-dev ${major:+libclang-common-$major-dev}"
         ;;
     cmocka) echo "libcmocka-dev" ;;
+    s390x) echo "gcc-s390x-linux-gnu+libc6-dev-s390x-cross" ;;
+    qemu-s390x) echo "qemu-user qemu-user-static" ;;
     lwip) echo "liblwip-dev" ;;
     clang-format | clang-tidy) echo "$1-14 $1" ;; # lint.sh wants version 14
     pkg-config) echo "pkg-config pkgconf" ;;

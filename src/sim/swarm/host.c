@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "duet/trace.h"
 #include "host/coverage.h"
-#include "sim/swarm/swarm.h"
+#include "sim/swarm/timeline.h"
 
 enum {
     CHECK_EVERY = 4096, /* events, where checks are to be cheap */
@@ -63,6 +63,7 @@ bool host_start(struct swarm *w, struct host *host)
     host->by_index = malloc(host->config.connections_max * sizeof *host->by_index);
     if (host->memory == NULL || host->by_index == NULL)
         swarm_no_memory(w);
+    timeline_begin(w, host);
     return boot(w, host);
 }
 
@@ -144,10 +145,11 @@ void host_observe(struct swarm *w, struct host *host)
     struct duet_recorder *recorder = w->options.recorder;
     struct duet_trace_event event;
 
-    if (recorder == NULL)
+    if (recorder == NULL && w->options.timeline == NULL)
         return;
     while (duet_next_trace(host->stack, &event)) {
-        if (w->result->events < w->options.record_from)
+        timeline_call(w, host, &event);
+        if (recorder == NULL || w->result->events < w->options.record_from)
             continue;
         event.time = w->now; /* one clock for both ends */
         duet_recorder_trace(recorder, host->number == w->sessions[0].client ? 0 : 1, &event);

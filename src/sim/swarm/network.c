@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "sim/swarm/swarm.h"
+#include "sim/swarm/timeline.h"
 #include "wire/checksum.h"
 #include "wire/ip.h"
 
@@ -181,6 +181,8 @@ void network_send(struct swarm *w, struct host *from, uint32_t slot, duet_time d
     swarm_hash(w, ((uint64_t)bytes_get32(tcp + 4) << 32 | bytes_get32(tcp + 8)) ^
                       (uint64_t)info->length << 48);
     swarm_hash(w, (uint64_t)w->now ^ (uint64_t)bytes_get32(tcp + 12) << 32 ^ from->number);
+    if (w->options.timeline != NULL)
+        timeline_packet(w, from, slot, false);
     if (w->options.recorder != NULL && w->result->events >= w->options.record_from) {
         const struct duet_packet packet = {.data = packet_bytes(&w->packets, slot),
                                            .length = info->length};

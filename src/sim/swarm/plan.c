@@ -15,6 +15,7 @@ enum {
     SESSIONS_MOST = 2000,
     CONNECTIONS_SPARE = 16,
     SMALL = 32,
+    TRACE_EVENTS = 4096,
     PAGES_MOST = 1 << 14,
     BYTES_COMMON = 16 * 1024,
     BYTES_MIDDLE = 256 * 1024,
@@ -189,7 +190,9 @@ void plan_host(const struct swarm *w, struct host *host)
     host->latency = (duet_time)luck_scale(&prng, 5, 100000) * DUET_MICROSECOND;
     if (host->scarce != 0)
         make_scarce(&prng, config);
-    config->trace_events = w->options.recorder != NULL ? 4096 : 0;
+    config->trace_events =
+        w->options.recorder != NULL || w->options.timeline != NULL ? TRACE_EVENTS : 0;
+    config->watch = w->options.check == DUET_SIM_CHECK_ALL;
 }
 
 /* ---- connections ---- */

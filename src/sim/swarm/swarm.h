@@ -188,6 +188,13 @@ struct host {
     uint32_t copy_count;
 };
 
+/* Of one direction, for a timeline. */
+struct timeline_numbers {
+    bool is_known, has_clock;
+    uint32_t isn;   /* counts as 0 */
+    uint32_t clock; /* the first timestamp */
+};
+
 enum agenda_what {
     AGENDA_DELIVER, /* slot */
     AGENDA_WAKE,    /* host: a timer of its stack */
@@ -223,7 +230,10 @@ struct swarm {
     uint8_t *scratch; /* for applications */
     uint32_t check_countdown;
     unsigned defect_count; /* times the defect has happened */
-    jmp_buf escape;        /* from a violation */
+    struct {
+        struct timeline_numbers ours, theirs;
+    } timeline;
+    jmp_buf escape; /* from a violation */
 };
 
 /* ---- violations (oracle.c) ---- */
