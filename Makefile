@@ -7,6 +7,8 @@
 #   make test     builds with sanitizers and without, runs everything; last line: N passed, N failed
 #   make check    format and static analysis
 #   make fuzz     runs each fuzzer for SECONDS (default 60) from its corpus (needs clang)
+#   make mutate   runs mutants of the core against the fast tests: SAMPLE of them (200; 0: all), chosen by SEED (1)
+#   make coverage which lines and branches of the core the tests reach
 #   make docs     regenerates the generated pages of docs/
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make bench    prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
@@ -23,7 +25,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz check docs paths bench conformance attacks canaries install clean
+.PHONY: all demo test fuzz mutate coverage check docs paths bench conformance attacks canaries install clean
 
 all:
 	@tests/repo/need.sh build
@@ -40,6 +42,16 @@ test:
 fuzz:
 	@tests/repo/need.sh test
 	@python3 fuzz/run.py --seconds $(or $(SECONDS),60) --jobs $(JOBS)
+
+mutate:
+	@tests/repo/need.sh test
+	@cmake -S . -B $(BUILD) -DDUET_TESTS=ON $(COMMON_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) >/dev/null
+	@python3 tests/mutate/mutate.py --sample $(or $(SAMPLE),200) --seed $(or $(SEED),1) --jobs $(JOBS)
+
+coverage:
+	@tests/repo/need.sh test
+	@python3 tests/coverage_lines.py --jobs $(JOBS)
 
 check:
 	@tests/repo/need.sh check
