@@ -216,7 +216,7 @@ static unsigned count_cells(const struct duet_explore_result *r)
     unsigned set = 0;
 
     for (unsigned i = 0; i < DUET_EXPLORE_CELLS; i++)
-        set += r->cells[i / 8] >> i % 8 & 1u;
+        set += ((unsigned)r->cells[i / 8] >> (i % 8)) & 1u;
     return set;
 }
 
