@@ -43,7 +43,7 @@ struct duet_explore_bounds {
     struct duet_explore_end ends[DUET_EXPLORE_ENDS];
     uint32_t losses;     /* packets that may vanish */
     uint32_t duplicates; /* packets that may arrive twice */
-    uint32_t late;       /* timers that may run out while a packet is still under way */
+    uint32_t late;       /* timers that may run out while a packet is under way, or text unread */
     uint32_t in_flight;  /* packets under way in each direction, 1 .. DUET_EXPLORE_IN_FLIGHT_MAX */
     uint32_t send_size;  /* bytes of each send, 1 .. DUET_EXPLORE_SIZE_MAX */
     bool established;    /* the handshake is over when the exploration begins */

@@ -52,7 +52,11 @@ static const struct duet_exploration explorations[] = {
      "A reader takes his time, and his buffer is smaller than what is sent.",
      {.ends = {{.calls = CONNECT | SEND, .opens = 1, .sends = 3},
                {.calls = LISTEN | READ, .opens = 1, .receive_buffer = 4}},
-      EACH_ONCE,
+      .losses = 1,
+      .duplicates = 1,
+      .late = 3,
+      .in_flight = 4,
+      .send_size = 3,
       .established = true}},
     {"reuse",
      "A pair of sockets is used twice, while packets of the first connection "

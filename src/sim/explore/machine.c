@@ -22,7 +22,7 @@ enum { TRACE_EVENTS = 512 };
 /* ---- start and end ---- */
 
 /* Pools for what two ends can need, and not much more: a block is copied with every step. */
-static void configure(const struct machine *m, unsigned end, uint64_t seed, bool watched,
+static void configure(const struct machine *m, unsigned end, uint64_t seed, bool recorded,
                       struct duet_config *config)
 {
     uint32_t buffer = m->bounds->ends[end].receive_buffer;
@@ -53,9 +53,10 @@ static void configure(const struct machine *m, unsigned end, uint64_t seed, bool
     config->pacing = false;
     config->plpmtud = false;
     config->ecn = DUET_ECN_OFF;
+    config->watch = true; /* what must hold from one door to the next */
     config->timestamps = m->bounds->timestamps;
     config->quick_acks = 0;
-    config->trace_events = watched ? TRACE_EVENTS : 0;
+    config->trace_events = recorded ? TRACE_EVENTS : 0;
 }
 
 static int make_end(struct machine *m, unsigned end, const struct duet_explore_options *options)
@@ -226,9 +227,15 @@ static void put_packets(const struct machine *m, struct choice *choice)
     }
 }
 
+/* Is something else about to happen, so that a timer that runs out now is ahead of it? */
+static bool is_busy(const struct machine *m)
+{
+    return m->model.count > 0 || user_may(m, 0, ACTION_READ) || user_may(m, 1, ACTION_READ);
+}
+
 static void put_timers(const struct machine *m, struct choice *choice)
 {
-    if (m->model.count > 0 && m->model.late == 0)
+    if (is_busy(m) && m->model.late == 0)
         return;
     for (unsigned end = 0; end < ENDS; end++)
         if (deadline_of(m, end) != DUET_NEVER &&
@@ -255,9 +262,9 @@ static bool run_timer(struct machine *m, unsigned end)
     struct model *model = &m->model;
     duet_time due = deadline_of(m, end);
 
-    if (due == DUET_NEVER || (model->count > 0 && model->late == 0))
+    if (due == DUET_NEVER || (is_busy(m) && model->late == 0))
         return false;
-    model->late -= model->count > 0;
+    model->late -= is_busy(m);
     due = (due + WHEEL + TICK - 1) / TICK * TICK;
     if (due > model->now) {
         model->now = due;
