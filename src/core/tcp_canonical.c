@@ -161,7 +161,7 @@ static void add_flight(struct view *v, struct tcp_flight *f, struct seq iss)
 /* The latest transmission decides about the next one only if that leaves in the same microsecond. */
 static void flight_to_places(const struct view *v, struct tcp_flight *f, struct seq iss)
 {
-    bool is_now = f->latest_us - v->now_us < UINT32_C(1) << 31;
+    bool is_now = f->latest_us - v->now_us < FLIGHT_MAX; /* as flight_age_us() has it */
     f->fresh = f->count == 0 ? 0 : place_of(f, f->fresh);
     f->lost_list.first = place_of(f, f->lost_list.first);
     f->lost_list.last = place_of(f, f->lost_list.last);
