@@ -173,13 +173,15 @@ void speed_case_measure(const struct speed_case *what, unsigned rounds, bool bes
     result->rounds = rounds;
     for (unsigned i = 0; i < ENGINES; i++) {
         result->measured[i] = players[i].engine != NULL;
-        if (result->measured[i] && !(open_all(what, &players[i]) && warm_up(what, &players[i]) &&
-                                     find_amount(what, &players[i])))
+        if (players[i].engine != NULL &&
+            !(open_all(what, &players[i]) && warm_up(what, &players[i]) &&
+              find_amount(what, &players[i])))
             give_up(&players[i], i, result);
     }
     for (unsigned round = 0; round < rounds; round++)
         for (unsigned i = 0; i < ENGINES; i++)
-            if (result->measured[i] && !play(what, &players[i], &result->time[i][round]))
+            if (result->measured[i] && players[i].engine != NULL &&
+                !play(what, &players[i], &result->time[i][round]))
                 give_up(&players[i], i, result);
     for (unsigned i = 0; i < ENGINES; i++)
         if (players[i].engine != NULL)
