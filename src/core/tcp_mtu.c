@@ -45,7 +45,7 @@ enum { TIMEOUTS_IF_UNPROVEN = 2 }; /* of a size that never arrived: a black hole
 static uint32_t headers_of(const struct tcp_conn *c)
 {
     return ip_header_size(&c->tuple.remote) + TCP_HEADER +
-           (conn_is(c, TCP_CONN_TIMESTAMPS) ? 12u : 0);
+           (conn_is(c, TCP_CONN_TIMESTAMPS) ? 12u : 0) + tcp_user_timeout_room(c);
 }
 
 /* Size of the packet that carries [start, end), or each full segment of it. */
