@@ -9,6 +9,8 @@
 #   make fuzz     runs each fuzzer for SECONDS (default 60) from its corpus (needs clang)
 #   make sim      simulates worlds by seed for SECONDS (default 60) or HOURS, and judges them
 #   make explore  every exploration that is shipped, to its end (docs/EXPLORE.md; tens of minutes)
+#   make mutate   runs mutants of the core against the fast tests: SAMPLE of them (200; 0: all), chosen by SEED (1)
+#   make coverage which lines and branches of the core the tests reach
 #   make docs     regenerates the generated pages of docs/
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make bench    prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
@@ -25,7 +27,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz sim explore check docs paths bench conformance attacks canaries install clean
+.PHONY: all demo test fuzz sim explore mutate coverage check docs paths bench conformance attacks canaries install clean
 
 all:
 	@tests/repo/need.sh build
@@ -48,6 +50,16 @@ sim: all
 
 explore: all
 	@$(BUILD)/duet explore all --memory 4096
+
+mutate:
+	@tests/repo/need.sh test
+	@cmake -S . -B $(BUILD) -DDUET_TESTS=ON $(COMMON_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) >/dev/null
+	@python3 tests/mutate/mutate.py --sample $(or $(SAMPLE),200) --seed $(or $(SEED),1) --jobs $(JOBS)
+
+coverage:
+	@tests/repo/need.sh test
+	@python3 tests/coverage_lines.py --jobs $(JOBS)
 
 check:
 	@tests/repo/need.sh check

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Which lines and branches of src/core and src/wire the tests reach: make coverage.
+
+Builds with gcc's --coverage, runs the unit tests, the timelines and every scenario of `duet show`, and asks gcov. Not
+counted, because no input can take them: the failing arm of a CHECK and lines that say unreachable(); and the lines of
+tests/coverage_excluded.tsv, each with its reason. What was reached by nothing is listed.
+
+Exit status: 0 if every counted line and --branches per cent of the branches were reached."""
+import argparse
+import collections
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import coverage
+import run
+
+SOURCE = run.SOURCE
+EXCLUDED = SOURCE / "tests/coverage_excluded.tsv"
+NEVER = re.compile(r"\bunreachable\(")
+CHECKED = re.compile(r"\bCHECK\(")
+
+
+def programs(build):
+    """What is run: pairs of a command and how long it may take."""
+    found = [[str(path)] for path in sorted((build / "tests/unit").glob("test_*")) if path.is_file()]
+    duet = str(build / "duet")
+    found.append([duet, "script", str(SOURCE / "tests/lifecycle")])
+    listed = subprocess.run([duet, "show", "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found += [[duet, "show", "--scenario", line.split()[0]] for line in listed.splitlines() if line[:1].isalpha()]
+    return found
+
+
+def run_all(build, jobs, folder):
+    environment = dict(os.environ, DUET_SOURCE=str(SOURCE), DUET_BUILD=str(build), DUET_PROGRAM=str(build / "duet"),
+                       DUET_VARIANT="coverage", DUET_COVERAGE_DIR=folder, LC_ALL="C.UTF-8")
+
+    def one(command):
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+                              timeout=3000, check=False)
+        return command, done.returncode
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for command, status in pool.map(one, programs(build)):
+            if status != 0:
+                print(f"status {status}: {' '.join(command)}", flush=True)
+
+
+def ask_gcov(build):
+    """{path: {line: (count, [count of each branch])}} of src/core and src/wire; headers are summed over their users."""
+    found = collections.defaultdict(dict)
+    objects = sorted((build / "CMakeFiles/duet_pure.dir/src").glob("*/*.gcda"))
+    for data in objects:
+        text = subprocess.run(["gcov", "--json-format", "--branch-probabilities", "--stdout", str(data)],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+        for document in text.splitlines():
+            for file in json.loads(document)["files"]:
+                path = os.path.relpath(os.path.join(str(build), file["file"]), SOURCE)
+                if path.startswith(("src/core/", "src/wire/")):
+                    merge(found[path], file["lines"])
+    return found
+
+
+def merge(lines, more):
+    for line in more:
+        branches = [branch["count"] for branch in line["branches"]]
+        count, known = lines.get(line["line_number"], (0, []))
+        if len(known) == len(branches):
+            branches = [a + b for a, b in zip(known, branches)]
+        elif len(known) > len(branches):
+            branches = known
+        lines[line["line_number"]] = (count + line["count"], branches)
+
+
+def excluded():
+    """{(path, line of source)}: the reason is for people."""
+    rows = [line.split("\t") for line in EXCLUDED.read_text(encoding="utf-8").splitlines()
+            if line and not line.startswith("#")]
+    return {(path, source) for path, source, _ in rows}
+
+
+def judge(path, lines, reasons):
+    """Counts, and what was not reached, of one file."""
+    texts = (SOURCE / path).read_text(encoding="utf-8").splitlines()
+    counts = collections.Counter()
+    missing = []
+    for number, (count, branches) in sorted(lines.items()):
+        text = texts[number - 1]
+        if NEVER.search(text) or (path, " ".join(text.split())) in reasons:
+            counts["excluded"] += 1
+            continue
+        counts["lines"] += 1
+        counts["lines reached"] += count > 0
+        if count == 0:
+            missing.append(f"{path}:{number}: never: {text.strip()}")
+            continue
+        if CHECKED.search(text):
+            continue  # its failing arm
+        counts["branches"] += len(branches)
+        counts["branches reached"] += sum(1 for branch in branches if branch > 0)
+        if not all(branches):
+            taken = "".join("+" if branch else "-" for branch in branches)
+            missing.append(f"{path}:{number}: branches {taken}: {text.strip()}")
+    return counts, missing
+
+
+def share(reached, all_of_them):
+    return f"{reached:6}/{all_of_them:<6} {100 * reached / all_of_them if all_of_them else 100:6.2f} %"
+
+
+def report(found, hits):
+    whole, missing = collections.Counter(), []
+    print(f"{'file':32} {'lines':>22} {'branches':>22}")
+    reasons = excluded()
+    for path in sorted(found):
+        counts, more = judge(path, found[path], reasons)
+        whole += counts
+        missing += more
+        print(f"{path:32} {share(counts['lines reached'], counts['lines'])} "
+              f"{share(counts['branches reached'], counts['branches'])}")
+    print(f"{'all':32} {share(whole['lines reached'], whole['lines'])} "
+          f"{share(whole['branches reached'], whole['branches'])}")
+    print(f"not counted: {whole['excluded']} lines that nothing can reach (unreachable, coverage_excluded.tsv)")
+    print("\n".join(coverage.summary(hits)))
+    print("\n".join(missing))
+    return whole
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Line and branch coverage of src/core and src/wire.")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time (CPUs)")
+    parser.add_argument("--branches", type=float, default=95, help="per cent that must be reached (95)")
+    parser.add_argument("--lines", type=float, default=100, help="per cent that must be reached (100)")
+    parser.add_argument("--no-run", action="store_true", help="only report what the last run reached")
+    chosen = parser.parse_args()
+    build = run.build_folder("coverage")
+    if not chosen.no_run:
+        errors = run.build("coverage", chosen.jobs)
+        if errors is not None:
+            raise SystemExit(errors)
+        for data in (build / "CMakeFiles/duet_pure.dir/src").glob("*/*.gcda"):
+            data.unlink()
+    with tempfile.TemporaryDirectory(prefix="duet-coverage-") as folder:
+        if not chosen.no_run:
+            run_all(build, chosen.jobs, folder)
+        hits = coverage.read(folder)
+    whole = report(ask_gcov(build), hits)
+    good = (100 * whole["lines reached"] >= chosen.lines * whole["lines"] and
+            100 * whole["branches reached"] >= chosen.branches * whole["branches"])
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
