@@ -192,7 +192,7 @@ static uint32_t wanted_probe(const struct duet_stack *s, const struct tcp_conn *
     if (t == NULL || c->state <= DUET_SYN_RECEIVED || !is_well(t))
         return 0;
     uint32_t size = wanted_size(s, c);
-    if (size == 0)
+    if (size == 0 || tcp_user_timeout_room(c) != 0) /* the option would not fit beside the text */
         return 0;
     uint32_t text = size - headers_of(c);
     uint32_t with_others = text + BEHIND_PROBE * (uint32_t)tcp_send_mss(c);
