@@ -135,6 +135,8 @@ void tcp_forget_held(struct duet_stack *s, struct tcp_conn *c)
         return;
     ranges_clear(&s->ranges, &r->held);
     r->has_fin = false;
+    if (r->has_duplicate && seq_lt(c->rcv.nxt, r->duplicate.right))
+        r->has_duplicate = false; /* of what is no longer held */
     settle(s, c);
 }
 
