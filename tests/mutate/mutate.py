@@ -240,7 +240,8 @@ class Campaign:
     def compiled(self, text, to):
         source = to.with_suffix(".c")
         source.write_text(text)
-        return run(["gcc", *COMPILE, source, "-o", to], cwd=to.parent).returncode == 0
+        # By name, so that __FILE__ is the same for all.
+        return run(["gcc", *COMPILE, source.name, "-o", to.name], cwd=to.parent).returncode == 0
 
     def same_code(self, path, obj):
         """Is the object that of the unchanged file, compiled the same way?"""
@@ -298,6 +299,16 @@ def identity(mutant, texts):
         return " ".join(text.split())
     source = texts[mutant.path].splitlines()[mutant.line - 1]
     return mutant.path, mutant.operator, flat(mutant.old), flat(mutant.new) or "-", flat(source)
+
+
+def sampled(everything, texts, count, seed):
+    """So many of them, by what they are and not where: a change of one file leaves those of the others as they were."""
+    seen, ranks = collections.Counter(), []
+    for mutant in everything:
+        name = identity(mutant, texts)
+        seen[name] += 1
+        ranks.append((digest(seed, seen[name], *name), mutant))
+    return sorted(mutant for _, mutant in sorted(ranks)[:count])
 
 
 def table(title, rows):
@@ -359,7 +370,7 @@ def main():
     everything = [mutant for path in paths for mutant in mutants.of_text(path, texts[path])]
     sample = everything
     if 0 < chosen.sample < len(everything):
-        sample = sorted(random.Random(chosen.seed).sample(everything, chosen.sample))
+        sample = sampled(everything, texts, chosen.sample, chosen.seed)
     start = time.monotonic()
     bench = Bench(chosen.build, chosen.build / "mutate")
     print(f"{len(everything)} mutants of {len(paths)} files, {len(sample)} of them to try; {len(bench.times)} fast tests, "
