@@ -325,13 +325,6 @@ void path_cookie_put(struct duet_stack *s, const struct duet_address *remote,
     memcpy(path->cookie, cookie->bytes, cookie->length);
 }
 
-void path_cookie_forget(struct duet_stack *s, const struct duet_address *remote)
-{
-    struct path *path = path_find(s, remote);
-    if (path != NULL)
-        path->cookie_length = 0;
-}
-
 void path_cookie_bar(struct duet_stack *s, const struct duet_address *remote, duet_time until)
 {
     path_obtain(s, remote)->no_cookie_until = until;

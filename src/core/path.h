@@ -101,7 +101,6 @@ bool path_cookie_get(struct duet_stack *s, const struct duet_address *remote,
                      struct path_cookie *cookie);
 void path_cookie_put(struct duet_stack *s, const struct duet_address *remote,
                      const struct path_cookie *cookie);
-void path_cookie_forget(struct duet_stack *s, const struct duet_address *remote);
 /* Fast Open failed there, and is not to be tried before until. */
 void path_cookie_bar(struct duet_stack *s, const struct duet_address *remote, duet_time until);
 bool path_cookie_is_barred(struct duet_stack *s, const struct duet_address *remote);
