@@ -337,6 +337,8 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
         tcp_user_timeout_changed(s, c);
     if (option == DUET_OPTION_RECEIVE_BUFFER && error == DUET_OK)
         tcp_receive_room(s, c);
+    if (option == DUET_OPTION_MSS && c->state >= DUET_ESTABLISHED) /* one segment always fits */
+        c->cwnd = max_u32(c->cwnd, tcp_send_mss(c));
     if (c->state >= DUET_ESTABLISHED)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_OPTION_SET); /* Nagle may let go of something */
     tcp_conn_settle(s, c);

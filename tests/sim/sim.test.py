@@ -33,15 +33,15 @@ def worlds(first, last, *options):
 
 
 def swarm_worlds():
-    return worlds(1, 300 if FAST else 20, "--swarm")
+    return worlds(33, 90 if FAST else 40, "--swarm")
 
 
 def swarm_worlds_with_every_check():
-    return worlds(1001, 1020 if FAST else 1003, "--swarm", "--check", "all")
+    return worlds(1001, 1004 if FAST else 1001, "--swarm", "--check", "all")
 
 
 def plain_worlds():
-    return worlds(1, 30 if FAST else 3)
+    return worlds(1, 10 if FAST else 2)
 
 
 def every_kind_of_fault_happens():
