@@ -247,6 +247,10 @@ static void segments_of_no_text(struct subject *x)
     tcp_return_reassembly(x->rig.stack, x->c);
     x->c->flags |= TCP_CONN_TIMESTAMPS;
 }
+static void cwnd_of_no_segment(struct subject *x)
+{
+    x->c->cwnd = 1;
+}
 static void text_to_a_stranger(struct subject *x)
 {
     tcp_inherit_state(x->c, DUET_SYN_RECEIVED);
@@ -399,6 +403,7 @@ static void spoilt_state_is_named(void **state)
         {"rto below minimum", "I-29", rto_below_minimum},
         {"challenges above the limit", "I-37", challenges_above_the_limit},
         {"segments of no text", "I-06", segments_of_no_text},
+        {"cwnd of no segment", "I-06", cwnd_of_no_segment},
         {"text to a stranger", "I-40", text_to_a_stranger},
         {"TIME-WAIT without end", "I-27", time_wait_without_end},
         {"FIN-WAIT-2 without end", "I-28", fin_wait_2_without_end},
