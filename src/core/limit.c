@@ -8,6 +8,7 @@
  * second, so that two that share a place part again; and the limit of each place is up to an eighth
  * lower than config.replies_per_second, by the same hash, so that it cannot be counted out.
  */
+#include "base/bytes.h"
 #include "core/state.h"
 
 #include <string.h>
@@ -19,11 +20,11 @@ bool reply_is_allowed(struct duet_stack *s, const struct duet_address *remote)
         memset(s->limit_counts, 0, sizeof s->limit_counts);
         s->limit_second = second;
     }
-    struct {
-        struct duet_address remote;
-        int64_t second;
-    } message = {*remote, second};
-    uint64_t hash = siphash_1_3(&s->limit_key, &message, sizeof message);
+    uint8_t message[sizeof remote->bytes + 8];
+    memcpy(message, remote->bytes, sizeof remote->bytes);
+    bytes_put32(message + sizeof remote->bytes, (uint32_t)((uint64_t)second >> 32));
+    bytes_put32(message + sizeof remote->bytes + 4, (uint32_t)second);
+    uint64_t hash = siphash_1_3(&s->limit_key, message, sizeof message);
     uint32_t place = (uint32_t)hash % LIMIT_TABLE;
     uint32_t most = s->config.replies_per_second;
     most -= (uint32_t)(hash >> 32) % (most / 8 + 1);

@@ -46,18 +46,33 @@ static uint32_t interval_of(const struct duet_stack *s)
     return (uint32_t)(s->now / INTERVAL);
 }
 
+/* What is hashed has the same bytes on every machine, so that a history can be played again on another. */
+static void put_numbers(uint8_t *at, const uint32_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bytes_put32(at + 4 * i, numbers[i]);
+}
+
+/* Half of the key of an interval. */
+static uint64_t interval_half(const struct duet_stack *s, uint32_t label)
+{
+    uint8_t message[4];
+    bytes_put32(message, label);
+    return siphash_2_4(&s->syn_cookie_key, message, sizeof message);
+}
+
 static uint32_t hash_of(const struct duet_stack *s, const struct tcp_tuple *tuple, struct seq irs,
                         uint32_t interval, uint32_t size, uint32_t code)
 {
-    struct {
-        struct tcp_tuple tuple;
-        uint32_t irs, interval, size, code;
-    } message = {*tuple, irs.raw, interval, size, code};
-    struct siphash_key key;
-    const uint32_t label[2] = {interval, ~interval};
-    key.k0 = siphash_2_4(&s->syn_cookie_key, &label[0], sizeof label[0]);
-    key.k1 = siphash_2_4(&s->syn_cookie_key, &label[1], sizeof label[1]);
-    return (uint32_t)siphash_2_4(&key, &message, sizeof message) & ((1u << HASH_BITS) - 1);
+    enum { ADDRESS = sizeof tuple->local.bytes };
+    const uint32_t numbers[] = {(uint32_t)tuple->local_port << 16 | tuple->remote_port, irs.raw,
+                                interval, size, code};
+    uint8_t message[2 * ADDRESS + sizeof numbers];
+    memcpy(message, tuple->local.bytes, ADDRESS);
+    memcpy(message + ADDRESS, tuple->remote.bytes, ADDRESS);
+    put_numbers(message + 2 * ADDRESS, numbers, sizeof numbers / sizeof *numbers);
+    struct siphash_key key = {interval_half(s, interval), interval_half(s, ~interval)};
+    return (uint32_t)siphash_2_4(&key, message, sizeof message) & ((1u << HASH_BITS) - 1);
 }
 
 static struct seq cookie_of(const struct duet_stack *s, const struct tcp_tuple *tuple,
@@ -115,11 +130,10 @@ static uint16_t *guesses_from(struct duet_stack *s, const struct duet_address *r
         memset(s->syn_guesses, 0, sizeof s->syn_guesses);
         s->syn_guess_interval = interval;
     }
-    struct {
-        struct duet_address remote;
-        uint32_t interval;
-    } message = {*remote, interval};
-    return &s->syn_guesses[siphash_1_3(&s->syn_cookie_key, &message, sizeof message) %
+    uint8_t message[sizeof remote->bytes + 4];
+    memcpy(message, remote->bytes, sizeof remote->bytes);
+    bytes_put32(message + sizeof remote->bytes, interval);
+    return &s->syn_guesses[siphash_1_3(&s->syn_cookie_key, message, sizeof message) %
                            SYN_GUESS_TABLE];
 }
 

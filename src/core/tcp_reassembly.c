@@ -169,11 +169,12 @@ void tcp_note_old(struct duet_stack *s, struct tcp_conn *c, const struct tcp_seg
 {
     uint32_t so_far = seq_distance(seq_add(c->rcv.irs, 1), c->rcv.nxt);
     uint32_t received = min_u32(receive_limit(c), so_far);
-    struct seq begin = seq_add(seg->seq, seg->has_syn);
-    struct seq right = seq_min(seq_add(begin, seg->text_length), c->rcv.nxt);
-    struct seq left =
-        seq_distance(begin, c->rcv.nxt) <= received ? begin : seq_sub(c->rcv.nxt, received);
-    note_duplicate(s, c, left, right);
+    /* As distances below RCV.NXT, because half the sequence space away there is no left and right. */
+    uint32_t begin = seq_distance(seq_add(seg->seq, seg->has_syn), c->rcv.nxt);
+    uint32_t end = begin > seg->text_length ? begin - seg->text_length : 0;
+    begin = min_u32(begin, received);
+    if (end < begin)
+        note_duplicate(s, c, seq_sub(c->rcv.nxt, begin), seq_sub(c->rcv.nxt, end));
 }
 
 /* A segment whose text is about to be taken, trimmed to the window: the first piece of it that was

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Instructions for each unit of work of `duet bench`, which do not move with the machine's load: counted by
 valgrind over two amounts of work, whose difference is the work alone. A figure that is more than 5 % above
-the one in instructions.txt fails. With another compiler than the file's the figures are others, and nothing is compared. To accept what is so
+the one in instructions/figures.txt fails. With another compiler than the file's the figures are others, and nothing is compared. To accept what is so
 now: tests/golden/instructions.test.py --update, and look at the difference.
 
 variants: release
@@ -17,7 +17,7 @@ import sys
 
 from shown import GOLDEN, PROGRAM, Tap
 
-FIGURES = GOLDEN / "instructions.txt"
+FIGURES = GOLDEN / "instructions" / "figures.txt"
 TOLERANCE = 0.05
 # Of each case: how much work, and what a unit of it is divided by (a segment has 1448 bytes of text).
 SEGMENT = 1448

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # `make check` finds nothing here, and does find what is planted in a small tree of its own.
-# timeout: 400
+# timeout: 900
 set -u
 cd "$DUET_SOURCE" || exit 1
 
