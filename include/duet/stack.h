@@ -489,6 +489,11 @@ void duet_counters(const struct duet_stack *stack, struct duet_counters *counter
  * for tests and simulation. */
 const char *duet_check(const struct duet_stack *stack);
 
+/* For tests of what happens without memory: the nth record that the stack asks its pools for, counted
+ * from init, is refused as if its pool were empty; with lasting every one after it, too. 0: none is.
+ * Returns how many have been asked for. */
+uint64_t duet_refuse_record(struct duet_stack *stack, uint64_t nth, bool lasting);
+
 /* ---- canonical form, for explorers of states --------------------------------------------- */
 
 /* Where the sequence numbers of the connection that is explored begin: those we send, those the

@@ -22,6 +22,8 @@ void pool_init(struct pool *pool, void *records, size_t record_size, uint32_t co
 uint32_t pool_take(struct pool *pool)
 {
     uint32_t index = pool->free;
+    if (pool->faults != NULL && pool_refuses(pool->faults))
+        return POOL_NONE;
     if (index != POOL_NONE) {
         memcpy(&pool->free, pool_at(pool, index), sizeof pool->free);
         CHECK(pool->free == POOL_NONE || pool->free < pool->fresh);

@@ -86,7 +86,8 @@ static bool fill(struct buffer_space *space, uint32_t *entry, uint32_t level,
     if (!may_take(space, claim))
         return false;
     *entry = pool_take(&space->pages);
-    CHECK(*entry != POOL_NONE);
+    if (*entry == POOL_NONE)
+        return false;
     if (level > 0)
         clear_entries(entries_of(space, *entry), entries_in_page(space));
     return true;

@@ -108,7 +108,8 @@ static bool add_node(struct range_space *space, struct ranges *set, struct seq l
     if (set->count >= space->nodes.count - space->nodes.used)
         return false;
     uint32_t index = pool_take(&space->nodes);
-    CHECK(index != POOL_NONE);
+    if (index == POOL_NONE)
+        return false;
     *node_at(space, index) = (struct range_node){.range = {left, right}, .priority = draw(space)};
     insert(space, set, index);
     set->count++;

@@ -16,7 +16,7 @@ void reply_init(struct reply_ring *ring, struct reply *records, uint32_t capacit
 static struct reply *reply_new(struct duet_stack *s)
 {
     struct reply_ring *ring = &s->replies;
-    if (ring->tail - ring->head == ring->capacity) {
+    if (ring->tail - ring->head == ring->capacity || pool_refuses(&s->faults)) {
         stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_REPLY_NO_ROOM);
         return NULL;
     }

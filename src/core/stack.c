@@ -129,6 +129,11 @@ static void init_pools(struct duet_stack *s, uint8_t *block, const struct layout
     pool_init(&s->buffers.indexes, block + l->indexes, BUFFER_SLOTS * sizeof(uint32_t),
               l->index_count);
     pool_init(&s->buffers.pages, block + l->pages, config->page_size, config->pages_max);
+    struct pool *const pools[] = {&s->conns,        &s->transfers,    &s->reassemblies,
+                                  &s->accurate_ecn, &s->ranges.nodes, &s->buffers.indexes,
+                                  &s->buffers.pages};
+    for (unsigned i = 0; i < sizeof pools / sizeof pools[0]; i++)
+        pools[i]->faults = &s->faults;
     while ((config->page_size >> s->buffers.page_log) > 1)
         s->buffers.page_log++;
 }
@@ -214,6 +219,13 @@ bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet
     s->counters.packets_out++;
     s->counters.bytes_out += packet->length;
     return true;
+}
+
+uint64_t duet_refuse_record(struct duet_stack *s, uint64_t nth, bool lasting)
+{
+    s->faults.refuse_at = nth;
+    s->faults.lasting = lasting;
+    return s->faults.asked;
 }
 
 void duet_counters(const struct duet_stack *s, struct duet_counters *counters)

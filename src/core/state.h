@@ -85,6 +85,7 @@ struct duet_stack {
     struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
         cookie_key, syn_cookie_key, limit_key;
 
+    struct pool_faults faults; /* of all pools, and of the ring of replies */
     struct pool conns, transfers, reassemblies, accurate_ecn;
     struct range_space ranges;
     struct buffer_space buffers;
@@ -295,6 +296,7 @@ duet_time time_wait_deadline(const struct duet_stack *s);
 /* tcp_conn.c: birth and death of a connection */
 uint32_t tcp_conn_default_flags(const struct duet_stack *s);
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple);
+struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struct tcp_tuple *tuple);
 void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
                              const struct tcp_half_open *half, struct tcp_listener *listener);
 void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
@@ -364,7 +366,7 @@ void tcp_tune_send(struct duet_stack *s, struct tcp_conn *c);
 bool tcp_send_is_worth_telling(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_reassembly.c: what is held beyond a hole, what arrived twice, and the SACK option */
-bool tcp_can_hold(const struct duet_stack *s, const struct tcp_conn *c);
+bool tcp_can_hold(struct duet_stack *s, struct tcp_conn *c);
 bool tcp_has_hole(const struct duet_stack *s, const struct tcp_conn *c);
 bool tcp_holds_text(const struct duet_stack *s, const struct tcp_conn *c);
 bool tcp_hold(struct duet_stack *s, struct tcp_conn *c, struct seq seq, uint32_t kept,

@@ -33,8 +33,12 @@ uint32_t tcp_conn_default_flags(const struct duet_stack *s)
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     uint32_t index = pool_take(&s->conns);
-    if (index == POOL_NONE)
-        return NULL;
+    return index == POOL_NONE ? NULL : tcp_conn_make(s, index, tuple);
+}
+
+/* The same in a record that has been taken. */
+struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struct tcp_tuple *tuple)
+{
     struct tcp_conn *c = conn_at(s, index);
     *c = (struct tcp_conn){
         .tuple = *tuple,

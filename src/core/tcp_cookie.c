@@ -190,17 +190,17 @@ static void begin(struct duet_stack *s, struct tcp_listener *listener,
                   const struct tcp_half_open *half, struct tcp_segment *seg)
 {
     enum tcp_rule refusal = TCP_RULE_NONE;
+    uint32_t index = POOL_NONE;
     if (listener->queue.count >= listener->backlog)
         refusal = TCP_RULE_ACCEPT_QUEUE_FULL;
-    else if (s->conns.used == s->conns.count)
+    else if ((index = pool_take(&s->conns)) == POOL_NONE)
         refusal = TCP_RULE_NO_CONNECTION_LEFT;
     if (refusal != TCP_RULE_NONE) {
         stack_rule(s, &half->tuple, DUET_LISTEN, refusal);
         return;
     }
     tcp_record_edge(s, &half->tuple, DUET_LISTEN, DUET_SYN_RECEIVED, TCP_RULE_SYN_COOKIE_ACCEPTED);
-    struct tcp_conn *c = tcp_conn_new(s, &half->tuple);
-    CHECK(c != NULL);
+    struct tcp_conn *c = tcp_conn_make(s, index, &half->tuple);
     tcp_conn_from_half_open(s, c, half, listener);
     tcp_segment_arrives(s, c, seg);
     tcp_conn_settle(s, c);

@@ -25,7 +25,7 @@
  */
 #include "base/bytes.h"
 #include "base/check.h"
-#include "core/state.h"
+#include "core/user.h"
 
 #include <string.h>
 
@@ -178,8 +178,22 @@ static enum tcp_rule judge_syn(const struct duet_stack *s, struct tcp_listener *
         return TCP_RULE_FAST_OPEN_FOREIGN_COOKIE;
     if (!has_place(s, listener))
         return TCP_RULE_FAST_OPEN_LIMIT;
-    bool has_records = s->conns.used < s->conns.count && s->transfers.used < s->transfers.count;
-    return has_records ? TCP_RULE_FAST_OPEN_ACCEPTED : TCP_RULE_FAST_OPEN_NO_ROOM;
+    return TCP_RULE_FAST_OPEN_ACCEPTED;
+}
+
+/* The connection of an attempt, in SYN-RECEIVED. NULL: no records for it. */
+static struct tcp_conn *make_attempt(struct duet_stack *s, const struct tcp_half_open *half,
+                                     struct tcp_listener *listener)
+{
+    struct tcp_conn *c = tcp_conn_new(s, &half->tuple);
+    if (c == NULL)
+        return NULL;
+    tcp_conn_from_half_open(s, c, half, listener);
+    if (tcp_borrow_transfer(s, c))
+        return c;
+    tcp_accecn_return(s, c);
+    tcp_conn_unmake(s, c);
+    return NULL;
 }
 
 /* The text behind the SYN, as step seven would take it in ESTABLISHED. The SYN,ACK acknowledges as
@@ -217,11 +231,11 @@ bool tcp_fast_open_listen(struct duet_stack *s, struct tcp_listener *listener,
     }
     struct tcp_half_open half = half_open_of_syn(s, tuple, seg, iss);
     (void)tcp_ecn_half_open_begin(s, &half, seg); /* its SYN,ACK is the connection's */
-    struct tcp_conn *c = tcp_conn_new(s, tuple);
-    CHECK(c != NULL);
-    tcp_conn_from_half_open(s, c, &half, listener);
-    bool has_transfer = tcp_borrow_transfer(s, c);
-    CHECK(has_transfer);
+    struct tcp_conn *c = make_attempt(s, &half, listener);
+    if (c == NULL) {
+        stack_rule(s, tuple, from, TCP_RULE_FAST_OPEN_NO_ROOM);
+        return false;
+    }
     c->snd.wnd = seg->window; /* never scaled on a SYN (RFC 7323, 2.2) */
     c->snd.wnd_max = seg->window;
     occupy_place(s, c, listener);

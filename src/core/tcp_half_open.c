@@ -327,13 +327,13 @@ static struct tcp_conn *promote(struct duet_stack *s, struct tcp_half_open *half
         return NULL;
     }
     struct tcp_half_open copy = *half;
-    if (s->conns.used == s->conns.count) {
+    uint32_t index = pool_take(&s->conns);
+    if (index == POOL_NONE) {
         stack_rule(s, &copy.tuple, DUET_SYN_RECEIVED, TCP_RULE_NO_CONNECTION_LEFT);
         return NULL;
     }
     forget(s, half);
-    struct tcp_conn *c = tcp_conn_new(s, &copy.tuple);
-    CHECK(c != NULL);
+    struct tcp_conn *c = tcp_conn_make(s, index, &copy.tuple);
     tcp_conn_from_half_open(s, c, &copy, listener);
     take_round_trip(s, c, &copy);
     return c;

@@ -51,10 +51,10 @@ static void settle(struct duet_stack *s, struct tcp_conn *c)
         tcp_return_reassembly(s, c);
 }
 
-/* Is there a record to note a hole in? */
-bool tcp_can_hold(const struct duet_stack *s, const struct tcp_conn *c)
+/* Is there a record to note a hole in? If there is, tcp_hold() must follow. */
+bool tcp_can_hold(struct duet_stack *s, struct tcp_conn *c)
 {
-    return c->reassembly != POOL_NONE || s->reassemblies.used < s->reassemblies.count;
+    return borrow(s, c) != NULL;
 }
 
 bool tcp_has_hole(const struct duet_stack *s, const struct tcp_conn *c)
@@ -97,7 +97,7 @@ static void touch(const struct duet_stack *s, struct tcp_reassembly *r, struct s
  * to remember it, as if it had not come. tcp_can_hold() must hold. */
 bool tcp_hold(struct duet_stack *s, struct tcp_conn *c, struct seq seq, uint32_t kept, bool has_fin)
 {
-    struct tcp_reassembly *r = borrow(s, c);
+    struct tcp_reassembly *r = reassembly_of(s, c);
     CHECK(r != NULL);
     bool added = kept == 0 || ranges_add(&s->ranges, &r->held, seq, seq_add(seq, kept));
     if (added && kept > 0)

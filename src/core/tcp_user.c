@@ -110,6 +110,7 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
         c->flags |= TCP_CONN_WRITE_BLOCKED;
     if (taken == 0) {
         tcp_conn_idle(s, c);
+        tcp_conn_settle(s, c); /* where memory is what lacks, only a timer wakes the user */
         return DUET_E_AGAIN;
     }
     queued(s, c, taken, flags);
@@ -130,6 +131,7 @@ int duet_send_reserve(struct duet_stack *s, struct duet_handle handle, void **da
     if (place == NULL) {
         c->flags |= TCP_CONN_WRITE_BLOCKED;
         tcp_conn_idle(s, c);
+        tcp_conn_settle(s, c);
         return DUET_E_AGAIN;
     }
     *data = place;

@@ -22,7 +22,8 @@ struct watch_conn {
     struct seq right; /* largest right edge that the peer ever offered */
     struct seq rcv_nxt, adv;
     uint32_t wnd, transfer, flags;
-    uint32_t tsval; /* latest sent, with has_tsval */
+    uint32_t tsval; /* latest sent, at ts_at, with has_tsval */
+    duet_time ts_at;
     uint8_t state;
     uint8_t retransmissions;
     bool has_tsval;

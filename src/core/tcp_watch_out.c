@@ -27,8 +27,10 @@ static const char *check_text(const struct duet_stack *s, const struct tcp_conn 
     if (seq_lt(right, seq_add(end, has_fin)))
         return "I-04: new text beyond the peer's window";
     uint64_t most = (uint64_t)c->cwnd + SEGMENTS_BEYOND * (uint64_t)tcp_send_mss(c);
+    bool is_probe =
+        transfer_of(s, c) != NULL && transfer_of(s, c)->rack.probe_out; /* RFC 8985, 7.3 */
     /* A FIN that carries no text may go beyond: it is the last, and takes no room on the path. */
-    if (segment->text_length > 0 && flight_in_network(s, c) > most)
+    if (segment->text_length > 0 && !is_probe && flight_in_network(s, c) > most)
         return "I-06: new text beyond the congestion window";
     return NULL;
 }
@@ -48,17 +50,22 @@ static const char *check_window(const struct tcp_conn *c, const struct watch_con
     return NULL;
 }
 
-static const char *check_timestamps(const struct tcp_conn *c, struct watch_conn *w,
-                                    const struct watch_segment *segment)
+/* So long a silence that TSval, in milliseconds, may have gone half way round. */
+#define TSVAL_MAY_WRAP (24 * INT64_C(86400) * DUET_SECOND)
+
+static const char *check_timestamps(const struct duet_stack *s, const struct tcp_conn *c,
+                                    struct watch_conn *w, const struct watch_segment *segment)
 {
     bool is_first = (segment->flags & DUET_ACK) == 0;
     if (!is_first && segment->has_timestamps != conn_is(c, TCP_CONN_TIMESTAMPS))
         return "I-38: timestamps without agreement, or none in spite of it";
     if (!segment->has_timestamps)
         return NULL;
-    if (w->has_tsval && (int32_t)(segment->tsval - w->tsval) < 0)
+    bool is_near = w->has_tsval && s->now - w->ts_at < TSVAL_MAY_WRAP;
+    if (is_near && (int32_t)(segment->tsval - w->tsval) < 0)
         return "I-38: TSval went back";
     w->tsval = segment->tsval;
+    w->ts_at = s->now;
     w->has_tsval = true;
     if (!is_first && segment->tsecr != c->ts_recent)
         return "I-38: TSecr is not TS.Recent";
@@ -103,7 +110,7 @@ static const char *check_conn_segment(struct duet_stack *s, const struct tcp_con
     if (broken == NULL)
         broken = check_window(c, w, segment);
     if (broken == NULL)
-        broken = check_timestamps(c, w, segment);
+        broken = check_timestamps(s, c, w, segment);
     return broken != NULL ? broken : check_sack(s, c, segment);
 }
 

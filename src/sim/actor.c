@@ -85,6 +85,11 @@ static struct duet_stack *stack_of(const struct actor *actor)
     return world_stack(actor->user.world, actor->user.host);
 }
 
+static duet_time clock_of(const struct actor *actor)
+{
+    return world_clock(actor->user.world, actor->user.host);
+}
+
 static const struct actor_step *step_of(const struct actor *actor)
 {
     return &actor->steps[actor->at];
@@ -123,7 +128,7 @@ static void let_go(struct actor *actor)
 {
     if (actor->has_connection && !actor->is_closed_by_us) {
         actor->is_closed_by_us = true;
-        (void)duet_close(stack_of(actor), world_now(actor->user.world), actor->connection);
+        (void)duet_close(stack_of(actor), clock_of(actor), actor->connection);
     }
 }
 
@@ -135,8 +140,7 @@ static enum progress do_listen(struct actor *actor)
         .local.port = WORLD_PORT,
         .backlog = ACTOR_BACKLOG,
     };
-    int code =
-        duet_listen(stack_of(actor), world_now(actor->user.world), &options, &actor->listener);
+    int code = duet_listen(stack_of(actor), clock_of(actor), &options, &actor->listener);
 
     return code == DUET_OK ? DONE : failed(actor, code);
 }
@@ -151,8 +155,7 @@ static enum progress do_accept(struct actor *actor)
         return failed(actor, code);
     if (status.backlog_used == 0)
         return WAITING;
-    code = duet_accept(stack_of(actor), world_now(actor->user.world), actor->listener, &connection,
-                       NULL);
+    code = duet_accept(stack_of(actor), clock_of(actor), actor->listener, &connection, NULL);
     if (code != DUET_OK)
         return failed(actor, code);
     begin_connection(actor, connection);
@@ -168,7 +171,7 @@ static enum progress connect_from(struct actor *actor, uint16_t port)
         .remote = {world_address(actor->user.world, peer), WORLD_PORT},
     };
     struct duet_handle connection;
-    int code = duet_connect(stack_of(actor), world_now(actor->user.world), &options, &connection);
+    int code = duet_connect(stack_of(actor), clock_of(actor), &options, &connection);
 
     if (code != DUET_OK)
         return failed(actor, code);
@@ -192,8 +195,7 @@ static enum progress do_send(struct actor *actor, unsigned flags)
         int64_t taken;
 
         write_letters(actor, bytes, size);
-        taken = duet_send(stack_of(actor), world_now(actor->user.world), actor->connection, bytes,
-                          size, flags);
+        taken = duet_send(stack_of(actor), clock_of(actor), actor->connection, bytes, size, flags);
         if (taken == DUET_E_AGAIN)
             return WAITING;
         if (taken < 0)
@@ -218,8 +220,7 @@ static enum progress do_receive(struct actor *actor, bool to_end)
         if (duet_status(stack_of(actor), actor->connection, &status) != DUET_OK ||
             (status.receive_queued == 0 && !status.peer_fin_received))
             return WAITING;
-        got = duet_receive(stack_of(actor), world_now(actor->user.world), actor->connection, bytes,
-                           size);
+        got = duet_receive(stack_of(actor), clock_of(actor), actor->connection, bytes, size);
         if (got == DUET_E_CLOSING && to_end)
             return DONE;
         if (got < 0)
@@ -240,21 +241,21 @@ static enum progress do_close(struct actor *actor)
 static enum progress do_abort(struct actor *actor)
 {
     actor->is_closed_by_us = true;
-    (void)duet_abort(stack_of(actor), world_now(actor->user.world), actor->connection);
+    (void)duet_abort(stack_of(actor), clock_of(actor), actor->connection);
     return DONE;
 }
 
 static enum progress do_shutdown(struct actor *actor)
 {
-    int code = duet_shutdown(stack_of(actor), world_now(actor->user.world), actor->connection);
+    int code = duet_shutdown(stack_of(actor), clock_of(actor), actor->connection);
 
     return code == DUET_OK ? DONE : failed(actor, code);
 }
 
 static enum progress do_set(struct actor *actor)
 {
-    int code = duet_set(stack_of(actor), world_now(actor->user.world), actor->connection,
-                        step_of(actor)->option, step_of(actor)->amount);
+    int code = duet_set(stack_of(actor), clock_of(actor), actor->connection, step_of(actor)->option,
+                        step_of(actor)->amount);
 
     return code == DUET_OK ? DONE : failed(actor, code);
 }

@@ -190,11 +190,10 @@ static void play(struct world *world, const struct scenario *scenario,
     }
 }
 
-int duet_scenario_run(const struct duet_scenario *scenario,
-                      const struct duet_scenario_options *options, struct duet_recorder *recorder,
-                      char *problem, size_t problem_size)
+int scenario_run(const struct scenario *played, const struct duet_scenario_options *options,
+                 const struct world_hooks *hooks, struct duet_recorder *recorder, char *problem,
+                 size_t problem_size)
 {
-    const struct scenario *played = (const struct scenario *)(const void *)scenario;
     struct world_fault faults[DUET_SCENARIO_FAULTS_MAX + SCENARIO_FAULTS];
     struct world_options world_options = {
         .seed = options->seed,
@@ -204,9 +203,10 @@ int duet_scenario_run(const struct duet_scenario *scenario,
         .receive_buffer = {0, played->server_buffer},
         .no_timestamps = played->no_timestamps,
         .asks_for_ecn = played->asks_for_ecn,
+        .hooks = hooks,
         .recorder = recorder,
         .time_max = SCENARIO_TIME_MAX,
-        .turns_max = SCENARIO_TURNS_MAX,
+        .turns_max = hooks != NULL && hooks->turns_max != 0 ? hooks->turns_max : SCENARIO_TURNS_MAX,
     };
     struct world *world;
     int result;
@@ -223,6 +223,16 @@ int duet_scenario_run(const struct duet_scenario *scenario,
     play(world, played, options);
     result = world_problem(world)[0] == '\0' ? 0 : -1;
     snprintf(problem, problem_size, "%s", world_problem(world));
+    if (hooks != NULL && hooks->ended != NULL)
+        hooks->ended(hooks->context, world);
     world_free(world);
     return result;
+}
+
+int duet_scenario_run(const struct duet_scenario *scenario,
+                      const struct duet_scenario_options *options, struct duet_recorder *recorder,
+                      char *problem, size_t problem_size)
+{
+    return scenario_run((const struct scenario *)(const void *)scenario, options, NULL, recorder,
+                        problem, problem_size);
 }

@@ -35,6 +35,11 @@ struct scenario_table {
     unsigned count;
 };
 
+/* duet_scenario_run() with a hand in it. */
+int scenario_run(const struct scenario *scenario, const struct duet_scenario_options *options,
+                 const struct world_hooks *hooks, struct duet_recorder *recorder, char *problem,
+                 size_t problem_size);
+
 extern const struct scenario_table scenarios_open, scenarios_data, scenarios_recovery,
     scenarios_close, scenarios_reset;
 

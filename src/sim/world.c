@@ -54,6 +54,38 @@ duet_time world_now(const struct world *world)
     return world->now;
 }
 
+static const struct world_hooks *hooks_of(const struct world *world)
+{
+    static const struct world_hooks none = {0};
+
+    return world->options.hooks == NULL ? &none : world->options.hooks;
+}
+
+duet_time world_clock(const struct world *world, unsigned host)
+{
+    const struct world_hooks *hooks = hooks_of(world);
+    duet_time now = world->now;
+
+    if (hooks->clock != NULL)
+        now += hooks->clock(hooks->context, host);
+    return now > 0 ? now : 0;
+}
+
+/* A deadline of the host by the world's clock, too late if its timers are. */
+static duet_time deadline_of(const struct world *world, unsigned host)
+{
+    const struct world_hooks *hooks = hooks_of(world);
+    duet_time deadline = duet_deadline(world->hosts[host].stack);
+
+    if (deadline == DUET_NEVER)
+        return deadline;
+    if (hooks->clock != NULL)
+        deadline -= hooks->clock(hooks->context, host);
+    if (hooks->lateness != NULL)
+        deadline += hooks->lateness(hooks->context, host);
+    return deadline;
+}
+
 uint64_t world_seed(const struct world *world)
 {
     return world->options.seed;
@@ -145,6 +177,15 @@ static void configure(const struct world *world, unsigned host, struct duet_conf
     config->trace_events = WORLD_TRACE_EVENTS;
     config->watch = true;
     draw_secret(world, host, config->secret);
+    if (hooks_of(world)->configure != NULL)
+        hooks_of(world)->configure(hooks_of(world)->context, host, world->hosts[host].boots,
+                                   config);
+}
+
+static void has_started(const struct world *world, unsigned host)
+{
+    if (hooks_of(world)->started != NULL)
+        hooks_of(world)->started(hooks_of(world)->context, host, world->hosts[host].stack);
 }
 
 static int make_host(struct world *world, unsigned number)
@@ -164,6 +205,7 @@ static int make_host(struct world *world, unsigned number)
         errno = EINVAL;
         return -1;
     }
+    has_started(world, number);
     duet_recorder_name(world->options.recorder, number, world_name(number), false);
     return 0;
 }
@@ -309,9 +351,11 @@ void world_reboot(struct world *world, unsigned number)
 
     duet_coverage_note(host->stack);
     host->boots++;
-    draw_secret(world, number, host->config.secret);
+    configure(world, number, &host->config);
     if (duet_stack_init(host->memory, host->memory_size, &host->config, &host->stack) != DUET_OK)
         world_fail(world, "the %s does not start again", world_name(number));
+    else
+        has_started(world, number);
     duet_recorder_state(world->options.recorder, number, world->now, DUET_CLOSED, false);
 }
 
@@ -322,7 +366,7 @@ void world_inject(struct world *world, unsigned host, const uint8_t *bytes, uint
     CHECK(length <= sizeof world->packet);
     memcpy(world->packet, bytes, length);
     duet_recorder_arrived(world->options.recorder, host, world->now, &packet);
-    duet_input(world->hosts[host].stack, world->now, &packet);
+    duet_input(world->hosts[host].stack, world_clock(world, host), &packet);
     world_observe(world, host);
 }
 
@@ -336,7 +380,7 @@ static bool deliver(struct world *world, unsigned number)
             world_fail(world, "the link of the %s broke", world_name(number));
         return false;
     }
-    duet_input(host->stack, world->now, &packet);
+    duet_input(host->stack, world_clock(world, number), &packet);
     world_observe(world, number);
     return true;
 }
@@ -345,9 +389,9 @@ static bool expire(struct world *world, unsigned number)
 {
     struct world_host *host = &world->hosts[number];
 
-    if (duet_deadline(host->stack) > world->now)
+    if (deadline_of(world, number) > world->now)
         return false;
-    duet_expire(host->stack, world->now);
+    duet_expire(host->stack, world_clock(world, number));
     world_observe(world, number);
     return true;
 }
@@ -372,14 +416,19 @@ static bool let_users_act(struct world *world, unsigned host)
 
 static bool send_one(struct world *world, unsigned number)
 {
+    const struct world_hooks *hooks = hooks_of(world);
     struct world_host *host = &world->hosts[number];
     struct duet_packet packet = {.data = world->packet, .size = sizeof world->packet};
+    duet_time clock = world_clock(world, number);
 
-    if (!duet_output(host->stack, world->now, &packet))
+    if (!duet_output(host->stack, clock, &packet))
         return false;
-    if (!host->link->send(host->link, world->now, &packet))
-        world_fail(world, "the link of the %s takes no packet", world_name(number));
-    world->packets++;
+    packet.departure -= clock - world->now; /* the link has the world's clock */
+    if (hooks->sends == NULL || hooks->sends(hooks->context, number)) {
+        if (!host->link->send(host->link, world->now, &packet))
+            world_fail(world, "the link of the %s takes no packet", world_name(number));
+        world->packets++;
+    }
     world_observe(world, number);
     return true;
 }
@@ -410,7 +459,7 @@ static duet_time next_deadline(const struct world *world)
     for (unsigned i = 0; i < WORLD_HOSTS; i++) {
         const struct world_host *host = &world->hosts[i];
         duet_time link = host->link->deadline(host->link);
-        duet_time stack = duet_deadline(host->stack);
+        duet_time stack = deadline_of(world, i);
 
         next = link < next ? link : next;
         next = stack < next ? stack : next;

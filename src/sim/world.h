@@ -39,6 +39,24 @@ struct world_fault {
 
 struct world;
 
+/* Where a test may put its hand in; any of them may be NULL. */
+struct world_hooks {
+    void *context;
+    /* A host is about to start, for the boot-th time; what it starts with may be changed. */
+    void (*configure)(void *context, unsigned host, uint64_t boot, struct duet_config *config);
+    /* Its stack is there. */
+    void (*started)(void *context, unsigned host, struct duet_stack *stack);
+    /* The clock of a host is so far from the world's; asked before each door. */
+    duet_time (*clock)(void *context, unsigned host);
+    /* Timers of a host run so much too late. */
+    duet_time (*lateness)(void *context, unsigned host);
+    /* Does the packet get onto the link? */
+    bool (*sends)(void *context, unsigned host);
+    /* The world has come to its end, or has failed; it is still there. */
+    void (*ended)(void *context, struct world *world);
+    uint32_t turns_max; /* 0: the world's */
+};
+
 /* Somebody who lives on a host and acts when it is time. The first member of a larger struct. */
 struct world_user {
     /* Does what is to be done now. True if anything was done. */
@@ -60,6 +78,7 @@ struct world_options {
     uint32_t receive_buffer[WORLD_HOSTS]; /* 0: the default */
     bool no_timestamps;                   /* neither host offers them */
     bool asks_for_ecn;                    /* the client does */
+    const struct world_hooks *hooks;      /* NULL: none */
     struct duet_recorder *recorder;
     duet_time time_max; /* of virtual time */
     uint32_t turns_max;
@@ -80,6 +99,7 @@ const char *world_problem(const struct world *world);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 duet_time world_now(const struct world *world);
+duet_time world_clock(const struct world *world, unsigned host); /* what the host takes for now */
 uint64_t world_seed(const struct world *world);
 uint32_t world_packets(const struct world *world); /* sent so far by all hosts */
 struct duet_stack *world_stack(const struct world *world, unsigned host);

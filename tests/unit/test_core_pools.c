@@ -42,6 +42,59 @@ static struct duet_counters counters_of(const struct rig *rig)
     return counters;
 }
 
+/* ---- any record, refused on purpose ---- */
+
+/* The user writes, and a record that this takes is not there, nor any after it: nothing is in flight whose
+ * acknowledgement would wake it, so a timer must. */
+static void writer_without_memory_is_woken(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 3; n++) {
+        struct rig rig;
+        struct duet_config config;
+        struct rig_conn conn = {.tuple = rig_tuple(PORT, 1)};
+        struct duet_event event;
+        rig_config(&config);
+        rig_start(&rig, &config);
+        rig_accept(&rig, &conn, &plain_offer);
+        rig_take_events(&rig);
+        (void)duet_refuse_record(rig.stack, duet_refuse_record(rig.stack, 0, false) + n, true);
+        int64_t taken = duet_send(rig.stack, rig.now, conn.handle, octets, 100, 0);
+        (void)duet_refuse_record(rig.stack, 0, false);
+        EXPECT("refused", taken == DUET_E_AGAIN);
+        EXPECT("a timer", duet_deadline(rig.stack) < rig.now + DUET_SECOND);
+        rig_pass(&rig, rig.now + DUET_SECOND);
+        EXPECT("woken", duet_next_event(rig.stack, &event));
+        EXPECT("writable", (event.bits & DUET_EVENT_WRITABLE) != 0);
+        EXPECT("memory", duet_send(rig.stack, rig.now, conn.handle, octets, 100, 0) == 100);
+        EXPECT_EQUAL("packets", rig_drain(&rig), 1);
+        finish(&rig);
+    }
+}
+
+/* Once, or from then on, until it is taken back. */
+static void refusal_is_counted_from_init(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct duet_config config;
+    struct duet_handle handle;
+    rig_config(&config);
+    rig_start(&rig, &config);
+    const struct tcp_tuple tuple = rig_tuple(0, 9);
+    const struct duet_connect_options options = {.remote = {tuple.remote, 9}};
+    EXPECT_EQUAL("none yet", duet_refuse_record(rig.stack, 3, false), 0);
+    EXPECT("two records", duet_connect(rig.stack, 0, &options, &handle) == DUET_OK);
+    EXPECT("the third", duet_connect(rig.stack, 0, &options, &handle) == DUET_E_RES);
+    EXPECT("once", duet_connect(rig.stack, 0, &options, &handle) == DUET_OK);
+    EXPECT_EQUAL("asked", duet_refuse_record(rig.stack, 6, true), 5);
+    for (unsigned i = 0; i < 3; i++)
+        EXPECT("from then on", duet_connect(rig.stack, 0, &options, &handle) == DUET_E_RES);
+    (void)duet_refuse_record(rig.stack, 0, false);
+    EXPECT("again", duet_connect(rig.stack, 0, &options, &handle) == DUET_OK);
+    finish(&rig);
+}
+
 /* ---- answers ---- */
 
 static void answers_wait_for_the_link(void **state)
@@ -400,6 +453,8 @@ int main(void)
         cmocka_unit_test(first_page_of_a_send_queue_comes_before_the_rest),
         cmocka_unit_test(more_holes_than_can_be_noted),
         cmocka_unit_test(no_record_for_a_hole),
+        cmocka_unit_test(writer_without_memory_is_woken),
+        cmocka_unit_test(refusal_is_counted_from_init),
         cmocka_unit_test(closed_window_stays_closed),
         cmocka_unit_test(no_segment_stops_the_stack),
         cmocka_unit_test(acknowledgement_half_the_space_away),
