@@ -31,10 +31,10 @@ static inline bool pool_refuses(struct pool_faults *faults)
 struct pool {
     uint8_t *records;
     size_t record_size;
-    uint32_t count; /* records in all */
-    uint32_t fresh; /* records [fresh, count) have never been used */
-    uint32_t free;  /* first free record among [0, fresh), or POOL_NONE */
-    uint32_t used;  /* records taken */
+    uint32_t count;             /* records in all */
+    uint32_t fresh;             /* records [fresh, count) have never been used */
+    uint32_t free;              /* first free record among [0, fresh), or POOL_NONE */
+    uint32_t used;              /* records taken */
     struct pool_faults *faults; /* NULL: none */
 };
 
