@@ -23,7 +23,6 @@ int command_isn(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_explore(int argc, char **argv);
 int command_sim(int argc, char **argv);
-int command_explore(int argc, char **argv);
 
 /* One line on standard error: "duet NAME: what is wrong". */
 void command_complain(const char *command, const char *format, ...)
