@@ -36,7 +36,7 @@ struct scenario_table {
 };
 
 /* duet_scenario_run() with a hand in it. */
-int scenario_run(const struct scenario *scenario, const struct duet_scenario_options *options,
+int scenario_run(const struct scenario *played, const struct duet_scenario_options *options,
                  const struct world_hooks *hooks, struct duet_recorder *recorder, char *problem,
                  size_t problem_size);
 
