@@ -28,9 +28,10 @@ done
 
 # A tree with one bad file of each kind.
 tree=$scratch/tree
-mkdir -p "$tree/src/base" "$tree/src/host" "$tree/tests/repo" "$tree/tools" "$tree/examples"
-cp -r CMakeLists.txt cmake include .clang-format .clang-tidy "$tree"
+mkdir -p "$tree/src/base" "$tree/src/host" "$tree/tests/repo" "$tree/tools" "$tree/examples" "$tree/fuzz"
+cp -r CMakeLists.txt cmake include bench .clang-format .clang-tidy "$tree"
 cp tests/CMakeLists.txt "$tree/tests"
+cp fuzz/CMakeLists.txt "$tree/fuzz"
 cp tests/repo/lint.sh "$tree/tests/repo"
 printf 'int  f( void );\n' >"$tree/src/host/format.h"
 printf 'int f(void);\nint f(void)\n{\n    int a[2] = {0, 0};\n    return a[2];\n}\n' >"$tree/src/host/cppcheck.c"
