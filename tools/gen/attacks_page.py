@@ -26,9 +26,10 @@ that breaks duet so that this row must fail. `make canaries` shows that it does.
 and writes this page. What follows from it for users of duet stands in [SECURITY.md](../SECURITY.md).
 
 Three more things are run by hand. `duet attack --campaign` sends 100,000,000 blind RSTs, SYNs, segments and ICMP errors at live
-connections and compares what came of them with what chance allows. `duet attack --tun=60` floods a stack with SYNs in
+connections and compares what came of them with what chance allows: 6 had an effect where chance allows 6.99, and none of
+the half that is wrong by construction. `duet attack --tun=60` floods a stack with SYNs in
 real time, through the operating system's IP and a TUN device in a namespace of its own, while the operating system's clients
-connect. In a build with `-DDUET_STEPS=ON` each row tells how many steps (basic blocks of the core, loops included) the most
+connect: for 10 s, 100,000 SYNs a second arrived and 999 of 999 clients connected within a second. In a build with `-DDUET_STEPS=ON` each row tells how many steps (basic blocks of the core, loops included) the most
 expensive packet took, and rows of sections A and B fail above a constant of `include/duet/attack.h`.
 """
 
