@@ -33,11 +33,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
     switch (key) {
     case KEY_ENDS:
-        if (!command_number(argument, 2, ENDS_MAX, &hold->ends)) {
-            command_complain(hold->command, "'%s' is no number of ends up to %d", argument,
-                             ENDS_MAX);
-            exit(COMMAND_USAGE);
-        }
+        hold->ends = command_number_of(hold->command, "number of ends", argument, 2, ENDS_MAX);
         return 0;
     case KEY_JSON:
         hold->json = true;

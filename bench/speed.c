@@ -82,20 +82,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         set_peer(speed, argument);
         return 0;
     case KEY_ROUNDS:
-        if (!command_number(argument, 1, CASE_ROUNDS_MAX, &speed->rounds)) {
-            command_complain(speed->command, "'%s' is no number of rounds", argument);
-            exit(COMMAND_USAGE);
-        }
+        speed->rounds =
+            command_number_of(speed->command, "number of rounds", argument, 1, CASE_ROUNDS_MAX);
         return 0;
     case KEY_PLOT:
         speed->plot = argument;
         return 0;
     case KEY_AMOUNT:
         speed->counts = true;
-        if (!command_number(argument, 0, UINT64_C(1) << 40, &speed->amount)) {
-            command_complain(speed->command, "'%s' is no amount of work", argument);
-            exit(COMMAND_USAGE);
-        }
+        speed->amount =
+            command_number_of(speed->command, "amount of work", argument, 0, UINT64_C(1) << 40);
         return 0;
     case ARGP_KEY_ARG:
         add_cases(speed, argument);

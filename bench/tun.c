@@ -51,18 +51,17 @@ static const struct argp_option argp_options[] = {
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct tun *tun = state->input;
-    uint64_t *number = key == KEY_ROUNDS ? &tun->rounds : &tun->span_ms;
 
     switch (key) {
     case KEY_JSON:
         tun->json = true;
         return 0;
     case KEY_ROUNDS:
+        tun->rounds = command_number_of(tun->command, "number of rounds", argument, 1, ROUNDS_MAX);
+        return 0;
     case KEY_SPAN:
-        if (command_number(argument, 1, key == KEY_ROUNDS ? ROUNDS_MAX : 60000, number))
-            return 0;
-        command_complain(tun->command, "'%s' is out of range", argument);
-        exit(COMMAND_USAGE);
+        tun->span_ms = command_number_of(tun->command, "span in milliseconds", argument, 1, 60000);
+        return 0;
     case ARGP_KEY_ARG:
         tun->only = argument;
         return 0;

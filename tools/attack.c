@@ -60,15 +60,6 @@ static const struct argp_option argp_options[] = {
     {0, 0, 0, 0, 0, 0},
 };
 
-static void set_number(const struct attacks *attacks, const char *what, const char *text,
-                       uint64_t most, uint64_t *number)
-{
-    if (command_number(text, 0, most, number))
-        return;
-    command_complain(attacks->command, "'%s' is no %s", text, what);
-    exit(COMMAND_USAGE);
-}
-
 static void want(struct attacks *attacks, const char *id)
 {
     for (unsigned i = 0; i < duet_attack_count(); i++) {
@@ -99,23 +90,27 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         attacks->tsv = true;
         return 0;
     case KEY_SEED:
-        set_number(attacks, "seed", argument, UINT32_MAX, &attacks->seed);
+        attacks->seed = command_number_of(attacks->command, "seed", argument, 0, UINT32_MAX);
         return 0;
     case KEY_LIMIT:
-        set_number(attacks, "number of seconds", argument, SECONDS_MOST, &attacks->seconds);
+        attacks->seconds =
+            command_number_of(attacks->command, "number of seconds", argument, 0, SECONDS_MOST);
         return 0;
     case KEY_CAMPAIGN:
         attacks->campaign = CAMPAIGN_DEFAULT;
         if (argument != NULL)
-            set_number(attacks, "number of injections", argument, UINT32_MAX, &attacks->campaign);
+            attacks->campaign = command_number_of(attacks->command, "number of injections",
+                                                  argument, 0, UINT32_MAX);
         return 0;
     case KEY_TUN:
         attacks->tun = TUN_DEFAULT;
         if (argument != NULL)
-            set_number(attacks, "number of seconds", argument, SECONDS_MOST, &attacks->tun);
+            attacks->tun =
+                command_number_of(attacks->command, "number of seconds", argument, 0, SECONDS_MOST);
         return 0;
     case KEY_JOBS:
-        set_number(attacks, "number of rows", argument, JOBS_MOST, &attacks->jobs);
+        attacks->jobs =
+            command_number_of(attacks->command, "number of rows", argument, 0, JOBS_MOST);
         return 0;
     case ARGP_KEY_ARG:
         want(attacks, argument);

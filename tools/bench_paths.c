@@ -50,16 +50,6 @@ static const struct argp_option argp_options[] = {
     {0, 0, 0, 0, 0, 0},
 };
 
-static void set_number(const struct paths *paths, const char *what, const char *text,
-                       uint64_t least, uint64_t most, uint64_t *number)
-{
-    if (command_number(text, least, most, number))
-        return;
-    command_complain(paths->command, "'%s' is no %s; it is a number from %llu to %llu", text, what,
-                     (unsigned long long)least, (unsigned long long)most);
-    exit(COMMAND_USAGE);
-}
-
 static void set_filter(struct paths *paths, const char *text)
 {
     char wrong[64];
@@ -99,13 +89,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         set_filter(paths, argument);
         return 0;
     case KEY_JOBS:
-        set_number(paths, "number of processes", argument, 1, JOBS_MOST, &paths->jobs);
+        paths->jobs =
+            command_number_of(paths->command, "number of processes", argument, 1, JOBS_MOST);
         return 0;
     case KEY_SEED:
-        set_number(paths, "seed", argument, 0, UINT32_MAX, &paths->seed);
+        paths->seed = command_number_of(paths->command, "seed", argument, 0, UINT32_MAX);
         return 0;
     case KEY_SECONDS:
-        set_number(paths, "number of seconds", argument, 1, SECONDS_MOST, &paths->seconds);
+        paths->seconds =
+            command_number_of(paths->command, "number of seconds", argument, 1, SECONDS_MOST);
         return 0;
     case ARGP_KEY_ARG:
         command_complain(paths->command, "there is nothing to do with '%s'; see --help", argument);

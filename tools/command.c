@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,18 @@ bool command_number(const char *text, uint64_t least, uint64_t most, uint64_t *n
         return false;
     *number = value;
     return true;
+}
+
+uint64_t command_number_of(const char *command, const char *what, const char *text, uint64_t least,
+                           uint64_t most)
+{
+    uint64_t number;
+
+    if (command_number(text, least, most, &number))
+        return number;
+    command_complain(command, "'%s' is no %s; it is a number from %" PRIu64 " to %" PRIu64, text,
+                     what, least, most);
+    exit(COMMAND_USAGE);
 }
 
 bool command_colour(const char *word, FILE *to, bool *colour)

@@ -31,6 +31,11 @@ void command_complain(const char *command, const char *format, ...)
 /* A decimal number in [least, most]; false if the text is anything else. */
 bool command_number(const char *text, uint64_t least, uint64_t most, uint64_t *number);
 
+/* The same for an option without which the command cannot go on: complains that the text is no
+ * such thing, and exits with COMMAND_USAGE. */
+uint64_t command_number_of(const char *command, const char *what, const char *text, uint64_t least,
+                           uint64_t most);
+
 /* "auto", "always" or "never" to colour or not, for output to this stream. auto means a terminal
  * that has not asked for none (NO_COLOR, TERM=dumb). False if the word is another. */
 bool command_colour(const char *word, FILE *to, bool *colour);

@@ -71,18 +71,6 @@ static const struct argp_option argp_options[] = {
     {0, 0, 0, 0, 0, 0},
 };
 
-static uint64_t number(const struct explore *explore, const char *what, const char *text,
-                       uint64_t least, uint64_t most)
-{
-    uint64_t value;
-
-    if (command_number(text, least, most, &value))
-        return value;
-    command_complain(explore->command, "'%s' is no number of %s; it is %" PRIu64 " to %" PRIu64,
-                     text, what, least, most);
-    exit(COMMAND_USAGE);
-}
-
 static void choose(struct explore *explore, const char *name)
 {
     bool is_all = strcmp(name, "all") == 0;
@@ -136,31 +124,33 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         e->output = text;
         return 0;
     case 'j':
-        e->jobs = number(e, "processes", text, 1, 64);
+        e->jobs = command_number_of(e->command, "number of processes", text, 1, 64);
         return 0;
     case KEY_LOSSES:
-        e->losses = number(e, "losses", text, 0, 8);
+        e->losses = command_number_of(e->command, "number of losses", text, 0, 8);
         return 0;
     case KEY_DUPLICATES:
-        e->duplicates = number(e, "duplicates", text, 0, 8);
+        e->duplicates = command_number_of(e->command, "number of duplicates", text, 0, 8);
         return 0;
     case KEY_LATE:
-        e->late = number(e, "late timers", text, 0, 8);
+        e->late = command_number_of(e->command, "number of late timers", text, 0, 8);
         return 0;
     case KEY_IN_FLIGHT:
-        e->in_flight = number(e, "packets", text, 1, DUET_EXPLORE_IN_FLIGHT_MAX);
+        e->in_flight =
+            command_number_of(e->command, "number of packets", text, 1, DUET_EXPLORE_IN_FLIGHT_MAX);
         return 0;
     case KEY_SENDS:
-        e->sends = number(e, "sends", text, 0, 8);
+        e->sends = command_number_of(e->command, "number of sends", text, 0, 8);
         return 0;
     case KEY_SEED:
-        e->options.seed = number(e, "a seed", text, 0, UINT64_MAX);
+        e->options.seed = command_number_of(e->command, "seed", text, 0, UINT64_MAX);
         return 0;
     case KEY_STATES:
-        e->options.states_max = number(e, "states", text, 1, UINT64_MAX);
+        e->options.states_max =
+            command_number_of(e->command, "number of states", text, 1, UINT64_MAX);
         return 0;
     case KEY_MEMORY:
-        e->megabytes = number(e, "megabytes", text, 1, 1 << 20);
+        e->megabytes = command_number_of(e->command, "number of megabytes", text, 1, 1 << 20);
         return 0;
     case KEY_BREAK:
         choose_sabotage(e, text);

@@ -18,7 +18,7 @@ static const struct command commands[] = {
     {"explore", "every order of packets, timers and calls between two stacks, state by state",
      command_explore},
     {"isn", "judge how a host chooses its initial sequence numbers, by a capture", command_isn},
-    {"bench", "measure: goodput over bad paths, beside the operating system's TCP", command_bench},
+    {"bench", "measure: speed beside lwIP, bytes held, TUN, goodput over bad paths", command_bench},
     {"sim", "simulate worlds by seed, and judge what happens in them", command_sim},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -68,15 +68,6 @@ static _Noreturn void refuse(const struct sim *sim, const char *what, const char
     exit(COMMAND_USAGE);
 }
 
-static uint64_t number_of(const struct sim *sim, const char *what, const char *text, uint64_t most)
-{
-    uint64_t number;
-
-    if (!command_number(text, 0, most, &number))
-        refuse(sim, what, text);
-    return number;
-}
-
 static void set_seeds(struct sim *sim, char *text)
 {
     char *dots = strstr(text, "..");
@@ -84,8 +75,8 @@ static void set_seeds(struct sim *sim, char *text)
     if (dots == NULL)
         refuse(sim, "range of seeds; write for example 1..100", text);
     *dots = '\0';
-    sim->campaign.first = number_of(sim, "seed", text, UINT64_MAX);
-    sim->campaign.last = number_of(sim, "seed", dots + 2, UINT64_MAX);
+    sim->campaign.first = command_number_of(sim->campaign.command, "seed", text, 0, UINT64_MAX);
+    sim->campaign.last = command_number_of(sim->campaign.command, "seed", dots + 2, 0, UINT64_MAX);
     if (sim->campaign.last < sim->campaign.first)
         refuse(sim, "range of seeds: it ends before it begins", dots + 2);
     sim->has_seeds = true;
@@ -127,7 +118,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         set_seeds(sim, argument);
         return 0;
     case KEY_SEED:
-        sim->campaign.first = sim->campaign.last = number_of(sim, "seed", argument, UINT64_MAX);
+        sim->campaign.first = sim->campaign.last =
+            command_number_of(sim->campaign.command, "seed", argument, 0, UINT64_MAX);
         sim->has_seeds = true;
         return 0;
     case KEY_SWARM:
@@ -146,7 +138,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         set_time(sim, argument, 1);
         return 0;
     case KEY_JOBS:
-        sim->campaign.jobs = (unsigned)number_of(sim, "number of processes", argument, JOBS_MOST);
+        sim->campaign.jobs = (unsigned)command_number_of(
+            sim->campaign.command, "number of processes", argument, 0, JOBS_MOST);
         return 0;
     case KEY_CHECK:
         set_check(sim, argument);
