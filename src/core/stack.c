@@ -14,7 +14,7 @@
  * not fit into the size_t of a small machine, and must not seem to. */
 struct layout {
     uint64_t conns, transfers, reassemblies, ranges, accurate_ecn, indexes, pages, slots, listeners,
-        half_open, time_wait, replies, paths, watch, trace;
+        half_open, spent_cookies, time_wait, replies, paths, watch, trace;
     uint64_t end;
     uint32_t index_count;
     uint32_t slot_count;
@@ -51,6 +51,7 @@ static struct layout lay_out(const struct duet_config *config)
                         alignof(struct tcp_listener));
     l.half_open = place(&l.end, config->half_open_max, sizeof(struct tcp_half_open),
                         alignof(struct tcp_half_open));
+    l.spent_cookies = place(&l.end, tcp_cookies_kept(config), sizeof(uint32_t), alignof(uint32_t));
     l.time_wait = place(&l.end, config->time_wait_max, sizeof(struct tcp_time_wait),
                         alignof(struct tcp_time_wait));
     l.replies = place(&l.end, config->replies_max, sizeof(struct reply), alignof(struct reply));
@@ -160,6 +161,8 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     s->listeners = (void *)(block + l.listeners);
     memset(s->listeners, 0, config->listeners_max * sizeof *s->listeners);
     demux_init(&s->demux, (void *)(block + l.slots), l.slot_count);
+    s->spent_cookies = (uint32_t *)(void *)(block + l.spent_cookies);
+    memset(s->spent_cookies, 0, tcp_cookies_kept(config) * sizeof(uint32_t));
     half_open_init(&s->half_open, (void *)(block + l.half_open), config->half_open_max);
     time_wait_init(&s->time_wait, (void *)(block + l.time_wait), config->time_wait_max);
     reply_init(&s->replies, (void *)(block + l.replies), config->replies_max);

@@ -106,6 +106,7 @@ struct duet_stack {
     uint32_t port_choices;                 /* so far */
     uint16_t syn_guesses[SYN_GUESS_TABLE]; /* wrong SYN cookies in this interval */
     uint32_t syn_guess_interval;
+    uint32_t *spent_cookies; /* tcp_cookies_kept(): the SYN cookies that opened a connection last */
     uint16_t limit_counts[LIMIT_TABLE]; /* answers to strangers in this second */
     int64_t limit_second;
 
@@ -281,6 +282,7 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
 /* tcp_cookie.c */
 bool tcp_cookie_syn(struct duet_stack *s, struct tcp_listener *listener,
                     const struct tcp_tuple *tuple, const struct tcp_segment *seg);
+uint32_t tcp_cookies_kept(const struct duet_config *config);
 bool tcp_cookie_arrives(struct duet_stack *s, struct tcp_listener *listener,
                         const struct tcp_tuple *tuple, struct tcp_segment *seg);
 

@@ -23,8 +23,10 @@
  *             honest peer whose first is late, which a RST would hurt
  *   lost      a SYN,ACK with a cookie is never sent again; the peer repeats its SYN
  *
- * What cookies cannot do: an acknowledgement that the network repeats after its connection has gone
- * makes another one, for as long as the cookie is good.
+ *   spent     a cookie opens one connection. An acknowledgement that the network repeats after its
+ *             connection has gone would open another and hand the same text over twice, so the
+ *             cookies spent last are remembered, eight in each of up to 256 sets; of a set that
+ *             sees more in the life of a cookie the oldest is forgotten
  */
 #include "base/bytes.h"
 #include "base/check.h"
@@ -199,6 +201,43 @@ static bool may_be_third(const struct duet_stack *s, const struct tcp_listener *
     return seg->has_ack && !seg->has_syn && !seg->has_rst && s->now < listener->cookies_until;
 }
 
+/* ---- spent ---- */
+
+enum { SPENT_WAYS = 8, SPENT_SETS_MOST = 256 };
+
+static uint32_t spent_sets(const struct duet_config *config)
+{
+    return max_u32(1, min_u32(config->half_open_max / SPENT_WAYS, SPENT_SETS_MOST));
+}
+
+uint32_t tcp_cookies_kept(const struct duet_config *config)
+{
+    return config->syn_cookies ? spent_sets(config) * SPENT_WAYS : 0;
+}
+
+/* The set that a cookie belongs to, the latest first. An empty place is 0, which is no cookie but by
+ * a chance of one to 2^32. */
+static uint32_t *spent_set(const struct duet_stack *s, struct seq cookie)
+{
+    return s->spent_cookies + (size_t)(cookie.raw % spent_sets(&s->config)) * SPENT_WAYS;
+}
+
+static bool is_spent(const struct duet_stack *s, struct seq cookie)
+{
+    const uint32_t *set = spent_set(s, cookie);
+    for (unsigned i = 0; i < SPENT_WAYS; i++)
+        if (set[i] == cookie.raw)
+            return true;
+    return false;
+}
+
+static void spend(struct duet_stack *s, struct seq cookie)
+{
+    uint32_t *set = spent_set(s, cookie);
+    memmove(set + 1, set, (SPENT_WAYS - 1) * sizeof *set);
+    set[0] = cookie.raw;
+}
+
 /* The connection begins here, if there is room for it. */
 static void begin(struct duet_stack *s, struct tcp_listener *listener,
                   const struct tcp_half_open *half, struct tcp_segment *seg)
@@ -213,6 +252,7 @@ static void begin(struct duet_stack *s, struct tcp_listener *listener,
         stack_rule(s, &half->tuple, DUET_LISTEN, refusal);
         return;
     }
+    spend(s, half->iss);
     tcp_record_edge(s, &half->tuple, DUET_LISTEN, DUET_SYN_RECEIVED, TCP_RULE_SYN_COOKIE_ACCEPTED);
     struct tcp_conn *c = tcp_conn_make(s, index, &half->tuple);
     tcp_conn_from_half_open(s, c, half, listener);
@@ -236,6 +276,10 @@ bool tcp_cookie_arrives(struct duet_stack *s, struct tcp_listener *listener,
         ++*guesses;
         stack_rule(s, tuple, DUET_LISTEN, TCP_RULE_SYN_COOKIE_WRONG);
         return true;
+    }
+    if (is_spent(s, half.iss)) {
+        stack_rule(s, tuple, DUET_LISTEN, TCP_RULE_SYN_COOKIE_SPENT);
+        return false;
     }
     begin(s, listener, &half, seg);
     return true;

@@ -104,6 +104,9 @@ static void shrink(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum 
     t->mtu.size_acked = (uint16_t)min_u32(t->mtu.size_acked, mtu);
     t->mtu.probing = t->mtu.judging = t->mtu.others_lost = false;
     tcp_rule(s, c, why, NULL);
+    /* An MSS set by the user bounds the steps of the window, too; the caller has the ACK sent. */
+    if (tcp_receive_window_moved(s, c))
+        c->owes |= TCP_OWES_ACK;
     send_again_smaller(s, c);
 }
 

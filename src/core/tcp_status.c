@@ -335,7 +335,8 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
         option == DUET_OPTION_USER_TIMEOUT || option == DUET_OPTION_USER_TIMEOUT_ADVERTISE;
     if (is_user_timeout && error == DUET_OK)
         tcp_user_timeout_changed(s, c);
-    if (option == DUET_OPTION_RECEIVE_BUFFER && error == DUET_OK)
+    bool is_step = option == DUET_OPTION_RECEIVE_BUFFER || option == DUET_OPTION_MSS;
+    if (is_step && error == DUET_OK) /* the window may open by smaller steps than before */
         tcp_receive_room(s, c);
     if (option == DUET_OPTION_MSS && c->state >= DUET_ESTABLISHED) /* one segment always fits */
         c->cwnd = max_u32(c->cwnd, tcp_send_mss(c));

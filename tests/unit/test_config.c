@@ -382,6 +382,8 @@ static void parts_fill_the_block(void **state)
             {"table", (uint8_t *)s->demux.slots, s->demux.capacity * sizeof *s->demux.slots},
             {"listeners", (uint8_t *)s->listeners, n * sizeof *s->listeners},
             {"half-open", (uint8_t *)s->half_open.records, n * sizeof *s->half_open.records},
+            {"spent cookies", (uint8_t *)s->spent_cookies,
+             tcp_cookies_kept(&config) * sizeof *s->spent_cookies},
             {"TIME-WAIT", (uint8_t *)s->time_wait.records, n * sizeof *s->time_wait.records},
             {"paths", (uint8_t *)s->paths.records, (n + 7) / 8 * 8 * sizeof *s->paths.records},
             {"replies", (uint8_t *)s->replies.records, n * sizeof *s->replies.records},

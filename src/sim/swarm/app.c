@@ -22,6 +22,7 @@ uint32_t app_id(const struct swarm *w, const struct endpoint *e)
     return (uint32_t)(e - w->endpoints);
 }
 
+/* The earliest that was asked for counts: whoever is woken before his time asks again. */
 static void wake_at(struct swarm *w, struct endpoint *e, duet_time at)
 {
     if (at >= e->wakes_at)
@@ -124,6 +125,8 @@ static void read_all(struct swarm *w, struct endpoint *e)
 {
     bool hurries = e->must_finish || e->is_over;
 
+    if (!hurries && w->now < e->read_at)
+        wake_at(w, e, e->read_at);
     while (!e->has_seen_end && (hurries || w->now >= e->read_at)) {
         int64_t got = read_piece(w, e, hurries ? PIECE_MOST : e->manner.read_most);
 
@@ -185,7 +188,9 @@ static int64_t write_piece(struct swarm *w, struct endpoint *e, size_t size)
 
 static void write_all(struct swarm *w, struct endpoint *e)
 {
-    while (!e->has_shut && !e->knows_error && w->now >= e->write_at) {
+    if (!e->must_finish && w->now < e->write_at)
+        wake_at(w, e, e->write_at);
+    while (!e->has_shut && !e->knows_error && (e->must_finish || w->now >= e->write_at)) {
         uint64_t left = may_send(e) - e->sent;
         size_t size = left < e->manner.write_most ? (size_t)left : e->manner.write_most;
         int64_t sent;
