@@ -190,13 +190,13 @@ int64_t wheel_deadline(const struct wheel *wheel)
     return tick > INT64_MAX >> TICK_SHIFT ? INT64_MAX : tick << TICK_SHIFT;
 }
 
-/* The chain of one slot: whatever is in it belongs there, and each node names the one before it. */
+/* The chain of an occupied slot: whatever is in it belongs there, and each node names the one before
+ * it. */
 static bool slot_is_sound(const struct wheel *wheel, unsigned level, unsigned slot, uint32_t *count)
 {
     uint32_t prev = PREV_IS_SLOT | (level * WHEEL_SLOTS + slot);
     uint32_t index = wheel->slots[level][slot];
-    bool is_occupied = (wheel->occupied[level] >> slot & 1) != 0;
-    if (is_occupied != (index != WHEEL_NONE))
+    if (index == WHEEL_NONE)
         return false;
     for (; index != WHEEL_NONE; index = node_at(wheel, index)->next) {
         const struct wheel_node *node = node_at(wheel, index);
@@ -210,12 +210,25 @@ static bool slot_is_sound(const struct wheel *wheel, unsigned level, unsigned sl
     return true;
 }
 
+/* The slots in use of a level, counted without a branch: tests look at every wheel after every door. */
+static unsigned slots_in_use(const uint32_t slots[WHEEL_SLOTS])
+{
+    unsigned used = 0;
+    for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++)
+        used += slots[slot] != WHEEL_NONE;
+    return used;
+}
+
 bool wheel_is_sound(const struct wheel *wheel)
 {
     uint32_t count = 0;
-    for (unsigned level = 0; level < WHEEL_LEVELS; level++)
-        for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++)
-            if (!slot_is_sound(wheel, level, slot, &count))
+    for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
+        unsigned occupied = 0;
+        for (uint64_t left = wheel->occupied[level]; left != 0; left &= left - 1, occupied++)
+            if (!slot_is_sound(wheel, level, (unsigned)__builtin_ctzll(left), &count))
                 return false;
+        if (occupied != slots_in_use(wheel->slots[level]))
+            return false;
+    }
     return count == wheel->count;
 }

@@ -7,4 +7,7 @@
 
 bool config_is_valid(const struct duet_config *config);
 
+/* stack.c: bytes of the block of a valid one. */
+size_t stack_block_size(const struct duet_config *config);
+
 #endif

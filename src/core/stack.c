@@ -63,12 +63,15 @@ static struct layout lay_out(const struct duet_config *config)
     return l;
 }
 
-size_t duet_stack_footprint(const struct duet_config *config)
+size_t stack_block_size(const struct duet_config *config)
 {
-    if (!config_is_valid(config))
-        return 0;
     uint64_t end = lay_out(config).end;
     return end <= SIZE_MAX ? (size_t)end : 0;
+}
+
+size_t duet_stack_footprint(const struct duet_config *config)
+{
+    return config_is_valid(config) ? stack_block_size(config) : 0;
 }
 
 /* ---- keys ---- */

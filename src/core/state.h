@@ -280,6 +280,7 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
                        struct tcp_header *header);
 
 /* tcp_cookie.c */
+uint32_t tcp_cookie_interval(const struct duet_stack *s); /* number of the present one */
 bool tcp_cookie_syn(struct duet_stack *s, struct tcp_listener *listener,
                     const struct tcp_tuple *tuple, const struct tcp_segment *seg);
 uint32_t tcp_cookies_kept(const struct duet_config *config);

@@ -43,7 +43,7 @@ static const uint16_t sizes[1 << SIZE_BITS] = {0, 536, 1220, 1300, 1360, 1440, 1
 
 /* ---- the cookie ---- */
 
-static uint32_t interval_of(const struct duet_stack *s)
+uint32_t tcp_cookie_interval(const struct duet_stack *s)
 {
     return (uint32_t)(s->now / INTERVAL);
 }
@@ -127,7 +127,7 @@ static uint32_t stamp_with(const struct duet_stack *s, const struct tcp_tuple *t
 
 static uint16_t *guesses_from(struct duet_stack *s, const struct duet_address *remote)
 {
-    uint32_t interval = interval_of(s);
+    uint32_t interval = tcp_cookie_interval(s);
     if (s->syn_guess_interval != interval) {
         memset(s->syn_guesses, 0, sizeof s->syn_guesses);
         s->syn_guess_interval = interval;
@@ -163,7 +163,7 @@ bool tcp_cookie_syn(struct duet_stack *s, struct tcp_listener *listener,
     forget_what_is_not_kept(&half);
     uint32_t code = code_of(&half);
     uint32_t size = size_class(half.peer_mss == 0 ? 0 : half.peer_mss);
-    half.iss = cookie_of(s, tuple, half.irs, interval_of(s), size, code);
+    half.iss = cookie_of(s, tuple, half.irs, tcp_cookie_interval(s), size, code);
     listener->cookies_until = s->now + 2 * INTERVAL;
     stack_rule(s, tuple, DUET_LISTEN, TCP_RULE_SYN_COOKIE_SENT);
     reply_cookie(s, &half, code == CODE_NONE ? 0 : stamp_with(s, tuple, code), ecn);
@@ -180,7 +180,7 @@ static bool read_cookie(struct duet_stack *s, const struct tcp_tuple *tuple,
     uint32_t code = has ? seg->options->tsecr & ((1u << CODE_BITS) - 1) : CODE_NONE;
     struct seq cookie = seq_sub(seg->ack, 1);
     uint32_t size = cookie.raw >> HASH_BITS & ((1u << SIZE_BITS) - 1);
-    uint32_t interval = interval_of(s);
+    uint32_t interval = tcp_cookie_interval(s);
     if ((interval & 1) != cookie.raw >> 31)
         interval--;
     *half = (struct tcp_half_open){

@@ -108,11 +108,13 @@ static const char *check_backoff(const struct duet_stack *s, const struct tcp_co
 /* Is there a way along the edges of tcp_edges.def? One door may take several. */
 static bool leads_to(unsigned from, unsigned to)
 {
-    unsigned reached = 1u << from;
-    for (unsigned turn = 0; turn < DUET_STATES; turn++)
+    unsigned reached = 1u << from, before = 0;
+    while (reached != before && (reached >> to & 1) == 0) {
+        before = reached;
         for (unsigned i = 0; i < duet_edge_count(); i++)
-            if ((reached >> duet_edge(i)->from & 1) != 0 && duet_edge(i)->from != DUET_CLOSED)
+            if ((before >> duet_edge(i)->from & 1) != 0 && duet_edge(i)->from != DUET_CLOSED)
                 reached |= 1u << duet_edge(i)->to;
+    }
     return (reached >> to & 1) != 0;
 }
 

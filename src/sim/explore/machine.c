@@ -64,25 +64,18 @@ static int make_end(struct machine *m, unsigned end, const struct duet_explore_o
     struct duet_config *config = &m->config[end];
 
     configure(m, end, options->seed, m->record != NULL, config);
-    m->sizes[end] = duet_stack_footprint(config);
-    m->blocks[end] = m->sizes[end] == 0 ? NULL : calloc(1, m->sizes[end]);
+    size_t size = duet_stack_footprint(config);
+    m->blocks[end] = size == 0 ? NULL : calloc(1, size);
     if (m->blocks[end] == NULL) {
         errno = ENOMEM;
         return -1;
     }
-    if (duet_stack_init(m->blocks[end], m->sizes[end], config, &m->stacks[end]) != DUET_OK) {
+    if (duet_stack_init(m->blocks[end], size, config, &m->stacks[end]) != DUET_OK) {
         errno = EINVAL;
         return -1;
     }
+    m->sizes[end] = duet_snapshot_size(m->stacks[end]);
     return 0;
-}
-
-static void begin_coverage(struct machine *m)
-{
-    for (unsigned i = 1; i < duet_rule_count() && i < DUET_EXPLORE_RULES_MAX; i++)
-        m->missing[m->missing_count++] = (uint16_t)i;
-    for (unsigned i = 0; i < duet_edge_count() && i < DUET_EXPLORE_EDGES_MAX; i++)
-        m->missing[m->missing_count++] = (uint16_t)(DUET_EXPLORE_RULES_MAX + i);
 }
 
 /* The kind network alone, until both are connected. */
@@ -118,7 +111,6 @@ int machine_start(struct machine *m, const struct duet_exploration *exploration,
         m->model.users[end].opens = m->bounds->ends[end].opens;
         duet_expire(m->stacks[end], BEGIN);
     }
-    begin_coverage(m);
     if (m->bounds->established)
         establish(m);
     for (unsigned end = 0; end < ENDS; end++)
@@ -130,6 +122,11 @@ void machine_end(struct machine *m)
 {
     for (unsigned end = 0; end < ENDS; end++)
         free(m->blocks[end]);
+}
+
+void model_copy(struct model *to, const struct model *from)
+{
+    memcpy(to, from, offsetof(struct model, packets) + from->count * sizeof from->packets[0]);
 }
 
 void machine_fail(struct machine *m, const char *format, ...)

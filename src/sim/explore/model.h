@@ -75,7 +75,7 @@ struct model {
     bool just_ended[ENDS]; /* at this instant a connection ended that may have a successor */
     struct model_user users[ENDS];
     struct model_view views[ENDS];
-    struct model_packet packets[MODEL_PACKETS];
+    struct model_packet packets[MODEL_PACKETS]; /* the last member: only count of them are copied */
 };
 
 /* ---- actions ---- */
@@ -119,19 +119,18 @@ struct machine {
     struct duet_config config[ENDS];
     struct duet_stack *stacks[ENDS];
     void *blocks[ENDS];
-    size_t sizes[ENDS];
+    size_t sizes[ENDS];           /* of a snapshot, at most */
     unsigned touched;             /* bits: ends whose blocks the last step may have changed */
     bool answers_reset;           /* what is sent now was caused by a RST */
     struct duet_recorder *record; /* NULL: nobody watches */
-    struct duet_explore_result *reached; /* rules, edges */
-    uint16_t missing[ENDS * (DUET_EXPLORE_RULES_MAX + DUET_EXPLORE_EDGES_MAX)];
-    unsigned missing_count;
+    struct duet_explore_result *reached; /* cells; NULL: nobody asks */
     char problem[240];
 };
 
 int machine_start(struct machine *machine, const struct duet_exploration *exploration,
                   const struct duet_explore_options *options, struct duet_recorder *record);
 void machine_end(struct machine *machine);
+void model_copy(struct model *to, const struct model *from);
 
 /* Does it. False: it cannot be done in this state. machine->problem tells what then does not hold. */
 bool machine_step(struct machine *machine, struct action action);
@@ -165,7 +164,8 @@ void oracle_ended(struct machine *machine, unsigned end, const struct duet_outco
 void oracle_silent(struct machine *machine);
 /* Nothing is left to do: is all well? */
 void oracle_ending(struct machine *machine);
-void oracle_cover(struct machine *machine, unsigned end);
+/* Rules and edges that were reached so far: what counts them does not go back with the world. */
+void oracle_cover(const struct machine *machine, struct duet_explore_result *reached);
 
 /* cells.c */
 void cells_note(struct machine *machine, unsigned end, const struct model_packet *packet);

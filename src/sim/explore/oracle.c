@@ -71,29 +71,16 @@ void oracle_look(struct machine *m, unsigned end)
     duet_canonical(m->stacks[end], &base, &canonical);
     view->hash = canonical.hash;
     view->deadline = canonical.deadline;
-    oracle_cover(m, end);
 }
 
-/* What the stack has reached for the first time in this exploration. */
-void oracle_cover(struct machine *m, unsigned end)
+void oracle_cover(const struct machine *m, struct duet_explore_result *reached)
 {
-    unsigned kept = 0;
-
-    for (unsigned i = 0; m->reached != NULL && i < m->missing_count; i++) {
-        uint16_t what = m->missing[i];
-        bool is_rule = what < DUET_EXPLORE_RULES_MAX;
-        unsigned index = is_rule ? what : what - (unsigned)DUET_EXPLORE_RULES_MAX;
-        uint64_t hits =
-            is_rule ? duet_rule_hits(m->stacks[end], index) : duet_edge_hits(m->stacks[end], index);
-        if (hits == 0)
-            m->missing[kept++] = what;
-        else if (is_rule)
-            m->reached->rules[index] = true;
-        else
-            m->reached->edges[index] = true;
+    for (unsigned end = 0; end < ENDS; end++) {
+        for (unsigned i = 1; i < duet_rule_count() && i < DUET_EXPLORE_RULES_MAX; i++)
+            reached->rules[i] |= duet_rule_hits(m->stacks[end], i) > 0;
+        for (unsigned i = 0; i < duet_edge_count() && i < DUET_EXPLORE_EDGES_MAX; i++)
+            reached->edges[i] |= duet_edge_hits(m->stacks[end], i) > 0;
     }
-    if (m->reached != NULL)
-        m->missing_count = kept;
 }
 
 /* ---- both ends ---- */

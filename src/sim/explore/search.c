@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CRASH_AT = 100 };
+enum { CRASH_AT = 100, COVER_EVERY = 1 << 16 };
 
 /* One step of the way: the world before it, and what is left to try there. */
 struct frame {
@@ -15,7 +15,7 @@ struct frame {
     struct choice choice;
     unsigned next;
     struct model model;
-    uint8_t *blocks[ENDS]; /* as they are here: own, or those of a frame below */
+    uint8_t *blocks[ENDS]; /* snapshots as they are here: own, or those of a frame below */
     uint8_t *own[ENDS];
 };
 
@@ -62,7 +62,7 @@ static void push(struct worker *w, uint64_t hash, unsigned touched)
 
     frame->hash = hash;
     frame->next = 0;
-    frame->model = w->machine->model;
+    model_copy(&frame->model, &w->machine->model);
     machine_choices(w->machine, &frame->choice);
     for (unsigned end = 0; end < ENDS; end++) {
         if (w->depth > 0 && (touched & 1u << end) == 0) {
@@ -70,7 +70,7 @@ static void push(struct worker *w, uint64_t hash, unsigned touched)
             continue;
         }
         frame->blocks[end] = own_block(w, frame, end);
-        memcpy(frame->blocks[end], w->machine->blocks[end], w->machine->sizes[end]);
+        duet_snapshot(w->machine->stacks[end], frame->blocks[end]);
     }
     w->stale = 0;
     w->depth++;
@@ -82,8 +82,8 @@ static void restore(struct worker *w, const struct frame *frame)
 {
     for (unsigned end = 0; end < ENDS; end++)
         if ((w->stale & 1u << end) != 0)
-            memcpy(w->machine->blocks[end], frame->blocks[end], w->machine->sizes[end]);
-    w->machine->model = frame->model;
+            duet_restore(w->machine->stacks[end], frame->blocks[end]);
+    model_copy(&w->machine->model, &frame->model);
     w->machine->touched = 0;
     w->stale = 0;
 }
@@ -169,7 +169,8 @@ static void step(struct worker *w)
     w->report->way.actions[w->steps - 1] = action;
     w->report->steps = w->steps;
     machine_step(m, action);
-    w->report->transitions++;
+    if (++w->report->transitions % COVER_EVERY == 0)
+        oracle_cover(m, &w->report->reached);
     w->stale = m->touched;
     if (m->problem[0] != '\0')
         return;
@@ -286,6 +287,7 @@ void search_work(struct search *search, struct report *report, bool begins)
     }
     while (w.machine->problem[0] == '\0' && !search->shared->stop && take(&w))
         work_off(&w);
+    oracle_cover(w.machine, &report->reached);
     if (w.machine->problem[0] != '\0')
         stop_with_problem(&w);
 }

@@ -46,17 +46,17 @@ static bool remember(struct verify *v, const struct machine *m)
             v->blocks[end] = malloc(m->sizes[end]);
         if (v->blocks[end] == NULL)
             return false;
-        memcpy(v->blocks[end], m->blocks[end], m->sizes[end]);
+        duet_snapshot(m->stacks[end], v->blocks[end]);
     }
-    v->model = m->model;
+    model_copy(&v->model, &m->model);
     return true;
 }
 
 static void restore(const struct verify *v, struct machine *m)
 {
     for (unsigned end = 0; end < ENDS; end++)
-        memcpy(m->blocks[end], v->blocks[end], m->sizes[end]);
-    m->model = v->model;
+        duet_restore(m->stacks[end], v->blocks[end]);
+    model_copy(&m->model, &v->model);
     m->touched = 0;
 }
 
