@@ -179,6 +179,8 @@ struct duet_config {
                                       two of these; 12 h */
     duet_time fast_open_pause;     /* 7413 4.1.3.1: a server where Fast Open failed is opened the
                                       plain way for so long; 1 h */
+    duet_time ecn_pause;           /* 9768 3.1.4.1: a host that answers no SYN that asks for ECN,
+                                      three times running, is opened without for so long; 1 h */
     duet_time challenge_interval;  /* 5961 7: 10 challenge ACKs in 5 s, per connection */
     duet_time invalid_ack_spacing; /* between ACKs that answer segments without data; 500 ms */
     uint32_t challenge_limit;      /* challenge ACKs per challenge_interval; 10 */

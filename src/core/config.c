@@ -41,6 +41,7 @@ void duet_config_default(struct duet_config *config)
         .pmtu_timeout = 600 * DUET_SECOND,
         .fast_open_key_life = 12 * 3600 * DUET_SECOND,
         .fast_open_pause = 3600 * DUET_SECOND,
+        .ecn_pause = 3600 * DUET_SECOND,
         .challenge_interval = 5 * DUET_SECOND,
         .invalid_ack_spacing = 500 * DUET_MILLISECOND,
         .challenge_limit = 10,
@@ -139,6 +140,7 @@ static bool times_are_valid(const struct duet_config *config)
         config->challenge_interval,
         config->fin_wait_2_timeout,
         config->fast_open_pause,
+        config->ecn_pause,
     };
     for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++)
         if (times[i] < DUET_MILLISECOND || times[i] > day)

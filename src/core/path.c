@@ -335,3 +335,35 @@ bool path_cookie_is_barred(struct duet_stack *s, const struct duet_address *remo
     const struct path *path = path_find(s, remote);
     return path != NULL && s->now < path->no_cookie_until;
 }
+
+/* ---- SYNs that ask for ECN ---- */
+
+/* RFC 9768, 3.1.4.1: a SYN is lost for many reasons, so asking goes on until it is clear that this
+ * is one. */
+enum { ECN_FAILURES_MAX = 3 };
+
+bool path_ecn_failed(struct duet_stack *s, const struct duet_address *remote)
+{
+    struct path *path = path_obtain(s, remote);
+    if (path->ecn_failures < ECN_FAILURES_MAX)
+        path->ecn_failures++;
+    if (path->ecn_failures < ECN_FAILURES_MAX)
+        return false;
+    path->no_ecn_until = s->now + s->config.ecn_pause;
+    return true;
+}
+
+void path_ecn_passed(struct duet_stack *s, const struct duet_address *remote)
+{
+    struct path *path = path_find(s, remote);
+    if (path == NULL)
+        return;
+    path->ecn_failures = 0;
+    path->no_ecn_until = 0;
+}
+
+bool path_ecn_is_barred(struct duet_stack *s, const struct duet_address *remote)
+{
+    const struct path *path = path_find(s, remote);
+    return path != NULL && s->now < path->no_ecn_until;
+}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of the way to a destination (RFC 8201, 5.2; RFC 4821, 5.2; RFC 7413, 4.1.3).
+/* What is known of the way to a destination (RFC 8201, 5.2; RFC 4821, 5.2; RFC 7413, 4.1.3; RFC
+ * 9768, 3.1.4.1).
  *
  * A record is kept for an address, never for a prefix, and only once there is something to
- * remember: a path MTU other than the usual one, or a Fast Open cookie. Whoever finds none has the
+ * remember: a path MTU other than the usual one, a Fast Open cookie, or that SYNs which ask for ECN
+ * come to nothing. Whoever finds none has the
  * defaults. Records are few and fixed (config.paths_max); the one of its set that was used longest
  * ago gives way, so a look-up costs a hash and at most PATH_WAYS comparisons.
  */
@@ -35,10 +37,12 @@ struct path {
     uint8_t failures;     /* probes of that size that were lost alone */
     bool is_used;         /* the record: holds something */
 
+    uint8_t ecn_failures;  /* running: SYNs that asked for it were lost, one that did not was not */
     uint8_t cookie_length; /* 0: none */
     uint16_t cookie_mss;   /* that the peer sent with it */
     uint8_t cookie[PATH_COOKIE_MAX];
     duet_time no_cookie_until; /* Fast Open is not tried before; 0: no such experience */
+    duet_time no_ecn_until;    /* SYNs do not ask for ECN before; 0: no such experience */
 };
 
 _Static_assert(sizeof(struct path) <= 96, "small enough for thousands");
@@ -104,5 +108,14 @@ void path_cookie_put(struct duet_stack *s, const struct duet_address *remote,
 /* Fast Open failed there, and is not to be tried before until. */
 void path_cookie_bar(struct duet_stack *s, const struct duet_address *remote, duet_time until);
 bool path_cookie_is_barred(struct duet_stack *s, const struct duet_address *remote);
+
+/* ---- SYNs that ask for ECN (RFC 9768, 3.1.4.1) ---- */
+
+/* Those that asked were lost, or reset, and one that did not was answered. True: too often running,
+ * no SYN should ask for config.ecn_pause. */
+bool path_ecn_failed(struct duet_stack *s, const struct duet_address *remote);
+/* One that asked was answered. */
+void path_ecn_passed(struct duet_stack *s, const struct duet_address *remote);
+bool path_ecn_is_barred(struct duet_stack *s, const struct duet_address *remote);
 
 #endif

@@ -118,6 +118,7 @@ static void add_paths(struct view *v)
         from_now(v, &path.again_at);
         from_now(v, &path.probe_at);
         from_now(v, &path.no_cookie_until);
+        from_now(v, &path.no_ecn_until);
         add_bytes(&v->digest, &path, sizeof path);
     }
 }

@@ -33,6 +33,7 @@ enum tcp_ecn_mode {
 };
 /* And above them. */
 enum tcp_ecn_state {
+    TCP_ECN_SYN_RESET = 1 << 3, /* nothing is agreed yet: RST came for a SYN that asked */
     TCP_ECN_MUTE = 1 << 3,      /* no packet of ours is ECN-capable */
     TCP_ECN_ECHO = 1 << 4,      /* classic: ECE is said until CWR comes */
     TCP_ECN_LAST_CE = 1 << 4,   /* accurate: the packet before this one was marked */
@@ -206,6 +207,8 @@ uint32_t tcp_accecn_sack_room(const struct duet_stack *s, const struct tcp_conn 
 /* Adds the option if there is something to tell and room for it. */
 void tcp_accecn_add(struct duet_stack *s, struct tcp_conn *c, uint32_t text_length,
                     bool is_retransmission, struct tcp_options *options, uint32_t room);
+void tcp_accecn_add_to_syn_ack(const struct duet_stack *s, const struct tcp_conn *c,
+                               bool is_retransmission, struct tcp_options *options);
 /* A segment of the handshake: its option, but no count of marks. */
 void tcp_accecn_take_option(struct duet_stack *s, struct tcp_conn *c,
                             const struct tcp_segment *seg);

@@ -15,6 +15,10 @@
  * with it cannot know which of them the peer has seen: it stays in its mode and reports what
  * arrives, but sends nothing that may be marked (TCP_ECN_MUTE).
  *
+ * Three times running that only the SYN without ECN was answered, and SYNs to that host do not ask
+ * for config.ecn_pause; then one asks again, and if it fares like those before, the pause begins
+ * anew. The path cache remembers it (path.h).
+ *
  * This file must not know how congestion is reported or answered: that is tcp_ecn.c.
  */
 #include "base/check.h"
@@ -227,12 +231,24 @@ enum tcp_verdict tcp_ecn_take_syn_again(struct duet_stack *s, struct tcp_conn *c
     return TCP_CONTINUE;
 }
 
+/* A SYN,ACK tells how the SYNs that asked have fared. One that agrees answers such a SYN; one that
+ * does not, the plain SYN behind them. */
+static void learn_of_path(struct duet_stack *s, struct tcp_conn *c, bool has_asked, bool plain,
+                          enum tcp_ecn_mode mode)
+{
+    if (has_asked && (mode != TCP_ECN_NOT || !plain))
+        path_ecn_passed(s, &c->tuple.remote);
+    else if (plain && path_ecn_failed(s, &c->tuple.remote))
+        tcp_rule(s, c, TCP_RULE_ECN_BARRED, NULL);
+}
+
 void tcp_ecn_take_syn_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
 {
     enum duet_ecn wanted = wanted_by(c);
     bool has_asked = wanted >= DUET_ECN_REQUEST;
-    bool plain = has_asked && asks_no_more(s, c);
+    bool plain = tcp_ecn_is(c, TCP_ECN_SYN_RESET) || (has_asked && asks_no_more(s, c));
     enum tcp_ecn_mode mode = tcp_ecn_of_syn_ack(wanted, seg->ace);
+    learn_of_path(s, c, has_asked, plain, mode);
     agree(s, c, mode);
     if (has_asked && mode == TCP_ECN_NOT)
         tcp_rule(s, c,
@@ -284,6 +300,11 @@ static uint16_t syn_bits(struct duet_stack *s, struct tcp_conn *c)
         tcp_rule(s, c, TCP_RULE_ECN_SYN_PLAIN, NULL);
         return 0;
     }
+    if (!conn_is(c, TCP_CONN_SYN_RETRANSMITTED) && path_ecn_is_barred(s, &c->tuple.remote)) {
+        tcp_ecn_set_mode(c, (enum tcp_ecn_mode)DUET_ECN_ANSWER);
+        tcp_rule(s, c, TCP_RULE_ECN_SYN_BARRED, NULL);
+        return 0;
+    }
     return tcp_ecn_flag_bits(wanted == DUET_ECN_REQUEST ? SYN_CLASSIC : SYN_ACCURATE);
 }
 
@@ -311,6 +332,7 @@ bool tcp_ecn_retries_plain(struct duet_stack *s, struct tcp_conn *c)
     if (wanted_by(c) < DUET_ECN_REQUEST || asks_no_more(s, c))
         return false;
     tcp_ecn_set_mode(c, (enum tcp_ecn_mode)DUET_ECN_ANSWER);
+    tcp_ecn_put(c, TCP_ECN_SYN_RESET);
     c->flags |= TCP_CONN_SYN_RETRANSMITTED;
     transfer_of(s, c)->timing = false;
     tcp_rule(s, c, TCP_RULE_ECN_SYN_RESET, NULL);

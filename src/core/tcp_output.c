@@ -88,10 +88,12 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
     bool is_syn = (draft->header.flags & DUET_SYN) != 0;
     draft->header.text_length = text_length;
     tcp_user_timeout_put(s, c, &draft->header);
-    if (is_syn)
+    if (is_syn) {
         add_syn_options(s, c, &draft->header.options);
-    else
+        tcp_accecn_add_to_syn_ack(s, c, draft->retransmission, &draft->header.options);
+    } else {
         add_options(s, c, text_length, draft->retransmission, &draft->header.options);
+    }
     bool is_new = text_length > 0 && !is_syn && !draft->retransmission &&
                   draft->rule != TCP_RULE_WINDOW_PROBE;
     draft->header.flags |= tcp_ecn_flags(s, c, &draft->header, is_new);

@@ -58,6 +58,7 @@ static const struct field fields[] = {
     FIELD(fin_wait_2_timeout, TIME, DUET_MILLISECOND, DAY),
     FIELD(fast_open_key_life, TIME, DUET_SECOND, 49 * DAY),
     FIELD(fast_open_pause, TIME, DUET_MILLISECOND, DAY),
+    FIELD(ecn_pause, TIME, DUET_MILLISECOND, DAY),
     FIELD(challenge_interval, TIME, DUET_MILLISECOND, DAY),
     FIELD(invalid_ack_spacing, TIME, 0, DAY),
     FIELD(challenge_limit, U32, 1, 255),

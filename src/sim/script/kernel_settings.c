@@ -102,6 +102,7 @@ static const char *foreign_field(const struct duet_config *config, const struct 
     CHANGED(user_timeout_option)
     CHANGED(fast_open_key_life)
     CHANGED(fast_open_pause)
+    CHANGED(ecn_pause)
     CHANGED(challenge_interval)
     CHANGED(challenge_limit)
     CHANGED(error_reports)

@@ -63,6 +63,7 @@ static const struct field fields[] = {
     FIELD(FIELD_TIME, pmtu_timeout),
     FIELD(FIELD_TIME, fast_open_key_life),
     FIELD(FIELD_TIME, fast_open_pause),
+    FIELD(FIELD_TIME, ecn_pause),
     FIELD(FIELD_TIME, challenge_interval),
     FIELD(FIELD_TIME, invalid_ack_spacing),
     FIELD(FIELD_U32, challenge_limit),
