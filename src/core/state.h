@@ -334,6 +334,8 @@ struct tcp_offer {
     bool again;
     bool fin, psh, urg;
     bool mtu_probe; /* one segment of more than the MSS */
+    bool unlost;    /* again: though it is not lost, to use the window (RFC 6675, NextSeg 3) */
+    bool rescue;    /* again: the highest that is not SACKed, lost or not (NextSeg 4) */
 };
 struct seq tcp_send_start(const struct tcp_conn *c);
 struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c);
@@ -455,6 +457,9 @@ void tcp_rack_recovered(struct tcp_conn *c);
 void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c);
 uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news);
+bool tcp_6675_next(struct duet_stack *s, struct tcp_conn *c, uint32_t congestion,
+                   struct tcp_offer *offer);
+void tcp_6675_sent(const struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer);
 void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                       const struct tcp_news *news);
 

@@ -234,6 +234,7 @@ struct tcp_rack {
 struct tcp_prr {
     uint32_t recover_fs; /* RecoverFS: bytes in the network when recovery began */
     uint32_t delivered, out;
+    bool rescued; /* RFC 6675, RescueRxt: the one rescue of this recovery was sent */
 };
 
 /* Was a retransmission spurious? (tcp_undo.c) */

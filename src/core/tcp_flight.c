@@ -65,6 +65,13 @@ void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, st
     r->sent_us = stamp(s, f, sent);
     ring_list_push_back(s, f, &f->again_list, place);
 }
+
+void flight_rescued(struct duet_stack *s, struct tcp_conn *c, uint32_t number)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    record_set(ring_at(s, f, ring_place(f, number)), FLIGHT_RESCUED);
+}
+
 /* ---- acknowledged ---- */
 
 static void drop_oldest(struct duet_stack *s, struct tcp_flight *f)
@@ -264,6 +271,19 @@ bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
     }
     f->fresh = ring_name(f, place);
     return ring_describe(s, f, place, segment);
+}
+
+/* What lies above a SACKed newest one and is missing was found lost, or filled a hole: it was sent
+ * again, and last. */
+bool flight_highest(const struct duet_stack *s, const struct tcp_conn *c,
+                    struct flight_segment *segment)
+{
+    const struct tcp_flight *f = flight_of(s, c);
+    if (!flight_newest(s, c, segment))
+        return false;
+    if ((segment->flags & FLIGHT_SACKED) == 0)
+        return true;
+    return f->again_list.last != FLIGHT_NONE && flight_get(s, c, f->again_list.last, segment);
 }
 
 uint32_t flight_sacked_behind(const struct duet_stack *s, const struct tcp_conn *c, uint32_t *runs)

@@ -39,8 +39,10 @@ enum { FLIGHT_INLINE = 4, FLIGHT_MAX = 1 << 22 };
 enum flight_flag {
     FLIGHT_SACKED = 1 << 0,
     FLIGHT_LOST = 1 << 1,
-    FLIGHT_AGAIN = 1 << 2, /* sent more than once */
-    FLIGHT_CUT = 1 << 3,   /* the latest transmission carried a part of it, from its beginning */
+    FLIGHT_AGAIN = 1 << 2,   /* sent more than once */
+    FLIGHT_CUT = 1 << 3,     /* the latest transmission carried a part of it, from its beginning */
+    FLIGHT_RESCUED = 1 << 4, /* sent again, but for all that is found and sent by then only once */
+    FLIGHT_COPIES = FLIGHT_AGAIN | FLIGHT_RESCUED, /* which copy has arrived is not known */
 };
 
 struct flight_record {
@@ -129,6 +131,13 @@ bool flight_first_lost(const struct duet_stack *s, const struct tcp_conn *c,
                        struct flight_segment *segment);
 /* A record is being sent again, up to `sent` (its end, or less). */
 void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, struct seq sent);
+
+/* A record is being sent once more as a rescue (RFC 6675, 4): HighRxt does not pass it. */
+void flight_rescued(struct duet_stack *s, struct tcp_conn *c, uint32_t number);
+/* The highest that is not SACKed, where what was sent again was sent in order of sequence. False:
+ * none. */
+bool flight_highest(const struct duet_stack *s, const struct tcp_conn *c,
+                    struct flight_segment *segment);
 
 /* Of those in flight, the one whose latest transmission is the oldest among those sent once
  * (again: false) or more often (again: true). False: none. */

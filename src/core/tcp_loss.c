@@ -21,7 +21,7 @@ void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
                    const struct flight_segment *segment, struct tcp_news *news)
 {
     uint32_t rtt_us = flight_age_us(s, segment->sent_us);
-    if ((segment->flags & FLIGHT_AGAIN) == 0) {
+    if ((segment->flags & FLIGHT_COPIES) == 0) {
         news->rtt_us = max_u32(1, rtt_us); /* the last one is the latest sent */
         transfer_of(s, c)->rack.probe_spent = false;
     }

@@ -146,6 +146,14 @@ static void sent_again(struct duet_stack *s, struct tcp_conn *c, const struct tc
     }
 }
 
+/* A rescue (RFC 6675, 4): what is known of the segment stays as it is. */
+static void sent_rescue(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer)
+{
+    flight_rescued(s, c, offer->number);
+    tcp_undo_resent(s, c);
+    transfer_of(s, c)->timing = false; /* Karn */
+}
+
 /* New text, one record for each segment of it; the FIN belongs to the last. */
 static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer,
                      struct seq end)
@@ -180,10 +188,14 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offe
     struct seq end = seq_add(offer->seq, offer->length + offer->fin);
     if (offer->mtu_probe)
         sent_mtu_probe(s, c, offer, end);
+    else if (offer->rescue)
+        sent_rescue(s, c, offer);
     else if (offer->again)
         sent_again(s, c, offer, end);
     else
         sent_new(s, c, offer, end);
+    if (offer->rescue || offer->unlost)
+        tcp_6675_sent(s, c, offer);
     if (!offer->again)
         tcp_probe_schedule(s, c);
     if (offer->fin && !conn_is(c, TCP_CONN_FIN_SENT)) {
@@ -400,6 +412,10 @@ static enum tcp_rule data_rule(const struct tcp_transfer *t, const struct tcp_of
 {
     if (offer->mtu_probe)
         return TCP_RULE_MTU_PROBE;
+    if (offer->rescue)
+        return TCP_RULE_SEND_RESCUE;
+    if (offer->unlost)
+        return TCP_RULE_SEND_UNLOST;
     if (offer->again)
         return t->probed ? TCP_RULE_SEND_REFUSED_PROBE : TCP_RULE_SEND_AGAIN;
     if (offer->length == 0)

@@ -47,7 +47,7 @@ static bool is_ambiguous(const struct duet_stack *s, const struct tcp_conn *c,
                          const struct tcp_segment *seg, const struct flight_segment *segment,
                          uint32_t rtt_us)
 {
-    if ((segment->flags & FLIGHT_AGAIN) == 0)
+    if ((segment->flags & FLIGHT_COPIES) == 0)
         return false;
     /* Beyond a hole the peer echoes what came before the hole (RFC 7323, 4.3): that says nothing of
      * a segment that was SACKed. */
@@ -64,7 +64,7 @@ void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct t
 {
     struct tcp_rack *rack = &transfer_of(s, c)->rack;
     uint32_t rtt_us = flight_age_us(s, segment->sent_us);
-    bool again = (segment->flags & FLIGHT_AGAIN) != 0;
+    bool again = (segment->flags & FLIGHT_COPIES) != 0;
     if (seq_lt(rack->fack, segment->end)) {
         rack->fack = segment->end;
     } else if (!again && !c->reordering_seen) {

@@ -273,8 +273,8 @@ static bool send_new(struct duet_stack *s, struct tcp_conn *c, uint32_t most, ui
     return true;
 }
 
-/* What to send next, at most `most` bytes of text: what was lost, then what is new. False: nothing
- * may be sent now. */
+/* What to send next, at most `most` bytes of text: what was lost, then what is new, then what RFC 6675
+ * fills the window with. False: nothing may be sent now. */
 bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, struct tcp_offer *offer)
 {
     if (!can_send_now(s, c))
@@ -284,7 +284,7 @@ bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
         return tcp_send_lost(s, c, most, congestion, offer);
     if (tcp_ecn_holds(s, transfer_of(s, c)))
         return false;
-    return send_new(s, c, most, congestion, offer);
+    return send_new(s, c, most, congestion, offer) || tcp_6675_next(s, c, congestion, offer);
 }
 
 /* One segment of new data as a tail-loss probe, whatever cwnd says (RFC 8985, 7.3). */
