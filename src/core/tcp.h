@@ -183,7 +183,8 @@ struct tcp_conn {
     uint32_t receive_limit, send_limit; /* bytes that may pile up; TCP_LIMIT_FIXED: not tuned */
     uint32_t user_timeout_ms;           /* 0: never */
     uint32_t keepalive_idle_ms;
-    duet_time heard; /* the peer last gave a sign of life; in TIME-WAIT: since when it counts */
+    duet_time heard; /* the peer last gave a sign of life; in TIME-WAIT: since when it counts; while
+                        a FIN waits for a record: since then, too */
     uint32_t delayed_ack_us; /* when the pending ACK must leave, with ACK_DELAYED: low bits */
     union {
         uint32_t challenge_from; /* ms: start of the interval in which challenges are counted */

@@ -205,7 +205,8 @@ static void limiters_from_now(const struct view *v, struct tcp_conn *c)
 static bool heard_decides(const struct tcp_conn *c)
 {
     bool nobody_reads = (c->flags & TCP_CONN_USER_GONE) != 0;
-    return (c->flags & TCP_CONN_KEEPALIVE) != 0 || c->state == DUET_TIME_WAIT ||
+    bool fin_waits = (c->flags & TCP_CONN_FIN_WANTED) != 0 && c->transfer == POOL_NONE;
+    return (c->flags & TCP_CONN_KEEPALIVE) != 0 || c->state == DUET_TIME_WAIT || fin_waits ||
            (c->state == DUET_FIN_WAIT_2 && nobody_reads);
 }
 

@@ -7,7 +7,8 @@
  *   reordering      see tcp_rack.c: instead of it        the reordering window  judge what is missing
  *   pacing          something may not leave yet          see tcp_pace.c         send it
  *   persist         something waits, none in flight      RTO, then doubled      probe the window
- *   user            either of those                      user timeout (R2)      give up: E_TIMEOUT
+ *   user            any of those, or a FIN waits for     user timeout (R2)      give up: E_TIMEOUT
+ *                   a record to travel in
  *   delayed ACK     text is unacknowledged by us         config.delayed_ack     acknowledge
  *   keep-alive      enabled, idle, nothing in flight     idle, then interval    probe, or give up
  *   FIN-WAIT-2      nobody will read any more            config                 give up
@@ -119,17 +120,27 @@ duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *
 
 /* ---- when each is due ---- */
 
+/* No transfer record was left for a FIN to travel in. */
+static bool fin_waits(const struct tcp_conn *c)
+{
+    return conn_is(c, TCP_CONN_FIN_WANTED) && !conn_is(c, TCP_CONN_FIN_SENT) &&
+           c->transfer == POOL_NONE;
+}
+
 /* R2: how long without progress until the connection is given up. */
 static duet_time give_up_at(const struct duet_stack *s, const struct tcp_conn *c,
                             const struct tcp_transfer *t)
 {
-    if (t == NULL || t->deadline == DUET_NEVER)
+    bool runs = t != NULL ? t->deadline != DUET_NEVER : fin_waits(c);
+    if (!runs)
         return DUET_NEVER;
     duet_time user = c->user_timeout_ms * DUET_MILLISECOND;
     duet_time limit = user == 0 ? DUET_NEVER : user;
     if (c->state <= DUET_SYN_RECEIVED)
         limit = earlier(limit, s->config.syn_timeout);
-    return limit == DUET_NEVER ? DUET_NEVER : t->progress + limit;
+    if (limit == DUET_NEVER)
+        return DUET_NEVER;
+    return (t != NULL ? t->progress : c->heard) + limit;
 }
 
 static bool is_idle(const struct tcp_conn *c)
@@ -163,9 +174,8 @@ static duet_time time_wait_at(const struct duet_stack *s, const struct tcp_conn 
 static bool is_starved(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    bool fin_waits = conn_is(c, TCP_CONN_FIN_WANTED) && !conn_is(c, TCP_CONN_FIN_SENT) && t == NULL;
     bool user_waits = conn_is(c, TCP_CONN_WRITE_BLOCKED) && (t == NULL || t->send.length == 0);
-    return fin_waits || user_waits;
+    return user_waits || fin_waits(c);
 }
 
 static void feed_starved(struct duet_stack *s, struct tcp_conn *c)
@@ -182,7 +192,7 @@ static void feed_starved(struct duet_stack *s, struct tcp_conn *c)
 duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    duet_time due = t == NULL ? DUET_NEVER : earlier(t->deadline, give_up_at(s, c, t));
+    duet_time due = earlier(t == NULL ? DUET_NEVER : t->deadline, give_up_at(s, c, t));
     if (t != NULL && t->paced)
         due = earlier(due, t->pace_at);
     due = earlier(due, tcp_delayed_ack_at(s, c));
@@ -286,6 +296,7 @@ static void keepalive_expired(struct duet_stack *s, struct tcp_conn *c)
         tcp_conn_reset(s, c, TCP_RULE_KEEPALIVE_FAILED, DUET_E_TIMEOUT);
         return;
     }
+    c->heard += s->now - keepalive_at(s, c); /* asked late: the answer has its whole interval */
     c->probes++;
     count_rule(s, TCP_RULE_KEEPALIVE_PROBE);
     trace_timer(s, c, DUET_TIMER_KEEPALIVE, DUET_TIMER_EXPIRED, c->probes, 0,
@@ -309,7 +320,7 @@ static void run(struct duet_stack *s, struct tcp_conn *c)
         tcp_conn_end(s, c, TCP_RULE_FIN_WAIT_2_TIMEOUT, DUET_E_TIMEOUT);
         return;
     }
-    if (t != NULL && s->now >= give_up_at(s, c, t)) {
+    if (s->now >= give_up_at(s, c, t)) {
         trace_timer(s, c, DUET_TIMER_USER, DUET_TIMER_EXPIRED, 1, 0, TCP_RULE_USER_TIMEOUT);
         tcp_conn_end(s, c, TCP_RULE_USER_TIMEOUT, DUET_E_TIMEOUT);
         return;

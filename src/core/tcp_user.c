@@ -253,6 +253,8 @@ int duet_receive_consume(struct duet_stack *s, duet_time now, struct duet_handle
 static void want_fin(struct duet_stack *s, struct tcp_conn *c, enum duet_state to)
 {
     c->flags |= TCP_CONN_FIN_WANTED;
+    if (!tcp_borrow_transfer(s, c))
+        c->heard = s->now; /* the FIN waits for a record as long as the user timeout lets it */
     tcp_set_state(s, c, to, TCP_RULE_CLOSE);
     tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_CLOSE);
 }

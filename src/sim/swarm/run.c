@@ -119,13 +119,14 @@ static void heal(struct swarm *w)
     swarm_note(w, last + FINISH_WITHIN * DUET_SECOND, AGENDA_FINISH, 0);
 }
 
-/* Applications that have left, and timers that were moved forward, may still be on the agenda. */
+/* Applications that have left, and timers that were stopped since, may still be on the agenda. */
 static void judge_silence(struct swarm *w)
 {
     for (size_t i = 0; i < w->agenda.count; i++) {
         const struct agenda_entry *entry = &w->agenda.heap[i];
         bool is_void = entry->what == AGENDA_APP ||
-                       (entry->what == AGENDA_WAKE && w->hosts[entry->which].wakes_at != entry->at);
+                       (entry->what == AGENDA_WAKE &&
+                        duet_deadline(w->hosts[entry->which].stack) == DUET_NEVER);
 
         if (!is_void)
             swarm_fail(w, SWARM_NONE, "I-39: all is over, and still something happens");
