@@ -51,8 +51,9 @@ struct duet_attack_result {
  * one segment joins (700 in row B7); both are paid for by as many packets before. */
 #define DUET_ATTACK_STEPS_MOST 100000
 
-/* Runs one row; the same seed sends the same packets. */
-void duet_attack_run(unsigned index, uint64_t seed, struct duet_attack_result *result);
+/* Runs one row; the same seed sends the same packets. Quick: rows that send tens of millions of
+ * packets, or play tens of thousands of peers, make do with a part of them. */
+void duet_attack_run(unsigned index, uint64_t seed, bool quick, struct duet_attack_result *result);
 
 /* ---- the long campaign ---- */
 

@@ -148,8 +148,10 @@ struct duet_config {
     uint32_t replies_per_second; /* RSTs and echo replies to one destination where no connection is,
                                   * 1 .. 65535; 200 */
     uint32_t paths_max;          /* destinations with something to remember, 1 .. 2^20 */
-    uint32_t pages_max;          /* of buffer memory shared by all connections, 1 .. 2^24-1 */
-    uint32_t page_size;          /* power of two, 512 .. 65536 */
+    uint32_t pages_max;      /* of buffer memory shared by all connections, 1 .. 2^24-1. From 4 for
+                                  * each connection on a quarter is set aside for shares; from 16 on
+                                  * nobody can keep a connection from its share */
+    uint32_t page_size;      /* power of two, 512 .. 65536 */
     uint32_t send_buffer;    /* most bytes one connection may hold unacknowledged, <= 2^30; 4 MiB */
     uint32_t receive_buffer; /* most bytes one connection may hold unread, <= 2^30; 4 MiB */
     /* What a connection begins with when autotune is on, 1 .. 2^30, at most the above; 64 KiB, which

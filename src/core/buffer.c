@@ -39,7 +39,7 @@ static bool is_first_under(const struct buffer_space *space, uint32_t position, 
     return (position & ((UINT64_C(1) << log2_under(space, level)) - 1)) == 0;
 }
 
-static uint32_t *record_of(const struct buffer_space *space, const struct buffer *buffer)
+static struct buffer_index *record_of(const struct buffer_space *space, const struct buffer *buffer)
 {
     return pool_at(&space->indexes, buffer->index);
 }
@@ -60,32 +60,69 @@ static uint32_t pages_left(const struct buffer_space *space)
     return space->pages.count - space->pages.used;
 }
 
-static bool may_take(const struct buffer_space *space, enum buffer_claim claim)
+/* ---- who may take a page; see enum buffer_claim ---- */
+
+void buffer_share(struct buffer_space *space)
 {
-    uint32_t free = pages_left(space);
+    uint32_t aside = space->pages.count / 4;
+    space->share = max_u32(1, aside / space->indexes.count);
+    space->beyond_max = space->pages.count - aside;
+}
+
+/* More than this many pages must be free. */
+static uint32_t kept_back(enum buffer_claim claim, uint32_t pages)
+{
     switch (claim) {
     case BUFFER_IN_ORDER:
-        return free > 0;
+        return 0;
     case BUFFER_OUT_OF_ORDER:
     case BUFFER_IN_FLIGHT:
-        return free > space->pages.count / 8;
+        return pages / 8;
     case BUFFER_FIRST_TO_SEND:
-        return free > space->pages.count / 16 * 3;
+        return pages / 16 * 3;
     case BUFFER_TO_SEND:
-        return free > space->pages.count / 4;
+        return pages / 4;
     }
     unreachable("five claims");
 }
 
+static bool may_take(const struct buffer_space *space, uint32_t has, enum buffer_claim claim)
+{
+    if (space->share == 0)
+        return pages_left(space) > kept_back(claim, space->pages.count);
+    if (has < space->share)
+        return pages_left(space) > kept_back(claim, space->pages.count / 4);
+    return space->beyond_max - space->beyond > kept_back(claim, space->pages.count / 2);
+}
+
+static uint32_t take(struct buffer_space *space, struct buffer_index *record)
+{
+    uint32_t page = pool_take(&space->pages);
+    if (page == POOL_NONE)
+        return POOL_NONE;
+    space->beyond += record->pages >= space->share;
+    record->pages++;
+    return page;
+}
+
+static void give(struct buffer_space *space, struct buffer_index *record, uint32_t *entry)
+{
+    CHECK(record->pages > 0);
+    record->pages--;
+    space->beyond -= record->pages >= space->share;
+    pool_give(&space->pages, *entry);
+    *entry = POOL_NONE;
+}
+
 /* Gives an entry its page, if it has none and there is one for this claim. */
-static bool fill(struct buffer_space *space, uint32_t *entry, uint32_t level,
-                 enum buffer_claim claim)
+static bool fill(struct buffer_space *space, struct buffer_index *record, uint32_t *entry,
+                 uint32_t level, enum buffer_claim claim)
 {
     if (*entry != POOL_NONE)
         return true;
-    if (!may_take(space, claim))
+    if (!may_take(space, record->pages, claim))
         return false;
-    *entry = pool_take(&space->pages);
+    *entry = take(space, record);
     if (*entry == POOL_NONE)
         return false;
     if (level > 0)
@@ -97,7 +134,7 @@ static bool fill(struct buffer_space *space, uint32_t *entry, uint32_t level,
 static uint32_t *entry_at(const struct buffer_space *space, const struct buffer *buffer,
                           uint32_t position, uint32_t level)
 {
-    uint32_t *entries = record_of(space, buffer);
+    uint32_t *entries = record_of(space, buffer)->entries;
     uint32_t count = BUFFER_SLOTS;
     if (buffer->height == 0) /* as nearly every buffer */
         return &entries[(position >> space->page_log) & (BUFFER_SLOTS - 1)];
@@ -115,11 +152,12 @@ static uint32_t *entry_at(const struct buffer_space *space, const struct buffer 
 static uint8_t *page_for(struct buffer_space *space, const struct buffer *buffer, uint32_t position,
                          enum buffer_claim claim)
 {
+    struct buffer_index *record = record_of(space, buffer);
     for (uint32_t level = buffer->height; level > 0; level--)
-        if (!fill(space, entry_at(space, buffer, position, level), level, claim))
+        if (!fill(space, record, entry_at(space, buffer, position, level), level, claim))
             return NULL;
     uint32_t *entry = entry_at(space, buffer, position, 0);
-    return fill(space, entry, 0, claim) ? pool_at(&space->pages, *entry) : NULL;
+    return fill(space, record, entry, 0, claim) ? pool_at(&space->pages, *entry) : NULL;
 }
 
 /* ---- its height ---- */
@@ -136,16 +174,16 @@ static uint64_t reach(const struct buffer_space *space, const struct buffer *buf
  * entry of the record: positions are counted anew. */
 static bool grow(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim)
 {
-    uint32_t *record = record_of(space, buffer);
+    struct buffer_index *record = record_of(space, buffer);
     uint32_t log = log2_under(space, buffer->height);
     uint32_t front = (uint32_t)((uint64_t)buffer->start >> log);
     uint32_t page = POOL_NONE;
-    if (!fill(space, &page, buffer->height + 1u, claim))
+    if (!fill(space, record, &page, buffer->height + 1u, claim))
         return false;
     for (uint32_t i = 0; i < BUFFER_SLOTS; i++)
-        entries_of(space, page)[i] = record[(front + i) & (BUFFER_SLOTS - 1)];
-    clear_entries(record, BUFFER_SLOTS);
-    record[0] = page;
+        entries_of(space, page)[i] = record->entries[(front + i) & (BUFFER_SLOTS - 1)];
+    clear_entries(record->entries, BUFFER_SLOTS);
+    record->entries[0] = page;
     buffer->start &= (uint32_t)((UINT64_C(1) << log) - 1);
     buffer->height++;
     return true;
@@ -157,7 +195,7 @@ static uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
 {
     CHECK(size <= BUFFER_REACH);
     CHECK(offset <= BUFFER_REACH - size);
-    bool hopeless = buffer->index == POOL_NONE && !may_take(space, claim);
+    bool hopeless = buffer->index == POOL_NONE && !may_take(space, 0, claim);
     if (size == 0 || hopeless)
         return 0;
     if (buffer->index == POOL_NONE) {
@@ -166,7 +204,8 @@ static uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
             return 0;
         buffer->height = 0;
         buffer->start = 0;
-        clear_entries(record_of(space, buffer), BUFFER_SLOTS);
+        record_of(space, buffer)->pages = 0;
+        clear_entries(record_of(space, buffer)->entries, BUFFER_SLOTS);
     }
     while (reach(space, buffer) < (uint64_t)offset + size)
         if (!grow(space, buffer, claim))
@@ -297,19 +336,13 @@ const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer
 
 /* ---- giving back ---- */
 
-static void give(struct buffer_space *space, uint32_t *entry)
-{
-    pool_give(&space->pages, *entry);
-    *entry = POOL_NONE;
-}
-
 /* The front has reached this position, the first of a page: the page before it goes, and each page
  * of numbers that it was the last one under. */
 static void leave_page(struct buffer_space *space, const struct buffer *buffer, uint32_t position)
 {
     for (uint32_t level = 0; level <= buffer->height && is_first_under(space, position, level);
          level++)
-        give(space, entry_at(space, buffer, position - 1, level));
+        give(space, record_of(space, buffer), entry_at(space, buffer, position - 1, level));
 }
 
 void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t size)
@@ -326,9 +359,9 @@ void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t siz
     }
 }
 
-/* Pages under count entries of a level; given back if asked. As deep as the tree is high. */
-static uint32_t walk(struct buffer_space *space, uint32_t *entries, uint32_t count, uint32_t level,
-                     bool giving)
+/* Pages under count entries of a level. As deep as the tree is high. */
+static uint32_t count_pages(const struct buffer_space *space, const uint32_t *entries,
+                            uint32_t count, uint32_t level)
 {
     uint32_t pages = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -336,27 +369,48 @@ static uint32_t walk(struct buffer_space *space, uint32_t *entries, uint32_t cou
             continue;
         pages++;
         if (level > 0)
-            pages += walk(space, entries_of(space, entries[i]), entries_in_page(space), level - 1,
-                          giving);
-        if (giving)
-            give(space, &entries[i]);
+            pages += count_pages(space, entries_of(space, entries[i]), entries_in_page(space),
+                                 level - 1);
     }
     return pages;
 }
 
 uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer)
 {
-    struct buffer_space unchanged = *space;
     if (buffer->index == POOL_NONE)
         return 0;
-    return walk(&unchanged, record_of(space, buffer), BUFFER_SLOTS, buffer->height, false);
+    const struct buffer_index *record = record_of(space, buffer);
+    uint32_t pages = count_pages(space, record->entries, BUFFER_SLOTS, buffer->height);
+    CHECK(pages == record->pages);
+    return pages;
+}
+
+uint32_t buffer_beyond(const struct buffer_space *space, const struct buffer *buffer)
+{
+    uint32_t pages = buffer->index == POOL_NONE ? 0 : record_of(space, buffer)->pages;
+    return pages > space->share ? pages - space->share : 0;
+}
+
+static void give_all(struct buffer_space *space, struct buffer_index *record, uint32_t *entries,
+                     uint32_t count, uint32_t level)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (entries[i] == POOL_NONE)
+            continue;
+        if (level > 0)
+            give_all(space, record, entries_of(space, entries[i]), entries_in_page(space),
+                     level - 1);
+        give(space, record, &entries[i]);
+    }
 }
 
 void buffer_clear(struct buffer_space *space, struct buffer *buffer)
 {
     if (buffer->index == POOL_NONE)
         return;
-    walk(space, record_of(space, buffer), BUFFER_SLOTS, buffer->height, true);
+    struct buffer_index *record = record_of(space, buffer);
+    give_all(space, record, record->entries, BUFFER_SLOTS, buffer->height);
+    CHECK(record->pages == 0);
     pool_give(&space->indexes, buffer->index);
     buffer_init(buffer);
 }

@@ -12,7 +12,7 @@
  * When bytes lie further apart than that, the buffer grows: each slot then names a page full of page
  * numbers, and so on, as in the page tables of a processor. With pages of 4 KiB, 64 KiB are reached
  * in one step, 64 MiB in two, 64 GiB in three. Pages of numbers come from the same pool and go back
- * when the front has passed them, so a connection with a few bytes costs one record of 64 bytes, and
+ * when the front has passed them, so a connection with a few bytes costs one record of 68 bytes, and
  * one with megabytes one page in a thousand beside them; nothing is set aside for the largest.
  */
 #ifndef CORE_BUFFER_H
@@ -38,7 +38,14 @@ struct buffer {
 /* Who may take the last pages. Text in order must always find room, or two ends whose send queues
  * have eaten all the memory would wait for each other for ever; text out of order comes before what
  * is only queued to be sent; and of that the first page of each queue before the rest, so that a few
- * peers who read nothing cannot keep all others from being answered. */
+ * peers who read nothing cannot keep all others from being answered.
+ *
+ * That alone is first come, first served: what a peer that reads nothing has once been given does not
+ * come back. So a quarter of the pages may be set aside (buffer_share()) for buffers with less than
+ * their share; what all have beyond their shares is never more than the other three. The same order of
+ * claims holds in each part: in the quarter, a quarter of the figures below; in the rest, a half. With
+ * 16 pages for each connection nobody can keep any of its buffers from its share, whatever is held
+ * elsewhere; with 4, hardly the first page of its send queue. */
 enum buffer_claim {
     BUFFER_IN_ORDER,      /* every page */
     BUFFER_OUT_OF_ORDER,  /* while more than an eighth of the pages is free */
@@ -47,12 +54,21 @@ enum buffer_claim {
     BUFFER_TO_SEND,       /* while more than a quarter is */
 };
 
-struct buffer_space {
-    struct pool pages;
-    struct pool indexes; /* of BUFFER_SLOTS page numbers */
-    uint32_t page_log;   /* a page has 2^page_log bytes, at least 64 */
+struct buffer_index {
+    uint32_t entries[BUFFER_SLOTS];
+    uint32_t pages; /* that the buffer has, those of numbers too */
 };
 
+struct buffer_space {
+    struct pool pages;
+    struct pool indexes;         /* of struct buffer_index */
+    uint32_t page_log;           /* a page has 2^page_log bytes, at least 64 */
+    uint32_t share;              /* pages that a buffer may have of those set aside; 0: none are */
+    uint32_t beyond, beyond_max; /* pages that buffers have beyond their shares */
+};
+
+/* Sets pages aside. Both pools are ready, and nothing has been taken. */
+void buffer_share(struct buffer_space *space);
 void buffer_init(struct buffer *buffer);
 /* Copies up to size bytes to offset; fewer, even 0, when a pool is empty. offset + size is at most
  * BUFFER_REACH. */
@@ -79,6 +95,8 @@ uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
 void *buffer_at(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset);
 /* Pages borrowed, those of numbers too. Walks all of them. */
 uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer);
+/* Of them, those beyond its share. */
+uint32_t buffer_beyond(const struct buffer_space *space, const struct buffer *buffer);
 /* Returns every page, those written beyond the length too. */
 void buffer_clear(struct buffer_space *space, struct buffer *buffer);
 /* Returns the pages when nothing is in the queue; beyond: bytes held out of order, if any. */

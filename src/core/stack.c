@@ -45,7 +45,8 @@ static struct layout lay_out(const struct duet_config *config)
                            alignof(struct tcp_accurate_ecn));
     l.ranges =
         place(&l.end, config->ranges_max, sizeof(struct range_node), alignof(struct range_node));
-    l.indexes = place(&l.end, l.index_count, BUFFER_SLOTS * sizeof(uint32_t), alignof(uint32_t));
+    l.indexes =
+        place(&l.end, l.index_count, sizeof(struct buffer_index), alignof(struct buffer_index));
     l.slots = place(&l.end, l.slot_count, sizeof(uint32_t), alignof(uint32_t));
     l.listeners = place(&l.end, config->listeners_max, sizeof(struct tcp_listener),
                         alignof(struct tcp_listener));
@@ -130,8 +131,7 @@ static void init_pools(struct duet_stack *s, uint8_t *block, const struct layout
     pool_init(&s->accurate_ecn, block + l->accurate_ecn, sizeof(struct tcp_accurate_ecn),
               config->accurate_ecn_max);
     pool_init(&s->ranges.nodes, block + l->ranges, sizeof(struct range_node), config->ranges_max);
-    pool_init(&s->buffers.indexes, block + l->indexes, BUFFER_SLOTS * sizeof(uint32_t),
-              l->index_count);
+    pool_init(&s->buffers.indexes, block + l->indexes, sizeof(struct buffer_index), l->index_count);
     pool_init(&s->buffers.pages, block + l->pages, config->page_size, config->pages_max);
     struct pool *const pools[] = {&s->conns,        &s->transfers,    &s->reassemblies,
                                   &s->accurate_ecn, &s->ranges.nodes, &s->buffers.indexes,
@@ -140,6 +140,8 @@ static void init_pools(struct duet_stack *s, uint8_t *block, const struct layout
         pools[i]->faults = &s->faults;
     while ((config->page_size >> s->buffers.page_log) > 1)
         s->buffers.page_log++;
+    if (config->pages_max / 4 >= config->connections_max)
+        buffer_share(&s->buffers);
 }
 
 int duet_stack_init(void *memory, size_t size, const struct duet_config *config,

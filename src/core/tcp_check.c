@@ -15,7 +15,7 @@
 /* What a walk over the stack adds up, to be compared with what the pools and tables say. */
 struct totals {
     uint32_t conns, transfers, reassemblies, ranges, accurate_ecn, indexes, pages, in_table,
-        attempts, armed, owing, telling;
+        attempts, armed, owing, telling, beyond;
 };
 
 static void add_buffer(const struct duet_stack *s, const struct buffer *buffer,
@@ -23,6 +23,7 @@ static void add_buffer(const struct duet_stack *s, const struct buffer *buffer,
 {
     totals->indexes += buffer->index != POOL_NONE;
     totals->pages += buffer_pages(&s->buffers, buffer);
+    totals->beyond += buffer_beyond(&s->buffers, buffer);
 }
 
 static void add_conn(const struct duet_stack *s, const struct tcp_conn *c, struct totals *totals)
@@ -216,6 +217,8 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
         return "I-52: buffer indexes are miscounted";
     if (totals->pages + echo_pages(s) != s->buffers.pages.used)
         return "I-52: pages are miscounted";
+    if (totals->beyond != s->buffers.beyond)
+        return "I-52: pages beyond the shares of buffers are miscounted";
     if (totals->in_table + s->half_open.age.alive + s->time_wait.age.alive != s->demux.used)
         return "I-50: the table holds something that does not exist, or misses something";
     return NULL;

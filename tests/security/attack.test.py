@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The attack table: each row that concerns what duet contains passes. With the sanitizers a byte that is read
-too much is a failure, too; without them the rows run at full size and speed.
+too much is a failure, too, and the largest rows send a part of their packets; without them all rows run in full.
 variants: sanitize release
 timeout: 400
 """
@@ -19,6 +19,8 @@ import tap  # noqa: E402 (found through the line above)
 def main():
     test = tap.Tap()
     command = [os.environ["DUET_PROGRAM"], "attack", "--all", "--json", "--jobs=1", "--limit=300"]
+    if os.environ["DUET_VARIANT"] == "sanitize":
+        command.append("--quick")
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     for row in rows:

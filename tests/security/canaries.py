@@ -93,7 +93,7 @@ def try_canary(ident, build, compilers):
         link(build, folder / "broken.o", folder / "duet")
         said = re.search(r"^limit: (\d+)$", patch.read_text(encoding="utf-8"), re.MULTILINE)
         limit = int(said.group(1)) if said else LIMIT
-        run = subprocess.run([str(folder / "duet"), "attack", "--json", f"--limit={limit}", ident],
+        run = subprocess.run([str(folder / "duet"), "attack", "--quick", "--json", f"--limit={limit}", ident],
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     verdict = json.loads(run.stdout.splitlines()[0])
     if verdict["verdict"] != "failed":

@@ -30,7 +30,7 @@ struct world {
     struct model models[BUFFERS];
     struct prng prng;
     uint8_t *pages;
-    uint32_t *indexes;
+    struct buffer_index *indexes;
     uint32_t page_size, page_count, index_count;
     uint32_t reach; /* in pages, that offsets keep to */
 };
@@ -44,10 +44,10 @@ static void world_start(struct world *w, uint32_t page_size, uint32_t page_count
     w->index_count = index_count;
     w->reach = reach;
     w->pages = malloc((size_t)page_size * page_count);
-    w->indexes = malloc(sizeof(uint32_t) * BUFFER_SLOTS * index_count);
+    w->indexes = malloc(sizeof(struct buffer_index) * index_count);
     assert_true(w->pages != NULL && w->indexes != NULL);
     pool_init(&w->space.pages, w->pages, page_size, page_count);
-    pool_init(&w->space.indexes, w->indexes, sizeof(uint32_t) * BUFFER_SLOTS, index_count);
+    pool_init(&w->space.indexes, w->indexes, sizeof(struct buffer_index), index_count);
     while (page_size >> w->space.page_log > 1)
         w->space.page_log++;
     prng_seed(&w->prng, seed);
@@ -385,6 +385,49 @@ static void claims(void **state)
     free(w);
 }
 
+/* 64 pages, 16 of which are set aside for five buffers: 3 for each, whatever the others hold. Beyond
+ * their shares they have 48; what is only queued to be sent leaves 8 of these to the rest. */
+static void shares(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned buffer;
+        enum buffer_claim claim;
+        uint32_t pages; /* of numbers, too */
+    } rows[] = {
+        {"a greedy queue", 0, BUFFER_TO_SEND, 3 + 40},
+        {"a queue that comes after it has its share", 1, BUFFER_TO_SEND, 3},
+        {"what comes in order has its share, and what is left", 2, BUFFER_IN_ORDER, 3 + 8},
+        {"nothing is left but shares", 2, BUFFER_IN_ORDER, 0},
+        {"a share", 3, BUFFER_TO_SEND, 3},
+        {"of the last share the first page, to be sent", 4, BUFFER_FIRST_TO_SEND, 1},
+        {"of the last share the rest, in order", 4, BUFFER_IN_ORDER, 2},
+        {"no more", 4, BUFFER_IN_ORDER, 0},
+    };
+    static const uint8_t bytes[PAGE_MIN * 100];
+    struct world *w = malloc(sizeof *w);
+    assert_non_null(w);
+    world_start(w, PAGE_MIN, 64, BUFFERS, NARROW, 0);
+    buffer_share(&w->space);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buffer *b = &w->buffers[rows[i].buffer];
+        const uint32_t before = w->space.pages.used;
+        buffer_extend(b, buffer_write(&w->space, b, rows[i].claim, b->length, bytes, sizeof bytes));
+        EXPECT_EQUAL(rows[i].name, w->space.pages.used - before, rows[i].pages);
+    }
+    EXPECT_EQUAL("beyond", w->space.beyond, 48);
+    buffer_drop(&w->space, &w->buffers[0], 20 * PAGE_MIN);
+    EXPECT("what is given back is there for others",
+           buffer_write(&w->space, &w->buffers[4], BUFFER_IN_ORDER, w->buffers[4].length, bytes,
+                        10 * PAGE_MIN) == 10 * PAGE_MIN);
+    for (unsigned b = 0; b < BUFFERS; b++)
+        buffer_clear(&w->space, &w->buffers[b]);
+    EXPECT_EQUAL("cleared", w->space.pages.used + w->space.beyond, 0);
+    world_end(w);
+    free(w);
+}
+
 /* A queue that grows byte by byte far beyond its record, and is read while it grows: the pages of
  * numbers go with the front, and when it is empty a record of the smallest size is what is left. */
 static void grows_and_gives_back(void **state)
@@ -461,6 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_operations),
         cmocka_unit_test(claims),
+        cmocka_unit_test(shares),
         cmocka_unit_test(grows_and_gives_back),
         cmocka_unit_test(last_page),
     };

@@ -17,6 +17,7 @@
 struct attack {
     struct duet_attack_result *result;
     struct prng prng;
+    bool quick; /* a part of the packets will do */
 };
 
 void attack_sent(struct attack *attack, const char *format, ...)
@@ -64,6 +65,7 @@ struct ends {
 };
 struct ends ends_of(uint16_t local_port, uint16_t remote_port);  /* 10.0.0.1, 10.0.0.2 */
 struct ends ends6_of(uint16_t local_port, uint16_t remote_port); /* fd00::1, fd00::2 */
+struct ends ends_forged(uint32_t number);                        /* from anywhere to TARGET_PORT */
 
 /* A segment to be forged. */
 struct forged {
@@ -146,8 +148,13 @@ void peer_say(struct peer *peer, uint16_t flags, uint32_t ahead, uint32_t beyond
 uint32_t peer_take(struct peer *peer);
 bool peer_status(const struct peer *peer, struct duet_status *status);
 enum duet_state peer_state(const struct peer *peer);
+struct duet_status peer_status_now(const struct peer *peer); /* CLOSED if it is gone */
 /* Bytes that the target's user can read now; taken. */
 uint32_t peer_delivered(struct peer *peer);
+/* A target whose user has 512 KB to send to this peer; 64 KB more each time. The caller frees it. */
+bool peer_hungry(struct attack *attack, struct target **target, struct peer *peer,
+                 const struct forged *offer);
+void peer_refill(struct peer *peer);
 
 /* ---- bytes at the edge of a page ---- */
 

@@ -172,3 +172,42 @@ void attack_B12(struct attack *attack)
     call_oneself(attack);
     attack_did(attack, "fell silent after at most %u packets in 10 s each time", CONTROL_MOST);
 }
+
+/* ---- B10 ---- */
+
+void attack_B10(struct attack *attack)
+{
+    static const uint8_t text[200000];
+    struct target *target = target_small(attack);
+    struct forged offer = peer_full;
+    struct peer peer;
+    uint64_t before, wire;
+    uint32_t came = 0, given = 0;
+
+    attack_sent(attack, "a SYN with MSS 48, then %zu bytes asked for in writes of 7 bytes and more",
+                sizeof text);
+    offer.options.mss = 48;
+    if (target == NULL || !peer_open(&peer, target, 1000, &offer)) {
+        target_free(target);
+        return;
+    }
+    before = target->bytes_out;
+    for (unsigned turn = 0; turn < 20000 && came < sizeof text; turn++) {
+        uint32_t left = (uint32_t)sizeof text - given;
+        uint32_t most = turn % 3 == 0 ? 7 : 3000;
+        int64_t took =
+            duet_send(target->stack, target->now, peer.handle, text, most < left ? most : left, 0);
+
+        given += took > 0 ? (uint32_t)took : 0;
+        came += peer_take(&peer);
+        peer_say(&peer, 0, 0, 0, NULL, 0);
+        duet_expire(target->stack, target->now += DUET_MILLISECOND);
+    }
+    wire = target->bytes_out - before;
+    attack_expect(attack, came == sizeof text, "%u bytes came of %zu", came, sizeof text);
+    attack_expect(attack, wire * 10 <= (uint64_t)came * 14, "%llu bytes on the wire for %u",
+                  (unsigned long long)wire, came);
+    attack_did(attack, "sent segments of at least the floor: %llu %% of the text on the wire",
+               (unsigned long long)(wire * 100 / came));
+    target_free(target);
+}

@@ -23,6 +23,15 @@ struct ends ends6_of(uint16_t local_port, uint16_t remote_port)
     };
 }
 
+struct ends ends_forged(uint32_t number)
+{
+    struct ends ends = ends_of(TARGET_PORT, (uint16_t)(1024 + number % 60000));
+
+    ends.remote = duet_ipv4((uint8_t)(20 + number % 100), (uint8_t)(number >> 16),
+                            (uint8_t)(number >> 8), (uint8_t)(1 + number % 253));
+    return ends;
+}
+
 uint32_t forge_ip_size(const struct ends *ends)
 {
     return duet_address_is_ipv4(&ends->local) ? IPV4_HEADER : IPV6_HEADER;

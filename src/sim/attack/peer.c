@@ -281,3 +281,39 @@ uint32_t peer_delivered(struct peer *peer)
         all += (uint32_t)got;
     return all;
 }
+
+/* ---- a peer that asks for more than it takes ---- */
+
+enum { PLENTY = 64 * 1024 };
+static const uint8_t plenty[PLENTY];
+
+void peer_refill(struct peer *peer)
+{
+    (void)duet_send(peer->target->stack, peer->target->now, peer->handle, plenty, sizeof plenty, 0);
+}
+
+bool peer_hungry(struct attack *attack, struct target **target, struct peer *peer,
+                 const struct forged *offer)
+{
+    struct duet_config config;
+
+    target_config(attack, &config);
+    config.send_buffer = config.send_buffer_initial = 1 << 20;
+    config.pages_max = 4096;
+    *target = target_new(attack, &config);
+    if (*target == NULL || !peer_open(peer, *target, 1000, offer)) {
+        target_free(*target);
+        return false;
+    }
+    for (unsigned i = 0; i < 8; i++)
+        peer_refill(peer);
+    return true;
+}
+
+struct duet_status peer_status_now(const struct peer *peer)
+{
+    struct duet_status status = {.state = DUET_CLOSED};
+
+    (void)peer_status(peer, &status);
+    return status;
+}

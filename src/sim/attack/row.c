@@ -33,9 +33,9 @@ const struct duet_attack *duet_attack_at(unsigned index)
     return index < ROWS ? &rows[index] : NULL;
 }
 
-void duet_attack_run(unsigned index, uint64_t seed, struct duet_attack_result *result)
+void duet_attack_run(unsigned index, uint64_t seed, bool quick, struct duet_attack_result *result)
 {
-    struct attack attack = {.result = result};
+    struct attack attack = {.result = result, .quick = quick};
 
     *result = (struct duet_attack_result){.verdict = DUET_ATTACK_NOT_APPLICABLE};
     if (index >= ROWS)
