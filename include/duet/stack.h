@@ -521,7 +521,7 @@ void duet_canonical(const struct duet_stack *stack, const struct duet_canonical_
  * pools and tables are mostly empty. Hits of rules and edges, and the trace, are not part of it, and
  * so go on. Writes at most duet_snapshot_size() bytes, and returns how many. */
 size_t duet_snapshot_size(const struct duet_stack *stack);
-size_t duet_snapshot(const struct duet_stack *stack, void *snapshot);
+size_t duet_snapshot(struct duet_stack *stack, void *snapshot); /* leaves the stack as it is */
 /* Brings a stack back to what it was: the same stack in the same place. */
 void duet_restore(struct duet_stack *stack, const void *snapshot);
 

@@ -23,20 +23,28 @@
 
 #include <string.h>
 
+/* One of the two is NULL. */
 struct walk {
-    uint8_t *at;
-    bool restores;
+    uint8_t *to;         /* packs */
+    const uint8_t *from; /* restores */
 };
 
 /* ---- pieces ---- */
 
 static void move(struct walk *walk, void *bytes, size_t size)
 {
-    if (walk->restores)
-        memcpy(bytes, walk->at, size);
-    else
-        memcpy(walk->at, bytes, size);
-    walk->at += size;
+    if (walk->from != NULL) {
+        memcpy(bytes, walk->from, size);
+        walk->from += size;
+    } else {
+        memcpy(walk->to, bytes, size);
+        walk->to += size;
+    }
+}
+
+static bool restores(const struct walk *walk)
+{
+    return walk->from != NULL;
 }
 
 /* Members [from, to) of the stack. */
@@ -50,7 +58,7 @@ static void move_table(struct walk *walk, void *table, size_t size, bool is_used
 {
     if (is_used)
         move(walk, table, size);
-    else if (walk->restores)
+    else if (restores(walk))
         memset(table, 0, size);
 }
 
@@ -70,7 +78,7 @@ static void empty_wheel(struct wheel *wheel)
 
 static void move_wheel(struct walk *walk, struct wheel *wheel)
 {
-    if (walk->restores)
+    if (restores(walk))
         empty_wheel(wheel);
     move(walk, wheel, offsetof(struct wheel, slots));
     move(walk, &wheel->count, sizeof wheel->count);
@@ -88,7 +96,7 @@ static uint32_t *bucket_of(struct duet_stack *s, const struct tcp_listener *list
 static void move_listeners(struct walk *walk, struct duet_stack *s)
 {
     uint32_t count = s->config.listeners_max;
-    for (uint32_t i = 0; walk->restores && i < count; i++)
+    for (uint32_t i = 0; restores(walk) && i < count; i++)
         if (s->listeners[i].used)
             *bucket_of(s, &s->listeners[i]) = LIST_NONE;
     move(walk, s->listeners, count * sizeof *s->listeners);
@@ -144,35 +152,33 @@ static void move_watch(struct walk *walk, const struct duet_stack *s)
         return;
     move(walk, watch, offsetof(struct watch, before));
     move(walk, watch->conns, s->conns.fresh * sizeof watch->conns[0]);
-    if (walk->restores)
+    if (restores(walk))
         memset(&watch->conns[s->conns.fresh], 0,
                (s->conns.count - s->conns.fresh) * sizeof watch->conns[0]);
 }
 
 /* ---- the whole ---- */
 
-static uint8_t *walk_all(struct duet_stack *s, uint8_t *bytes, bool restores)
+static void walk_all(struct walk *walk, struct duet_stack *s)
 {
-    struct walk walk = {bytes, restores};
     struct pool *const pools[] = {&s->conns,        &s->transfers,    &s->reassemblies,
                                   &s->accurate_ecn, &s->ranges.nodes, &s->buffers.indexes,
                                   &s->buffers.pages};
-    move_members(&walk, s, offsetof(struct duet_stack, now),
+    move_members(walk, s, offsetof(struct duet_stack, now),
                  offsetof(struct duet_stack, listener_buckets));
-    move_members(&walk, s, offsetof(struct duet_stack, half_open),
+    move_members(walk, s, offsetof(struct duet_stack, half_open),
                  offsetof(struct duet_stack, wheel));
-    move_wheel(&walk, &s->wheel);
-    move_members(&walk, s, offsetof(struct duet_stack, owing), offsetof(struct duet_stack, ports));
-    move_limits(&walk, s);
-    move(&walk, &s->counters, sizeof s->counters);
+    move_wheel(walk, &s->wheel);
+    move_members(walk, s, offsetof(struct duet_stack, owing), offsetof(struct duet_stack, ports));
+    move_limits(walk, s);
+    move(walk, &s->counters, sizeof s->counters);
     for (unsigned i = 0; i < sizeof pools / sizeof pools[0]; i++)
-        move_pool(&walk, pools[i]);
-    move(&walk, s->demux.slots, s->demux.capacity * sizeof *s->demux.slots);
-    move_listeners(&walk, s);
-    move_rings(&walk, s);
-    move_paths(&walk, &s->paths);
-    move_watch(&walk, s);
-    return walk.at;
+        move_pool(walk, pools[i]);
+    move(walk, s->demux.slots, s->demux.capacity * sizeof *s->demux.slots);
+    move_listeners(walk, s);
+    move_rings(walk, s);
+    move_paths(walk, &s->paths);
+    move_watch(walk, s);
 }
 
 /* The block, and what is said of a part besides it: heads of buckets, bits of paths. */
@@ -182,14 +188,15 @@ size_t duet_snapshot_size(const struct duet_stack *s)
            path_records(&s->config) * sizeof(bool);
 }
 
-size_t duet_snapshot(const struct duet_stack *s, void *snapshot)
+size_t duet_snapshot(struct duet_stack *s, void *snapshot)
 {
-    /* Not written to in this direction. */
-    return (size_t)(walk_all((struct duet_stack *)(uintptr_t)s, snapshot, false) -
-                    (uint8_t *)snapshot);
+    struct walk walk = {.to = snapshot};
+    walk_all(&walk, s);
+    return (size_t)(walk.to - (uint8_t *)snapshot);
 }
 
 void duet_restore(struct duet_stack *s, const void *snapshot)
 {
-    (void)walk_all(s, (uint8_t *)(uintptr_t)snapshot, true);
+    struct walk walk = {.from = snapshot};
+    walk_all(&walk, s);
 }
