@@ -67,7 +67,7 @@ def last(pattern, text, default="0"):
 
 def fuzz(name, seconds):
     status, log = start(name, [f"-max_total_time={seconds}", "-print_final_stats=1", "-len_control=0",
-                               "-use_value_profile=0", folder(BUILD / "corpus" / name), *seeds(name)])
+                               "-use_value_profile=0", "-entropic=0", folder(BUILD / "corpus" / name), *seeds(name)])
     return {
         "name": name, "status": status, "log": log,
         "executions": int(last(r"number_of_executed_units: (\d+)", log)),

@@ -16,6 +16,8 @@
  */
 #include "base/wheel.h"
 
+#include <string.h>
+
 #include "base/check.h"
 
 enum { TICK_SHIFT = 10, DIGIT_BITS = 6, DIGIT_MASK = WHEEL_SLOTS - 1 };
@@ -210,25 +212,30 @@ static bool slot_is_sound(const struct wheel *wheel, unsigned level, unsigned sl
     return true;
 }
 
-/* The slots in use of a level, counted without a branch: tests look at every wheel after every door. */
-static unsigned slots_in_use(const uint32_t slots[WHEEL_SLOTS])
+/* Each is like the one before it, and the first is empty: tests look at every wheel after every door,
+ * and almost all of its slots are. */
+static bool are_empty(const uint32_t *slots, size_t count)
 {
-    unsigned used = 0;
-    for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++)
-        used += slots[slot] != WHEEL_NONE;
-    return used;
+    return count == 0 ||
+           (*slots == WHEEL_NONE && memcmp(slots, slots + 1, (count - 1) * sizeof *slots) == 0);
 }
 
 bool wheel_is_sound(const struct wheel *wheel)
 {
+    const void *first = wheel->slots;
+    const uint32_t *slots = first; /* of all levels */
+    size_t next = 0;               /* the first that was not looked at */
     uint32_t count = 0;
+
     for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
-        unsigned occupied = 0;
-        for (uint64_t left = wheel->occupied[level]; left != 0; left &= left - 1, occupied++)
-            if (!slot_is_sound(wheel, level, (unsigned)__builtin_ctzll(left), &count))
+        for (uint64_t left = wheel->occupied[level]; left != 0; left &= left - 1) {
+            const unsigned slot = (unsigned)__builtin_ctzll(left);
+            const size_t at = (size_t)level * WHEEL_SLOTS + slot;
+            if (!are_empty(slots + next, at - next) || !slot_is_sound(wheel, level, slot, &count))
                 return false;
-        if (occupied != slots_in_use(wheel->slots[level]))
-            return false;
+            next = at + 1;
+        }
     }
-    return count == wheel->count;
+    return are_empty(slots + next, (size_t)WHEEL_LEVELS * WHEEL_SLOTS - next) &&
+           count == wheel->count;
 }
