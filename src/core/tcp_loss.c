@@ -139,8 +139,10 @@ static void sack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tc
     enum tcp_phase before = (enum tcp_phase)t->phase;
     note_disorder(s, c, news);
     tcp_rack_widen(s, c, news);
-    if (tcp_undo_arrives(s, c, seg, news))
+    if (tcp_undo_arrives(s, c, seg, news)) {
+        t->dupacks = 0; /* they belonged to what was no loss */
         return;
+    }
     if (has_recovered(c, t) && t->phase == TCP_PHASE_RECOVERY)
         leave_recovery(s, c);
     else if (has_recovered(c, t))
