@@ -97,6 +97,7 @@ static void recovery_from(const struct view *v, struct tcp_transfer *t, struct s
     from_now(v, &t->rack.probe_at);
     ms_from_now(v, &t->undo.tsval, t->undo.has_tsval);
     from(&t->undo.una, iss, t->undo.active);
+    from(&t->undo.undone_at, iss, t->undo.was_undone);
 }
 
 static void add_transfer(struct view *v, const struct tcp_conn *c)
