@@ -6,210 +6,28 @@ Makes mutants (mutants.py says which), takes a sample of them, and runs each aga
 prints how many were killed, by file and by operator, and lists the survivors. A survivor wants a new test, or a line in
 survivors.tsv that says why no test can tell it from the original.
 
-How it is fast: all unit tests and the library are linked into one object beforehand, so that a mutant costs the compilation
-of its file and one link; each test runs in a process of its own, those first that killed mutants of the same file
-before; the first failure ends it. Unit tests that take longer than others by far are left out. Results are kept in
+How it is fast: all tests and the library are linked into one object beforehand (bench.py), so that a mutant costs the
+compilation of its file and one link; each test runs in a process of its own, those first that killed mutants of the same
+file before; the first failure ends it. Tests that take longer than others by far are left out. Results are kept in
 build/mutate/results.tsv and used again as long as the file, and for survivors the tests, are the same.
 
 Exit status: 0 if at least --floor per cent of the mutants were killed, 1 if not."""
 import argparse
 import collections
 import concurrent.futures
-import hashlib
-import json
 import os
 import pathlib
 import random
-import subprocess
 import sys
 import threading
 import time
 
 import mutants
+from bench import COMPILE, SOURCE, Bench, digest, run
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 # The judges are not judged: they say what must hold, and tests of their own spoil it by hand.
 NOT_MUTATED = ("src/core/tcp_check", "src/core/tcp_watch")
-SLOW = 1.0  # seconds: a unit test that takes longer is not one of the fast ones
-COMPILE = ["-std=c11", "-O2", "-w", "-I", str(SOURCE / "include"), "-I", str(SOURCE / "src"), "-c"]
-
-DRIVER = r"""
-#include <fcntl.h>
-#include <glob.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include "duet/script.h"
-@DECLARATIONS@
-static const struct { const char *name; int (*run)(void); } tests[] = { @TABLE@ {NULL, NULL} };
-
-static int timelines(const char *folder)
-{
-    struct duet_script_options options = {0};
-    struct duet_script_result result;
-    char pattern[4096];
-    glob_t found;
-    snprintf(pattern, sizeof pattern, "%s/tests/lifecycle/%s/*.pkt", getenv("DUET_SOURCE"), folder);
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return 1;
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        duet_script_run(found.gl_pathv[i], &options, &result);
-        if (result.verdict != DUET_SCRIPT_PASSED && result.verdict != DUET_SCRIPT_SKIPPED)
-            return 1;
-        duet_script_result_free(&result);
-    }
-    return 0;
-}
-
-static int run(const char *name)
-{
-    for (size_t i = 0; tests[i].name != NULL; i++)
-        if (strcmp(tests[i].name, name) == 0)
-            return tests[i].run();
-    return timelines(name);
-}
-
-/* NAME SECONDS ...: runs them in turn. Prints how long each took, and FAILED after the first that does not pass. */
-int main(int argc, char **argv)
-{
-    for (int i = 1; i + 1 < argc; i += 2) {
-        const pid_t child = fork();
-        if (child == 0) {
-            const rlim_t seconds = (rlim_t)atoi(argv[i + 1]);
-            setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds});
-            setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-            setrlimit(RLIMIT_AS, &(struct rlimit){(rlim_t)4 << 30, (rlim_t)4 << 30});
-            alarm((unsigned)seconds * 30);
-            const int null = open("/dev/null", O_RDWR);
-            dup2(null, 0);
-            dup2(null, 1);
-            dup2(null, 2);
-            _exit(run(argv[i]) == 0 ? 0 : 1);
-        }
-        int status;
-        struct rusage usage;
-        wait4(child, &status, 0, &usage);
-        printf("%s %.3f%s\n", argv[i], (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
-               status == 0 ? "" : " FAILED");
-        fflush(stdout);
-        if (status != 0)
-            return 1;
-    }
-    return 0;
-}
-"""
-
-
-def run(command, **options):
-    return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, **options)
-
-
-def must(command, **options):
-    done = run(command, **options)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(str(word) for word in command)}\n{done.stdout[-3000:]}")
-    return done.stdout
-
-
-def digest(*parts):
-    found = hashlib.sha1()
-    for part in parts:
-        found.update(part if isinstance(part, bytes) else str(part).encode())
-        found.update(b"\0")
-    return found.hexdigest()
-
-
-def stands_alone(source):
-    """A test that is linked in its own way, or has a check_failed() of its own, has no place beside others."""
-    text = source.read_text()
-    return "link:" in text[:2000] or "void check_failed(" in text
-
-
-class Bench:
-    """What is there before there are mutants: the fast tests in one object, and their times."""
-
-    def __init__(self, build, folder):
-        self.build, self.folder = build, folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.environment = dict(os.environ, DUET_SOURCE=str(SOURCE), DUET_BUILD=str(build),
-                                DUET_PROGRAM=str(build / "duet"), DUET_VARIANT="release", LC_ALL="C.UTF-8")
-        self.linker = ["-fuse-ld=lld"] if self.can_link_with_lld() else []
-        self.pure = {str(path.relative_to(build / "CMakeFiles/duet_pure.dir"))[:-2]: path
-                     for path in sorted((build / "CMakeFiles/duet_pure.dir/src").glob("*/*.c.o"))}
-        self.tests_digest = self.link_tests()
-        self.times = self.measure()
-
-    def can_link_with_lld(self):
-        source = self.folder / "nothing.c"
-        source.write_text("int main(void) { return 0; }\n")
-        return run(["gcc", "-fuse-ld=lld", source, "-o", self.folder / "nothing"]).returncode == 0
-
-    def link_tests(self):
-        """One object of everything but base, wire and core."""
-        objects, names = [], []
-        for path in sorted(self.build.glob("tests/CMakeFiles/test_unit_*.dir/unit/*.c.o")):
-            name = path.name[:-len(".c.o")]
-            if stands_alone(SOURCE / "tests/unit" / f"{name}.c"):
-                continue
-            renamed = self.folder / f"{name}.o"
-            must(["objcopy", "--strip-debug", "--redefine-sym", f"main=main_{name}", path, renamed])
-            objects.append(renamed)
-            names.append(name)
-        objects += sorted(self.build.glob("tests/CMakeFiles/test_helpers_unit.dir/unit/*.c.o"))
-        objects += sorted(self.build.glob("CMakeFiles/duet.dir/src/**/*.c.o"))
-        source = self.folder / "driver.c"
-        source.write_text(DRIVER.replace("@DECLARATIONS@", "".join(f"int main_{name}(void);\n" for name in names))
-                          .replace("@TABLE@", "".join(f'{{"{name}", main_{name}}},' for name in names)))
-        must(["gcc", *COMPILE, "-D_GNU_SOURCE", source, "-o", self.folder / "driver.o"])
-        must(["ld", "-r", "--strip-debug", "-o", self.folder / "tests.o", self.folder / "driver.o", *objects])
-        self.names = names + sorted(path.name for path in (SOURCE / "tests/lifecycle").iterdir() if path.is_dir())
-        scripts = [path.read_bytes() for path in sorted((SOURCE / "tests/lifecycle").glob("*/*.pkt"))]
-        return digest((self.folder / "tests.o").read_bytes(), *scripts)
-
-    def link(self, to, mutated=None, by=None):
-        objects = [by if name == mutated else path for name, path in self.pure.items()]
-        return run(["gcc", *self.linker, "-Wl,--strip-debug", "-o", to, self.folder / "tests.o", *objects, "-lcmocka",
-                    "-lm", "-lpthread"])
-
-    def run_tests(self, program, order):
-        """(the test that failed or None, {test: seconds})"""
-        words = [word for name in order for word in (name, str(int(self.limit(name))))]
-        times, killer = {}, None
-        for line in run([program, *words], env=self.environment).stdout.splitlines():
-            name, seconds, *failed = line.split()
-            times[name] = float(seconds)
-            killer = name if failed else killer
-        return killer, times
-
-    def limit(self, name):
-        return 2 + 4 * getattr(self, "times", {}).get(name, 30)
-
-    def measure(self):
-        """The time of each fast test on the unchanged library; all must pass."""
-        cache = self.folder / "times.json"
-        if cache.exists():
-            kept = json.loads(cache.read_text())
-            if kept["digest"] == self.tests_digest:
-                return kept["times"]
-        program = self.folder / "original"
-        done = self.link(program)
-        if done.returncode != 0:
-            raise SystemExit(done.stdout[-3000:])
-        times = {}
-        for name in self.names:
-            killer, took = self.run_tests(program, [name])
-            if killer is not None:
-                raise SystemExit(f"{killer} fails on the unchanged library")
-            times.update(took)
-        fast = {name: seconds for name, seconds in times.items() if seconds <= SLOW}
-        cache.write_text(json.dumps({"digest": self.tests_digest, "times": fast}))
-        return fast
 
 
 class Results:
