@@ -110,12 +110,13 @@ static void shrink(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum 
     send_again_smaller(s, c);
 }
 
-/* cwnd in bytes stays; a window of less than one segment has to grow first. */
+/* cwnd in bytes stays; a window of less than one segment has to grow first, and so has the one that
+ * recovery will end with. */
 static void grow(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu)
 {
     uint16_t old = c->mtu;
     c->mtu = mtu;
-    if (c->cwnd >= tcp_send_mss(c)) {
+    if (min_u32(c->cwnd, c->ssthresh) >= tcp_send_mss(c)) {
         c->flags &= ~(uint32_t)TCP_CONN_MTU_PROVEN;
         tcp_rule(s, c, TCP_RULE_MTU_RAISED, NULL);
         return;
