@@ -207,7 +207,7 @@ enum { SPENT_WAYS = 8, SPENT_SETS_MOST = 256 };
 
 static uint32_t spent_sets(const struct duet_config *config)
 {
-    return max_u32(1, min_u32(config->half_open_max / SPENT_WAYS, SPENT_SETS_MOST));
+    return min_u32(config->connections_max, SPENT_SETS_MOST);
 }
 
 uint32_t tcp_cookies_kept(const struct duet_config *config)
