@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The little of IP that a TCP end host needs (RFC 1122 section 3, RFC 8200): who may talk to us,
  * which of our addresses answers, and where a packet goes next. No forwarding, no reassembly. */
+#include "base/check.h"
 #include "core/state.h"
 
 static bool is_interface(const struct duet_stack *s, const struct duet_address *address)
@@ -34,7 +35,7 @@ bool ip_is_talkable(const struct duet_stack *s, const struct duet_address *addre
     case IP_ADDRESS_RESERVED:
         return false;
     }
-    return false;
+    unreachable("ip_address_kind() names no other");
 }
 
 bool ip_is_ours(const struct duet_stack *s, const struct duet_address *address)
@@ -95,7 +96,7 @@ static enum tcp_rule rule_of(enum ip_verdict verdict)
     case IP_OK:
         break;
     }
-    return TCP_RULE_NONE;
+    unreachable("IP_OK is no fault");
 }
 
 /* Why a packet with a sound header is not for us, or NONE. */

@@ -4,6 +4,7 @@
  * ring until output builds them; when it is full the answer is not given, which every peer survives
  * (it asks again). Also the one function that writes the headers of any segment. */
 #include "base/bytes.h"
+#include "base/check.h"
 #include "core/state.h"
 
 #include <string.h>
@@ -127,8 +128,7 @@ void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct 
     reply->state = DUET_SYN_RECEIVED;
     reply->rule = (uint16_t)rule;
     const struct tcp_listener *listener = demux_listener(s, &reply->tuple);
-    if (listener == NULL)
-        return;
+    CHECK(listener != NULL);
     reply->ttl = listener->ttl;
     reply->dscp = listener->dscp;
     reply->fast_open =
@@ -154,8 +154,7 @@ void reply_cookie(struct duet_stack *s, const struct tcp_half_open *half, uint32
     reply->tsval = tsval;
     reply->tsecr = half->ts_recent;
     const struct tcp_listener *listener = demux_listener(s, &reply->tuple);
-    if (listener == NULL)
-        return;
+    CHECK(listener != NULL);
     reply->ttl = listener->ttl;
     reply->dscp = listener->dscp;
 }

@@ -34,18 +34,18 @@ static struct seq rcv_nxt_of(const struct tcp_half_open *half)
     return seq_add(half->irs, 1);
 }
 
-static uint32_t first_window(const struct duet_stack *s, const struct tcp_listener *listener)
+static uint32_t first_window(const struct tcp_listener *listener)
 {
-    return min_u32(listener != NULL ? listener->receive_limit & ~TCP_LIMIT_FIXED
-                                    : tcp_first_receive_limit(s),
-                   UINT16_MAX);
+    return min_u32(listener->receive_limit & ~TCP_LIMIT_FIXED, UINT16_MAX);
 }
 
-/* The listener this record came from, NULL if it has gone. */
+/* The listener that this record would go to now. There is one: with it its records go. */
 static struct tcp_listener *listener_of(const struct duet_stack *s,
                                         const struct tcp_half_open *half)
 {
-    return demux_listener(s, &half->tuple);
+    struct tcp_listener *listener = demux_listener(s, &half->tuple);
+    CHECK(listener != NULL);
+    return listener;
 }
 
 /* The same in a segment without SYN, whose field is scaled (RFC 7323, 2.2); rounded down, because the
@@ -55,7 +55,7 @@ static uint16_t window_after_syn(const struct duet_stack *s, const struct tcp_ha
     uint8_t scale = half->peer_scale == TCP_HALF_OPEN_NO_SCALING
                         ? 0
                         : window_scale_for(s->config.receive_buffer);
-    return (uint16_t)(first_window(s, listener_of(s, half)) >> scale);
+    return (uint16_t)(first_window(listener_of(s, half)) >> scale);
 }
 
 /* The record leaves SYN-RECEIVED: for LISTEN, for CLOSED with its listener, or as a connection. */
@@ -187,13 +187,11 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
         .seq = half->iss.raw,
         .ack = rcv_nxt_of(half).raw,
         .flags = DUET_SYN | DUET_ACK,
-        .window = (uint16_t)first_window(s, listener),
+        .window = (uint16_t)first_window(listener),
     };
     struct tcp_options *options = &header->options;
     options->present = DUET_TRACE_MSS;
-    options->mss =
-        (uint16_t)(min_u32(s->config.mtu, listener == NULL ? UINT16_MAX : listener->mtu) - ip_size -
-                   TCP_HEADER);
+    options->mss = (uint16_t)(min_u32(s->config.mtu, listener->mtu) - ip_size - TCP_HEADER);
     if ((half->flags & TCP_HALF_OPEN_SACK) != 0)
         options->present |= DUET_TRACE_SACK_PERMITTED;
     if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0) {
@@ -263,7 +261,7 @@ static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half,
 static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_half_open *half,
                                              const struct tcp_segment *seg)
 {
-    uint32_t window = first_window(s, listener_of(s, half));
+    uint32_t window = first_window(listener_of(s, half));
     uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
     struct seq nxt = rcv_nxt_of(half);
     if (seg->has_syn && !seg->has_rst && seq_eq(seg->seq, half->irs)) {
@@ -352,7 +350,6 @@ static void fifth_check_ack(struct duet_stack *s, struct tcp_half_open *half,
         return;
     }
     struct tcp_listener *listener = listener_of(s, half);
-    CHECK(listener != NULL);
     struct tcp_conn *c = promote(s, half, listener);
     if (c == NULL)
         return;

@@ -9,6 +9,7 @@
  * fractions.
  */
 #include "base/bytes.h"
+#include "base/check.h"
 #include "core/state.h"
 
 enum { CLOCK_GRANULARITY_US = 1000, RTO_AFTER_LOST_SYN_US = 3000000, MIN_WINDOW_MS = 10000 };
@@ -109,8 +110,7 @@ void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
 {
     struct tcp_transfer *t = transfer_of(s, c);
     uint32_t age_ms;
-    if (t == NULL)
-        return;
+    CHECK(t != NULL);
     if (t->timing) {
         if (!seq_lt(seg->ack, t->timed)) {
             t->timing = false;

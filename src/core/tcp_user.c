@@ -26,12 +26,11 @@ static int send_error(const struct tcp_conn *c)
     case DUET_CLOSING:
     case DUET_LAST_ACK:
     case DUET_TIME_WAIT:
-        return DUET_E_CLOSING;
     case DUET_LISTEN:
     case DUET_STATES:
         break;
     }
-    unreachable("no connection record is in LISTEN");
+    unreachable("who has left ESTABLISHED wanted a FIN, and no record is in LISTEN");
 }
 
 /* The connection that a handle names, if it takes bytes; else why not. A listener opened with a

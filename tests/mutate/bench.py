@@ -166,6 +166,22 @@ def stands_alone(source):
     return "link:" in text[:2000] or "void check_failed(" in text
 
 
+def fuzzers(build):
+    return (build / "fuzzers/fuzzers.txt").read_text(encoding="utf-8").split()
+
+
+def other_tests(build):
+    """Beside unit programs and timelines: (name, program, arguments, the file with what it prints or None)"""
+    ladders = [(f"ladder-{path.stem}", "duet", ["show", "--scenario", path.stem],
+                str(path.relative_to(SOURCE))) for path in sorted((SOURCE / "tests/golden").glob("*.txt"))]
+    rows = run([build / "duet", "attack", "--list"]).stdout.splitlines()
+    attacks = [(f"attack-{row.split()[0]}", "duet", ["attack", row.split()[0], "--jobs", "1"], None) for row in rows]
+    replays = [(f"fuzz-{name}", name, [f"fuzz/{folder}/{name}/*" for folder in ("corpus", "findings")
+                                       if (SOURCE / "fuzz" / folder / name).is_dir()], None)
+               for name in fuzzers(build)]
+    return ladders + replays + attacks + [(*slice_of, None) for slice_of in SLICES]
+
+
 def row(name, program, arguments, prints):
     words = ", ".join(f'"{word}"' for word in (program, *arguments, None) if word is not None)
     return f'{{"{name}", main_{program}, {{{words}, NULL}}, {json.dumps(prints) if prints else "NULL"}}},\n'
@@ -208,26 +224,15 @@ class Bench:
                 must(["objcopy", "--strip-debug", "--redefine-sym", f"main=main_{name}", path, found[name]])
         return found
 
-    def other_tests(self, fuzzers):
-        """(name, program, arguments, the file with what it prints or None)"""
-        ladders = [(f"ladder-{path.stem}", "duet", ["show", "--scenario", path.stem],
-                    str(path.relative_to(SOURCE))) for path in sorted((SOURCE / "tests/golden").glob("*.txt"))]
-        rows = run([self.build / "duet", "attack", "--list"]).stdout.splitlines()
-        attacks = [(f"attack-{row.split()[0]}", "duet", ["attack", row.split()[0], "--jobs", "1"], None) for row in rows]
-        replays = [(f"fuzz-{name}", name, [f"fuzz/{folder}/{name}/*" for folder in ("corpus", "findings")
-                                           if (SOURCE / "fuzz" / folder / name).is_dir()], None) for name in fuzzers]
-        return ladders + replays + attacks + [(*slice_of, None) for slice_of in SLICES]
-
     def link_tests(self):
         """One object of everything but base, wire and core."""
         units = self.unit_tests()
-        fuzzers = (self.build / "fuzzers/fuzzers.txt").read_text(encoding="utf-8").split()
         programs = {"duet": self.program("duet", "CMakeFiles/duet_program.dir/**/*.c.o"),
                     "cells": self.program("cells", "tests/CMakeFiles/test_conformance_cells.dir/**/*.c.o",
                                           "tests/CMakeFiles/test_helpers_conformance.dir/**/*.c.o")}
-        for name in fuzzers:
+        for name in fuzzers(self.build):
             programs[name] = self.program(name, f"fuzzers/CMakeFiles/fuzz_{name}.dir/**/*.c.o")
-        others = self.other_tests(fuzzers)
+        others = other_tests(self.build)
         objects = [*units.values(), *programs.values()]
         objects += sorted(self.build.glob("tests/CMakeFiles/test_helpers_unit.dir/unit/*.c.o"))
         objects += sorted(self.build.glob("CMakeFiles/duet.dir/src/**/*.c.o"))

@@ -229,6 +229,8 @@ static void cookie_is_good_for_two_intervals_at_most(void **state)
         {"at once", 30, 30, true},
         {"at the end of the interval", 0, 59, true},
         {"in the next one", 59, 60, true},
+        {"at once, in the second one", 90, 90, true},
+        {"in the third one", 90, 125, true},
         {"at the end of the next one", 0, 119, true},
         {"in the one after it", 59, 120, false},
         {"two intervals later", 0, 120, false},
