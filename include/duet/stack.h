@@ -200,6 +200,8 @@ struct duet_config {
     bool pacing;         /* segments leave evenly over the round trip; true */
     bool rto_restart;    /* 7765, experimental: the timer counts from the oldest segment; false */
     bool time_wait_rst;  /* RST in TIME-WAIT deletes it; false: ignored (RFC 1337, F1) */
+    bool verify_acks;    /* 5681 5: a segment is withheld now and then, to catch a peer that
+                            acknowledges what it has not received; true */
     bool plpmtud;        /* 4821: find the path MTU by probes, and black holes; true */
     bool error_reports;  /* 9293 SHLD-20: soft errors become events; true */
     enum duet_controller controller; /* 9293 MAY-18: any that conforms; DUET_CUBIC */

@@ -58,6 +58,7 @@ void duet_config_default(struct duet_config *config)
         .controller = DUET_CUBIC,
         .fast_path = true,
         .hystart = true,
+        .verify_acks = true,
         .plpmtud = true,
         .mss_min = 216,
         .port_first = 49152,

@@ -21,6 +21,7 @@
 #include "core/tcp_cc.h"
 #include "core/tcp_flight.h"
 #include "core/tcp_mtu.h"
+#include "core/tcp_verify.h"
 #include "duet/trace.h"
 #include "wire/tcp.h"
 
@@ -298,6 +299,7 @@ struct tcp_transfer {
     struct tcp_rack rack;
     struct tcp_prr prr;
     struct tcp_undo undo;
+    struct tcp_verify verify;
     uint8_t timer;           /* enum duet_timer: retransmission, persist, probe or reordering */
     uint8_t phase;           /* enum tcp_phase */
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */

@@ -229,6 +229,11 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
 {
     if (!seg->has_ack)
         return tcp_drop(s, c, TCP_RULE_ACK_MISSING, seg);
+    const struct tcp_transfer *t = transfer_of(s, c);
+    if (t != NULL && t->verify.withheld && tcp_verify_has_lied(s, c, seg)) {
+        tcp_owe_challenge(s, c, TCP_RULE_ACK_OF_WITHHELD);
+        return tcp_drop(s, c, TCP_RULE_ACK_OF_WITHHELD, seg);
+    }
     if (c->state == DUET_SYN_RECEIVED && syn_received_check_ack(s, c, seg) == TCP_DROP)
         return TCP_DROP;
     if (!ack_is_in_range(c, seg)) {

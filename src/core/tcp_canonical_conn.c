@@ -86,6 +86,8 @@ static void recovery_from(const struct view *v, struct tcp_transfer *t, struct s
     from(&t->mtu.judged_at, iss, t->mtu.judging);
     from(&t->mtu.claim_seq, iss, t->mtu.claim != 0);
     from(&t->mtu.excuse_end, iss, t->mtu.excused);
+    from(&t->verify.start, iss, t->verify.withheld);
+    from(&t->verify.since, iss, true);
     from_now(v, &t->mtu.look_at);
     t->mtu.epoch -= v->s->paths.epoch; /* compared with the table's for equality */
     us_from_now(v, &t->rack.sent_us, t->rack.valid);

@@ -92,10 +92,14 @@ static bool is_synchronized(const struct tcp_conn *c)
     return c->state >= DUET_ESTABLISHED;
 }
 
-static const char *check_congestion(const struct tcp_conn *c)
+static const char *check_congestion(const struct duet_stack *s, const struct tcp_conn *c)
 {
     if (!is_synchronized(c) || !conn_is(c, TCP_CONN_SYN_ACKED))
         return NULL;
+    const struct tcp_transfer *t = transfer_of(s, c);
+    if (t != NULL && t->verify.withheld &&
+        (seq_lt(t->verify.start, c->snd.una) || !seq_lt(t->verify.start, c->snd.nxt)))
+        return "I-08: the segment that is withheld is not in flight";
     if (tcp_send_mss(c) == 0)
         return "I-06: segments of no text";
     if (c->cwnd + TCP_OPTIONS_MAX < tcp_send_mss(c)) /* options take room from some segments */
@@ -207,7 +211,7 @@ const char *tcp_conn_check_all(const struct duet_stack *s, const struct tcp_conn
     if (broken == NULL)
         broken = check_reassembly(s, c);
     if (broken == NULL)
-        broken = check_congestion(c);
+        broken = check_congestion(s, c);
     if (broken == NULL)
         broken = check_amplification(s, c);
     if (broken == NULL)

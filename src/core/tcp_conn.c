@@ -170,6 +170,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
     };
     buffer_init(&t->send);
     flight_init(&t->flight);
+    tcp_verify_begin(s, c);
     tcp_cc_begin(s, c);
     return true;
 }
@@ -210,6 +211,8 @@ void tcp_conn_queue_for_accept(struct duet_stack *s, struct tcp_conn *c)
 void tcp_conn_syn_acked(const struct duet_stack *s, struct tcp_conn *c)
 {
     tcp_fast_open_syn_acked(s, c);
+    if (transfer_of(s, c) != NULL)
+        tcp_verify_begin(s, c);
     c->flags |= TCP_CONN_SYN_ACKED;
     c->owes &= (uint8_t)~TCP_OWES_SYN;
 }

@@ -36,15 +36,21 @@ static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
     resend_oldest(s, c, TCP_RULE_FAST_RETRANSMIT);
 }
 
-/* Three duplicate ACKs for a probe of the path MTU: it was too large, which is no congestion. */
-static bool is_lost_mtu_probe(struct duet_stack *s, struct tcp_conn *c)
+/* Three duplicate ACKs for a probe of the path MTU, which was too large, or for what was never sent:
+ * that is no congestion. */
+static bool is_no_congestion(struct duet_stack *s, struct tcp_conn *c)
 {
+    const struct tcp_transfer *t = transfer_of(s, c);
     struct flight_segment oldest;
-    if (!transfer_of(s, c)->mtu.probing || !flight_oldest(s, c, &oldest) ||
-        !seq_eq(oldest.start, transfer_of(s, c)->mtu.probe_start))
+    if (!flight_oldest(s, c, &oldest))
+        return false;
+    bool is_probe = t->mtu.probing && seq_eq(oldest.start, t->mtu.probe_start);
+    bool is_withheld = t->verify.withheld && seq_eq(oldest.start, t->verify.start);
+    if (!is_probe && !is_withheld)
         return false;
     tcp_found_lost(s, c, &oldest);
-    tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA, TCP_RULE_MTU_PROBE_LOST);
+    tcp_owe(s, c, TCP_OWES_RETRANSMIT | TCP_OWES_DATA,
+            is_probe ? TCP_RULE_MTU_PROBE_LOST : TCP_RULE_WITHHELD_MISSED);
     return true;
 }
 
@@ -62,7 +68,7 @@ static void duplicate_ack(struct duet_stack *s, struct tcp_conn *c)
     } else if (t->mtu.excused) {
         return;
     } else if (t->dupacks == DUPLICATE_ACK_THRESHOLD && seq_le(t->recover, c->snd.una)) {
-        if (!is_lost_mtu_probe(s, c))
+        if (!is_no_congestion(s, c))
             enter_recovery(s, c);
     } else if (t->dupacks < DUPLICATE_ACK_THRESHOLD) {
         count_rule(s, TCP_RULE_LIMITED_TRANSMIT);

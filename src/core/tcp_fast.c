@@ -212,8 +212,8 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
         trace(s, c, &p);
     if (s->watch != NULL)
         watch_before(s, c);
-    (void)tcp_fifth_check_ack(s, c, &seg); /* ACK is in range, and no FIN of ours is there */
-    if (seg.text_length > 0)
+    /* ACK is in range, and no FIN of ours is there: only a lie about what was sent is dropped. */
+    if (tcp_fifth_check_ack(s, c, &seg) == TCP_CONTINUE && seg.text_length > 0)
         tcp_receive_text(s, c, &seg);
     if (s->watch != NULL)
         watch_after(s, c, &seg);

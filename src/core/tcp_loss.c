@@ -35,7 +35,8 @@ void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
 void tcp_found_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment)
 {
     flight_mark_lost(s, c, segment->number);
-    tcp_mtu_lost(s, c, segment);
+    if (!tcp_verify_lost(s, c, segment))
+        tcp_mtu_lost(s, c, segment);
 }
 
 struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn *c)

@@ -13,6 +13,7 @@
 
 struct duet_stack;
 struct tcp_conn;
+struct tcp_transfer;
 
 /* What is kept while a transfer lasts. */
 struct tcp_mtu_memory {
@@ -47,6 +48,11 @@ uint32_t tcp_mtu_probe_size(const struct duet_stack *s, const struct tcp_conn *c
  * Only while enough is in flight whose acknowledgement makes the room. */
 bool tcp_mtu_probe_waits(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_mtu_probe_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end);
+
+/* Nothing is missing, and no probe is unresolved (RFC 4821, 7.4). */
+bool tcp_mtu_is_well(const struct tcp_transfer *t);
+/* The one segment that is lost says nothing of congestion: no response while nothing else is. */
+void tcp_mtu_excuse(const struct tcp_conn *c, struct tcp_transfer *t);
 
 /* [left, right), a segment as it was sent, has arrived. */
 void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left, struct seq right);

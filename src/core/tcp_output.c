@@ -139,6 +139,7 @@ static void sent_again(struct duet_stack *s, struct tcp_conn *c, const struct tc
         tcp_undo_resent(s, c);
         more = flight_after(s, c, segment.number, &segment);
     }
+    tcp_verify_sent(s, c, offer->seq, end);
     transfer_of(s, c)->timing = false; /* Karn */
     if (seq_lt(c->snd.nxt, end)) {     /* new text went with a refused probe */
         flight_append(s, c, c->snd.nxt, end);
@@ -429,8 +430,10 @@ static bool choose(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
     if (tcp_mtu_probe_waits(s, c))
         return false;
     uint32_t probe = tcp_mtu_probe_size(s, c);
-    if (probe == 0 || flight_reserve(s, c, 1) == 0)
+    if (probe == 0 || flight_reserve(s, c, 1) == 0) {
+        tcp_verify_withhold(s, c);
         return tcp_send_next(s, c, most, offer);
+    }
     *offer = (struct tcp_offer){.seq = c->snd.nxt, .length = probe, .mtu_probe = true};
     return true;
 }

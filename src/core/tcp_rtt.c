@@ -68,6 +68,8 @@ void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
         t->rtt_min_us = rtt_us;
         t->rtt_min_since = now_ms;
     }
+    if (rtt_us < c->rtt_min_us)
+        tcp_verify_rtt(s, c, rtt_us);
     t->rtt_min_us = t->rtt_min_us == 0 ? rtt_us : min_u32(t->rtt_min_us, rtt_us);
     c->rtt_min_us = c->rtt_min_us == 0 ? rtt_us : min_u32(c->rtt_min_us, rtt_us);
 }

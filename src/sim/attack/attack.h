@@ -154,6 +154,10 @@ uint32_t peer_delivered(struct peer *peer);
 /* A target whose user has 512 KB to send to this peer; 64 KB more each time. The caller frees it. */
 bool peer_hungry(struct attack *attack, struct target **target, struct peer *peer,
                  const struct forged *offer);
+/* The same in two steps, for a configuration that differs from its own. */
+void peer_hungry_config(struct attack *attack, struct duet_config *config);
+bool peer_hungry_with(struct attack *attack, struct target **target, struct peer *peer,
+                      const struct forged *offer, const struct duet_config *config);
 void peer_refill(struct peer *peer);
 
 /* ---- bytes at the edge of a page ---- */

@@ -292,15 +292,17 @@ void peer_refill(struct peer *peer)
     (void)duet_send(peer->target->stack, peer->target->now, peer->handle, plenty, sizeof plenty, 0);
 }
 
-bool peer_hungry(struct attack *attack, struct target **target, struct peer *peer,
-                 const struct forged *offer)
+void peer_hungry_config(struct attack *attack, struct duet_config *config)
 {
-    struct duet_config config;
+    target_config(attack, config);
+    config->send_buffer = config->send_buffer_initial = 1 << 20;
+    config->pages_max = 4096;
+}
 
-    target_config(attack, &config);
-    config.send_buffer = config.send_buffer_initial = 1 << 20;
-    config.pages_max = 4096;
-    *target = target_new(attack, &config);
+bool peer_hungry_with(struct attack *attack, struct target **target, struct peer *peer,
+                      const struct forged *offer, const struct duet_config *config)
+{
+    *target = target_new(attack, config);
     if (*target == NULL || !peer_open(peer, *target, 1000, offer)) {
         target_free(*target);
         return false;
@@ -308,6 +310,15 @@ bool peer_hungry(struct attack *attack, struct target **target, struct peer *pee
     for (unsigned i = 0; i < 8; i++)
         peer_refill(peer);
     return true;
+}
+
+bool peer_hungry(struct attack *attack, struct target **target, struct peer *peer,
+                 const struct forged *offer)
+{
+    struct duet_config config;
+
+    peer_hungry_config(attack, &config);
+    return peer_hungry_with(attack, target, peer, offer, &config);
 }
 
 struct duet_status peer_status_now(const struct peer *peer)

@@ -96,6 +96,7 @@ static const char *foreign_field(const struct duet_config *config, const struct 
     CHANGED(msl)
     CHANGED(rto_initial)
     CHANGED(pmtu_timeout)
+    CHANGED(verify_acks)
     CHANGED(plpmtud)
     CHANGED(mtu_initial)
     CHANGED(syn_timeout)

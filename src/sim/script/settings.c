@@ -78,6 +78,7 @@ static const struct field fields[] = {
     FIELD(FIELD_BOOL, pacing),
     FIELD(FIELD_BOOL, rto_restart),
     FIELD(FIELD_BOOL, time_wait_rst),
+    FIELD(FIELD_BOOL, verify_acks),
     FIELD(FIELD_BOOL, plpmtud),
     FIELD(FIELD_BOOL, error_reports),
     FIELD(FIELD_CONTROLLER, controller),
