@@ -451,6 +451,7 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);
 /* Who finds losses: tcp_rack.c, tcp_6675.c, tcp_dupack.c */
 void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                         const struct flight_segment *segment);
+void tcp_rack_reordered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_rack_widen(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news);
 void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c);
 void tcp_rack_recovered(struct tcp_conn *c);

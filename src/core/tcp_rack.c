@@ -58,6 +58,15 @@ static bool is_ambiguous(const struct duet_stack *s, const struct tcp_conn *c,
     return rtt_us < c->rtt_min_us;
 }
 
+/* The path reorders (6.2, step 3). */
+void tcp_rack_reordered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    if (c->reordering_seen)
+        return;
+    c->reordering_seen = 1;
+    tcp_rule(s, c, TCP_RULE_REORDERING_SEEN, seg);
+}
+
 /* Steps 2 and 3, for one segment that has just been delivered. */
 void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                         const struct flight_segment *segment)
@@ -67,9 +76,8 @@ void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct t
     bool again = (segment->flags & FLIGHT_COPIES) != 0;
     if (seq_lt(rack->fack, segment->end)) {
         rack->fack = segment->end;
-    } else if (!again && !c->reordering_seen) {
-        c->reordering_seen = 1;
-        tcp_rule(s, c, TCP_RULE_REORDERING_SEEN, seg);
+    } else if (!again) {
+        tcp_rack_reordered(s, c, seg);
     }
     if (is_ambiguous(s, c, seg, segment, rtt_us))
         return;

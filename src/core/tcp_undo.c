@@ -7,7 +7,9 @@
  * peer's D-SACKs tell later that every retransmission arrived twice. And where nothing was sent again
  * yet, because it is paced or the window is full, arrival alone tells. Each time the window comes back
  * as it was (RFC 9438, 4.9), and what was marked lost is in flight again. At most once an episode, so
- * that a peer that lies gains back what it had, and at most sixteen times a window of data.
+ * that a peer that lies gains back what it had, and at most sixteen times a window of data. What
+ * made recovery needless was that segments came in another order: from then on RACK waits for those
+ * that are overtaken, or the next one would be taken for lost a moment later.
  */
 #include "core/state.h"
 
@@ -29,7 +31,7 @@ void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c)
     tcp_cc_remember(s, c);
     t->undo = (struct tcp_undo){
         .una = c->snd.una,
-        .active = is_paid(c, t),
+        .active = true,
         .was_undone = t->undo.was_undone,
         .undone_at = t->undo.undone_at,
     };
@@ -98,8 +100,10 @@ bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp
     if (!t->undo.active)
         return false;
     enum tcp_rule rule = why_spurious(s, c, seg, news);
-    if (rule == TCP_RULE_NONE)
+    if (rule == TCP_RULE_NONE || !is_paid(c, t))
         return false;
+    if (t->phase == TCP_PHASE_RECOVERY)
+        tcp_rack_reordered(s, c, seg);
     t->undo.active = false;
     t->undo.was_undone = true;
     t->undo.undone_at = c->snd.una;
