@@ -68,7 +68,7 @@ static void start_end(struct end *end, const struct path_case *row, struct tcp_t
     assert_int_equal(duet_stack_init(end->block, size, &config, &end->stack), DUET_OK);
 }
 
-static void start_pair(struct pair *pair, const struct path_case *row)
+static void start_pair_over(struct pair *pair, const struct path_case *row, duet_time delay)
 {
     *pair = (struct pair){0};
     const struct duet_fault_choice choice = {.told = told, .context = pair};
@@ -76,7 +76,7 @@ static void start_pair(struct pair *pair, const struct path_case *row)
     struct tcp_tuple other = {.local = tuple.remote, .remote = tuple.local};
     start_end(&pair->a, row, tuple, 1);
     start_end(&pair->b, row, other, 2);
-    assert_int_equal(duet_wire_pair(10 * MS, &pair->a.link, &pair->b.link), 0);
+    assert_int_equal(duet_wire_pair(delay, &pair->a.link, &pair->b.link), 0);
     assert_int_equal(duet_fault_mtu(pair->a.link, &choice, row->path_mtu, &pair->a.link), 0);
     const struct duet_listen_options listen = {.local = {.address = other.local, .port = PORT},
                                                .backlog = 1};
@@ -84,6 +84,11 @@ static void start_pair(struct pair *pair, const struct path_case *row)
     const struct duet_connect_options connect = {.local = {.address = tuple.local},
                                                  .remote = {.address = tuple.remote, .port = PORT}};
     assert_int_equal(duet_connect(pair->a.stack, 0, &connect, &pair->a.handle), DUET_OK);
+}
+
+static void start_pair(struct pair *pair, const struct path_case *row)
+{
+    start_pair_over(pair, row, 10 * MS);
 }
 
 static void end_pair(struct pair *pair)
@@ -304,6 +309,53 @@ static void path_that_has_grown_is_noticed_after_ten_minutes(void **state)
     end_pair(&pair);
 }
 
+static uint64_t probes_lost(const struct pair *pair)
+{
+    return pair->a.stack->rule_hits[TCP_RULE_MTU_PROBE_FAILED] +
+           pair->a.stack->rule_hits[TCP_RULE_MTU_PROBE_INCONCLUSIVE];
+}
+
+/* A round trip for each segment that the window lets out (RFC 4821, 4). */
+static duet_time headway_of(const struct pair *pair)
+{
+    struct tcp_conn *c = conn_at(pair->a.stack, pair->a.handle.index);
+    const uint32_t window = min_u32(c->cwnd, c->snd.wnd);
+    return (duet_time)(window / tcp_send_mss(c)) * (c->srtt_us >> 3) * DUET_MICROSECOND;
+}
+
+/* 4821-4: probes whose loss has no response of congestion control come less often than losses at which TCP
+ * would be as fast: one in a headway. A search may run ahead by the ten minutes of its rest, and then waits. */
+static void lost_probes_are_rarer_than_losses_would_be(void **state)
+{
+    (void)state;
+    static const struct path_case row = {"far", 9000, 1500, 1500, false, true, 1500, 1500};
+    struct pair pair;
+    duet_time owed = 0, longest = 0;
+    bool waited = false;
+    start_pair_over(&pair, &row, 1500 * MS);
+    assert_true(transfer(&pair, 4000000) < 120 * DUET_SECOND);
+    const duet_time start = pair.now;
+    uint64_t failed = probes_lost(&pair); /* while the window was small */
+    while (pair.now - start < 3600 * DUET_SECOND) {
+        const duet_time before = headway_of(&pair);
+        assert_true(transfer(&pair, 600000) < 60 * DUET_SECOND);
+        const uint64_t now = probes_lost(&pair);
+        const duet_time after = headway_of(&pair);
+        const duet_time headway = before < after ? before : after;
+        owed += (duet_time)(now - failed) * headway;
+        longest = headway > longest ? headway : longest;
+        failed = now;
+        EXPECT("less often", owed <= pair.now - start + 600 * DUET_SECOND + longest);
+        waited = waited || owed > 600 * DUET_SECOND;
+    }
+    EXPECT("the search was long enough to wait", waited);
+    EXPECT("it went on", owed > longest);
+    if (getenv("SHOW") != NULL)
+        print_message("%d probes lost, headways of %d s in all, %d s at most\n", (int)failed,
+                      (int)(owed / DUET_SECOND), (int)(longest / DUET_SECOND));
+    end_pair(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +363,7 @@ int main(void)
         cmocka_unit_test(path_below_the_floor_ends_by_timeout),
         cmocka_unit_test(path_shrinks_while_data_flows),
         cmocka_unit_test(path_that_has_grown_is_noticed_after_ten_minutes),
+        cmocka_unit_test(lost_probes_are_rarer_than_losses_would_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
