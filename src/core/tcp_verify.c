@@ -19,7 +19,9 @@
  * When? A round trip shorter than the handshake's by an eighth, and a millisecond, is suspicious: an
  * acknowledgement of our SYN proves a round trip, because its number cannot be guessed. Each test
  * that is passed proves the least round trip seen by then, so who has a reason to be faster is asked
- * a few times in its life. Apart from that, each time 256 windows, and 4 MiB, have been sent. A test
+ * a few times in its life, and not before 128 KiB have been sent: a path whose first round trip was
+ * long because a radio had to wake up, or an address to be found, must not pay in its short transfers.
+ * Apart from that, each time 256 windows, and 4 MiB, have been sent. A test
  * begins only while nothing is missing and three segments can follow, as that of a path MTU does
  * (RFC 4821, 7.4): then it takes a round trip, and no timer.
  *
@@ -32,6 +34,7 @@
 #include "core/state.h"
 
 enum { BEHIND = 3, WINDOWS = 256, SHORTEST_INTERVAL = 1 << 22, LONGEST_INTERVAL = 1 << 30 };
+enum { SUSPICION_AFTER = 1 << 17 };
 enum { CLOCK_US = 1000 }; /* round trips that differ by less are the same */
 
 /* What the handshake has proven, or the transfers before this one. */
@@ -80,8 +83,9 @@ void tcp_verify_withhold(struct duet_stack *s, struct tcp_conn *c)
     if (t == NULL || !s->config.verify_acks)
         return;
     struct tcp_verify *v = &t->verify;
-    bool is_due = v->due || seq_distance(v->since, c->snd.nxt) >= interval(c);
-    if (!is_due || !is_possible(s, c) || flight_reserve(s, c, 1 + BEHIND) < 1 + BEHIND)
+    uint32_t least = v->due ? SUSPICION_AFTER : interval(c);
+    if (seq_distance(v->since, c->snd.nxt) < least || !is_possible(s, c) ||
+        flight_reserve(s, c, 1 + BEHIND) < 1 + BEHIND)
         return;
     v->start = c->snd.nxt;
     c->snd.nxt = seq_add(c->snd.nxt, tcp_send_mss(c));

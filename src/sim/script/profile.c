@@ -67,6 +67,7 @@ void profile_apply(struct settings *settings, enum profile profile)
     config->user_timeout = 924600 * DUET_MILLISECOND; /* tcp_retries2 = 15 */
     config->rttvar_min = 200 * DUET_MILLISECOND;      /* RTO = SRTT + max(4*RTTVAR, 200 ms) */
     config->empty_window_probes = true;               /* SEQ = SND.UNA - 1, no text */
+    config->verify_acks = false;                      /* believes every acknowledgement */
     config->pacing = false;                           /* without a queueing discipline that paces */
 }
 
