@@ -45,11 +45,10 @@ struct duet_attack_result {
     char did[320];  /* what the stack did; of a failure, the first thing that was wrong */
 };
 
-/* In sections A and B no packet may take more steps: basic blocks of base, wire and core, loops
- * included. Most take less than a thousand. The longest loops are over the segments that one
- * acknowledgement or SACK marks for the first time (4,000 in row B9), and over the held ranges that
- * one segment joins (700 in row B7); both are paid for by as many packets before. */
-#define DUET_ATTACK_STEPS_MOST 100000
+/* No packet may take more steps, in or out: basic blocks of base, wire and core, loops included. Most
+ * take less than a thousand. The dearest are acknowledgements of what was lost, sent again and SACKed
+ * piece by piece (rows B9 and D4); they are followed as far as 48 segments at a time (tcp_flight.h). */
+#define DUET_ATTACK_STEPS_MOST 12000
 
 /* Runs one row; the same seed sends the same packets. Quick: rows that send tens of millions of
  * packets, or play tens of thousands of peers, make do with a part of them. */

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { AGE_RING_SWEEP_STEPS = 8 }; /* with each arrival */
+enum { AGE_RING_SWEEP_STEPS = 8, AGE_RING_SKIPS = 64 }; /* with each arrival */
 
 struct age_ring {
     uint32_t capacity;

@@ -16,6 +16,40 @@ void ranges_init(struct ranges *set)
     *set = (struct ranges){.root = POOL_NONE};
 }
 
+void ranges_space_init(struct range_space *space)
+{
+    space->cleared = POOL_NONE;
+    space->cleared_nodes = 0;
+}
+
+uint32_t ranges_used(const struct range_space *space)
+{
+    return space->nodes.used - space->cleared_nodes;
+}
+
+/* ---- trees that were cleared ---- */
+
+static void put_aside(struct range_space *space, uint32_t root)
+{
+    node_at(space, root)->range.left.raw = space->cleared;
+    space->cleared = root;
+}
+
+/* The top of the first tree goes back to the pool; what is below it are trees, too. */
+static void give_back_one(struct range_space *space)
+{
+    uint32_t top = space->cleared;
+    if (top == POOL_NONE)
+        return;
+    struct range_node node = *node_at(space, top);
+    space->cleared = node.range.left.raw;
+    for (enum side side = LEFT; side <= RIGHT; side++)
+        if (node.below[side] != POOL_NONE)
+            put_aside(space, node.below[side]);
+    pool_give(&space->nodes, top);
+    space->cleared_nodes--;
+}
+
 /* The next number of SplitMix64 (Steele, Lea and Flood 2014), its upper half. */
 static uint32_t draw(struct range_space *space)
 {
@@ -105,8 +139,10 @@ static void take_out_range(struct range_space *space, struct ranges *set, const 
 static bool add_node(struct range_space *space, struct ranges *set, struct seq left,
                      struct seq right)
 {
-    if (set->count >= space->nodes.count - space->nodes.used)
+    if (set->count >= space->nodes.count - ranges_used(space))
         return false;
+    give_back_one(space);
+    give_back_one(space);
     uint32_t index = pool_take(&space->nodes);
     if (index == POOL_NONE)
         return false;
@@ -169,23 +205,10 @@ void ranges_drop_first(struct range_space *space, struct ranges *set)
     take_out(space, set, link);
 }
 
-/* What is on the left is turned to the top until there is nothing, then the top goes: each node is
- * turned at most once. */
 void ranges_clear(struct range_space *space, struct ranges *set)
 {
-    uint32_t top = set->root;
-    while (top != POOL_NONE) {
-        struct range_node *node = node_at(space, top);
-        uint32_t left = node->below[LEFT];
-        if (left == POOL_NONE) {
-            uint32_t right = node->below[RIGHT];
-            pool_give(&space->nodes, top);
-            top = right;
-        } else {
-            node->below[LEFT] = node_at(space, left)->below[RIGHT];
-            node_at(space, left)->below[RIGHT] = top;
-            top = left;
-        }
-    }
+    if (set->root != POOL_NONE)
+        put_aside(space, set->root);
+    space->cleared_nodes += set->count;
     ranges_init(set);
 }

@@ -9,6 +9,9 @@
  * is removed, one path each, and was paid for when it was added. So a segment costs O(log n),
  * amortised, and nobody outside can make it worse: the draw begins at a secret.
  *
+ * A set is cleared in one step: its tree is put aside as it is, and whoever takes a node afterwards
+ * first gives two of such trees back to the pool.
+ *
  * A set may grow while it has fewer ranges than are free. So one greedy set gets half of all nodes,
  * and k of them leave one part in k + 1 for the next.
  */
@@ -34,12 +37,17 @@ struct range_node {
 struct range_space {
     struct pool nodes; /* of struct range_node */
     uint64_t random;   /* state of the draw, at first a secret */
+    uint32_t cleared;  /* first of the trees that were cleared, linked through left; POOL_NONE */
+    uint32_t cleared_nodes; /* nodes of all of them: taken from the pool, and free */
 };
 
 struct ranges {
     uint32_t root;
     uint32_t count;
 };
+
+void ranges_space_init(struct range_space *space);     /* the pool of nodes is ready */
+uint32_t ranges_used(const struct range_space *space); /* nodes of all sets */
 
 void ranges_init(struct ranges *set);
 /* Adds [left, right), which is not empty, as one range with all that it overlaps or touches. False:

@@ -131,6 +131,7 @@ static void init_pools(struct duet_stack *s, uint8_t *block, const struct layout
     pool_init(&s->accurate_ecn, block + l->accurate_ecn, sizeof(struct tcp_accurate_ecn),
               config->accurate_ecn_max);
     pool_init(&s->ranges.nodes, block + l->ranges, sizeof(struct range_node), config->ranges_max);
+    ranges_space_init(&s->ranges);
     pool_init(&s->buffers.indexes, block + l->indexes, sizeof(struct buffer_index), l->index_count);
     pool_init(&s->buffers.pages, block + l->pages, config->page_size, config->pages_max);
     struct pool *const pools[] = {&s->conns,        &s->transfers,    &s->reassemblies,

@@ -262,6 +262,7 @@ void tcp_owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule r
 /* tcp_ack.c: the fifth step */
 enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
                                      const struct tcp_segment *seg);
+enum tcp_verdict tcp_ack_rest(struct duet_stack *s, struct tcp_conn *c);
 bool tcp_ts_recent_is_stale(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_half_open.c */
@@ -371,6 +372,8 @@ void tcp_tune_send(struct duet_stack *s, struct tcp_conn *c);
 bool tcp_send_is_worth_telling(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_reassembly.c: what is held beyond a hole, what arrived twice, and the SACK option */
+uint32_t tcp_joinable(const struct duet_stack *s, const struct tcp_conn *c,
+                      const struct tcp_segment *seg);
 bool tcp_can_hold(struct duet_stack *s, struct tcp_conn *c);
 bool tcp_has_hole(const struct duet_stack *s, const struct tcp_conn *c);
 bool tcp_holds_text(const struct duet_stack *s, const struct tcp_conn *c);

@@ -280,6 +280,7 @@ struct tcp_transfer {
     struct buffer send; /* bytes [data start, data start + length), see tcp_send_start() */
     struct tcp_flight flight;
     struct seq up;      /* SND.UP, with urgent */
+    struct seq rest;    /* with has_rest: acknowledged up to here, not yet followed as far */
     struct seq small;   /* end of the latest segment that was not full (Minshall's SND.SML) */
     struct seq recover; /* SND.NXT when the latest recovery began: it ends here */
     struct seq ecn_end; /* SND.NXT when the window was last reduced, with ecn_answered */
@@ -310,6 +311,7 @@ struct tcp_transfer {
     bool ecn_reduced;  /* because of ECN */
     bool ecn_marked;   /* the latest acknowledgement reported congestion */
     bool r1_told;
+    bool has_rest;
     bool probed;                            /* what is in flight was sent into a closed window */
     bool paced;                             /* something waits for pace_at */
     uint16_t why;                           /* rule of the latest retransmission that is owed */

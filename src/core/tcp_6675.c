@@ -69,6 +69,7 @@ bool tcp_6675_next(struct duet_stack *s, struct tcp_conn *c, uint32_t congestion
     const struct tcp_transfer *t = transfer_of(s, c);
     struct flight_segment segment;
     uint32_t runs;
+    flight_allow(s, c);
     if (s->config.rack || t->phase != TCP_PHASE_RECOVERY || !conn_is(c, TCP_CONN_SACK) ||
         congestion < tcp_send_mss(c) || t->mtu.probing)
         return false;

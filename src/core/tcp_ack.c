@@ -194,6 +194,32 @@ static void common_check_ack(struct duet_stack *s, struct tcp_conn *c,
     take_sign_of_life(s, c);
 }
 
+/* ---- one that acknowledges more than one packet may ask for (tcp_flight.h) ----
+ *
+ * Whoever acknowledges ACK acknowledges everything below it, too. So an acknowledgement of very many
+ * segments is taken for one of the first of them, and a microsecond later, by the reordering timer,
+ * for the rest; the next one from the peer says it as well. */
+
+static struct seq reach_of(struct duet_stack *s, struct tcp_conn *c, struct seq ack)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t == NULL || !seq_lt(c->snd.una, ack))
+        return ack;
+    struct seq reach = flight_reach(s, c, ack);
+    t->has_rest = seq_lt(reach, ack);
+    t->rest = ack;
+    return reach;
+}
+
+static void await_rest(struct duet_stack *s, struct tcp_conn *c)
+{
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t == NULL || !t->has_rest)
+        return;
+    t->rack.reorder_at = (s->now / DUET_MICROSECOND + 1) * DUET_MICROSECOND;
+    tcp_timer_choose(s, c);
+}
+
 /* What an acknowledgement of our FIN means, state by state. */
 static enum tcp_verdict check_fin_acked(struct duet_stack *s, struct tcp_conn *c)
 {
@@ -224,6 +250,14 @@ static enum tcp_verdict check_fin_acked(struct duet_stack *s, struct tcp_conn *c
     return TCP_CONTINUE;
 }
 
+static enum tcp_verdict settle_ack(struct duet_stack *s, struct tcp_conn *c)
+{
+    if (check_fin_acked(s, c) == TCP_DROP)
+        return TCP_DROP;
+    tcp_conn_idle(s, c);
+    return TCP_CONTINUE;
+}
+
 enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
                                      const struct tcp_segment *seg)
 {
@@ -243,9 +277,39 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
         return tcp_drop(s, c, rule, seg);
     }
     take_timestamp(s, c, seg);
-    common_check_ack(s, c, seg);
-    if (check_fin_acked(s, c) == TCP_DROP)
-        return TCP_DROP;
-    tcp_conn_idle(s, c);
-    return TCP_CONTINUE;
+    struct seq reach = reach_of(s, c, seg->ack);
+    if (seq_eq(reach, seg->ack)) {
+        common_check_ack(s, c, seg);
+        return settle_ack(s, c);
+    }
+    struct tcp_segment part = *seg;
+    part.ack = reach;
+    count_rule(s, TCP_RULE_ACK_OF_MUCH);
+    common_check_ack(s, c, &part);
+    await_rest(s, c);
+    return settle_ack(s, c);
+}
+
+/* A timer of the connection has run out, maybe that of the rest of an acknowledgement: as if its peer
+ * had sent the same again. TCP_DROP: the connection has ended. */
+enum tcp_verdict tcp_ack_rest(struct duet_stack *s, struct tcp_conn *c)
+{
+    static const struct tcp_options none = {0};
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t == NULL || !t->has_rest || s->now < t->rack.reorder_at)
+        return TCP_CONTINUE;
+    struct tcp_segment seg = {.seq = c->snd.wl1,
+                              .ack = reach_of(s, c, t->rest),
+                              .window = c->snd.wnd >> c->send_scale,
+                              .has_ack = true,
+                              .options = &none};
+    struct tcp_news news = tcp_news_begin(s, c);
+    t->rack.reorder_at = DUET_NEVER;
+    if (!seq_lt(c->snd.una, seg.ack))
+        return TCP_CONTINUE;
+    advance_una(s, c, &seg, &news);
+    tcp_loss_acked(s, c, &seg, &news);
+    update_window(s, c, &seg, true);
+    await_rest(s, c);
+    return settle_ack(s, c);
 }

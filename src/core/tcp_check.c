@@ -211,7 +211,7 @@ static const char *check_totals(const struct duet_stack *s, const struct totals 
     if (totals->transfers != s->transfers.used || totals->reassemblies != s->reassemblies.used ||
         totals->accurate_ecn != s->accurate_ecn.used)
         return "I-52: borrowed records are miscounted";
-    if (totals->ranges != s->ranges.nodes.used)
+    if (totals->ranges != ranges_used(&s->ranges))
         return "I-52: ranges held are miscounted";
     if (totals->indexes != s->buffers.indexes.used)
         return "I-52: buffer indexes are miscounted";

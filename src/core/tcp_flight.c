@@ -72,22 +72,44 @@ void flight_rescued(struct duet_stack *s, struct tcp_conn *c, uint32_t number)
     record_set(ring_at(s, f, ring_place(f, number)), FLIGHT_RESCUED);
 }
 
+/* ---- what one packet may ask ---- */
+
+enum { PAGES_AT_ONCE = 256 }; /* of text, that one acknowledgement gives back */
+
+void flight_allow(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    flight_of(s, c)->allowance = FLIGHT_ALLOWANCE;
+}
+
+bool flight_is_spent(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    return flight_of(s, c)->allowance == 0;
+}
+
+static bool spend(struct tcp_flight *f)
+{
+    if (f->allowance == 0)
+        return false;
+    f->allowance--;
+    return true;
+}
+
 /* ---- acknowledged ---- */
 
-static void drop_oldest(struct duet_stack *s, struct tcp_flight *f)
+static void drop_oldest(struct duet_stack *s, struct tcp_flight *f, uint32_t count)
 {
-    struct seq end = ring_at(s, f, 0)->end;
+    struct seq end = ring_at(s, f, count - 1)->end;
     if (f->ring.index != POOL_NONE) {
-        buffer_drop(&s->buffers, &f->ring, FLIGHT_RECORD);
+        buffer_drop(&s->buffers, &f->ring, count * FLIGHT_RECORD);
         buffer_settle(&s->buffers, &f->ring, false); /* empty: the next ones need no page */
     } else {
-        memmove(&f->few[0], &f->few[1], (f->count - 1) * FLIGHT_RECORD);
+        memmove(&f->few[0], &f->few[count], (f->count - count) * FLIGHT_RECORD);
     }
-    if (f->fresh == f->first)
-        f->fresh = ring_name(f, 1);
+    if (ring_place(f, f->fresh) < count)
+        f->fresh = ring_name(f, count);
     f->start = end;
-    f->first = ring_name(f, 1);
-    f->count--;
+    f->first = ring_name(f, count);
+    f->count -= count;
 }
 
 /* The oldest record is acknowledged up to ack. What was not sent again with its beginning is still
@@ -110,6 +132,73 @@ static void shorten_oldest(const struct duet_stack *s, struct tcp_flight *f, str
     f->start = ack;
 }
 
+/* The place behind the run of sacked records that begins at place; or, where the allowance does not
+ * last, a place in it. */
+static uint32_t run_end(const struct duet_stack *s, struct tcp_flight *f, uint32_t place)
+{
+    uint32_t end = place;
+    while (end < f->count && record_is(ring_at(s, f, end), FLIGHT_SACKED) && spend(f))
+        end = ring_place(f, ring_at(s, f, end)->next);
+    while (place < end) {
+        struct flight_record *r = ring_at(s, f, place);
+        place = ring_place(f, r->next);
+        r->next = ring_name(f, end) & FLIGHT_NONE;
+    }
+    return end;
+}
+
+/* The place of the first record that ends behind ack. */
+static uint32_t first_unacked(const struct duet_stack *s, struct tcp_flight *f, struct seq ack)
+{
+    uint32_t low = 0;
+    uint32_t high = f->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (seq_le(ring_at(s, f, middle)->end, ack))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Nothing has happened to any record but that it was sent. */
+static bool is_plain(const struct tcp_flight *f)
+{
+    return f->sacked_count == 0 && f->lost_list.first == FLIGHT_NONE &&
+           f->again_list.first == FLIGHT_NONE;
+}
+
+struct seq flight_reach(const struct duet_stack *s, const struct tcp_conn *c, struct seq ack)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    uint32_t most = (uint32_t)PAGES_AT_ONCE << s->buffers.page_log;
+    bool is_far = f->count > 0 && seq_distance(f->start, ack) > most;
+    if (!is_far && f->count <= FLIGHT_ALLOWANCE)
+        return ack;
+    uint32_t end = first_unacked(s, f, is_far ? seq_add(f->start, most) : ack);
+    uint32_t place = is_plain(f) ? end : 0;
+    flight_allow(s, c);
+    while (place < end && spend(f))
+        place = record_is(ring_at(s, f, place), FLIGHT_SACKED) ? run_end(s, f, place) : place + 1;
+    bool is_whole = place >= end && !is_far;
+    return is_whole || end == 0 ? ack : ring_start(s, f, min_u32(place, end));
+}
+
+/* The oldest count records are SACKed, and the last of them ends at end: they are forgotten at once.
+ */
+static void drop_sacked(struct duet_stack *s, struct tcp_flight *f, uint32_t count, struct seq end)
+{
+    uint32_t fresh = ring_place(f, f->fresh);
+    if (fresh < count) {
+        f->ahead.bytes -= seq_distance(ring_start(s, f, fresh), end);
+        f->ahead.runs -= !ring_is_sacked_ahead(s, f, count);
+    }
+    f->sacked -= seq_distance(f->start, end);
+    f->sacked_count -= count;
+    drop_oldest(s, f, count);
+}
+
 bool flight_acked(struct duet_stack *s, struct tcp_conn *c, struct seq ack,
                   struct flight_segment *segment)
 {
@@ -120,30 +209,27 @@ bool flight_acked(struct duet_stack *s, struct tcp_conn *c, struct seq ack,
         shorten_oldest(s, f, ack);
         return false;
     }
-    uint32_t bytes = seq_distance(segment->start, segment->end);
-    if (ring_is_sacked_ahead(s, f, 0)) {
-        f->ahead.bytes -= bytes;
-        f->ahead.runs -= !ring_is_sacked_ahead(s, f, 1);
+    enum { MANY = 4 }; /* from here on a search is cheaper than one after the other */
+    if (f->count >= MANY && is_plain(f) && seq_le(ring_at(s, f, MANY - 1)->end, ack)) {
+        struct seq start = segment->start;
+        uint32_t count = first_unacked(s, f, ack);
+        ring_describe(s, f, count - 1, segment);
+        segment->start = start;
+        drop_oldest(s, f, count);
+        return true;
     }
-    ring_leave_state(s, f, ring_at(s, f, 0), bytes);
-    drop_oldest(s, f);
+    if ((segment->flags & FLIGHT_SACKED) != 0) {
+        uint32_t count = max_u32(1, min_u32(run_end(s, f, 0), first_unacked(s, f, ack)));
+        segment->end = ring_at(s, f, count - 1)->end;
+        drop_sacked(s, f, count, segment->end);
+        return true;
+    }
+    ring_leave_state(s, f, ring_at(s, f, 0), seq_distance(segment->start, segment->end));
+    drop_oldest(s, f, 1);
     return true;
 }
-/* ---- SACK ---- */
 
-/* The place behind the run of sacked records that begins at place. */
-static uint32_t run_end(const struct duet_stack *s, struct tcp_flight *f, uint32_t place)
-{
-    uint32_t end = place;
-    while (end < f->count && record_is(ring_at(s, f, end), FLIGHT_SACKED))
-        end = ring_place(f, ring_at(s, f, end)->next);
-    while (place < end) {
-        struct flight_record *r = ring_at(s, f, place);
-        place = ring_place(f, r->next);
-        r->next = ring_name(f, end) & FLIGHT_NONE;
-    }
-    return end;
-}
+/* ---- SACK ---- */
 
 /* The place of the first record that begins at or behind seq. */
 static uint32_t first_from(const struct duet_stack *s, struct tcp_flight *f, struct seq seq)
@@ -166,10 +252,12 @@ bool flight_sack(struct duet_stack *s, struct tcp_conn *c, struct seq *from, str
                  struct flight_segment *segment)
 {
     struct tcp_flight *f = flight_of(s, c);
-    uint32_t place = first_from(s, f, *from);
+    uint32_t place = ring_place(f, segment->number) + 1; /* behind the one before, most likely */
+    if (place == 0 || place > f->count || !seq_eq(ring_start(s, f, place), *from))
+        place = first_from(s, f, *from);
     if (place < f->count)
         place = run_end(s, f, place);
-    if (!ring_describe(s, f, place, segment) || seq_lt(right, segment->end))
+    if (!ring_describe(s, f, place, segment) || seq_lt(right, segment->end) || !spend(f))
         return false;
     struct flight_record *r = ring_at(s, f, place);
     uint32_t bytes = seq_distance(segment->start, segment->end);
@@ -188,6 +276,7 @@ bool flight_sack(struct duet_stack *s, struct tcp_conn *c, struct seq *from, str
     *from = segment->end;
     return true;
 }
+
 /* ---- lost ---- */
 
 void flight_mark_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t number)
@@ -248,8 +337,9 @@ bool flight_first_lost(const struct duet_stack *s, const struct tcp_conn *c,
 static uint32_t pass_run(const struct duet_stack *s, struct tcp_flight *f, uint32_t place)
 {
     uint32_t end = run_end(s, f, place);
+    bool is_whole = end == f->count || !record_is(ring_at(s, f, end), FLIGHT_SACKED);
     f->ahead.bytes -= seq_distance(ring_start(s, f, place), ring_start(s, f, end));
-    f->ahead.runs--;
+    f->ahead.runs -= is_whole;
     return end;
 }
 
@@ -258,9 +348,11 @@ bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
 {
     struct tcp_flight *f = flight_of(s, c);
     if (again)
-        return f->again_list.first != FLIGHT_NONE && flight_get(s, c, f->again_list.first, segment);
+        return f->again_list.first != FLIGHT_NONE && spend(f) &&
+               flight_get(s, c, f->again_list.first, segment);
     uint32_t place = ring_place(f, f->fresh);
-    while (place < f->count) {
+    bool allowed = true;
+    while (place < f->count && (allowed = spend(f))) {
         const struct flight_record *r = ring_at(s, f, place);
         if (record_is(r, FLIGHT_SACKED))
             place = pass_run(s, f, place);
@@ -270,7 +362,7 @@ bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
             break;
     }
     f->fresh = ring_name(f, place);
-    return ring_describe(s, f, place, segment);
+    return allowed && ring_describe(s, f, place, segment);
 }
 
 /* What lies above a SACKed newest one and is missing was found lost, or filled a hole: it was sent
@@ -297,10 +389,13 @@ bool flight_next_sent(struct duet_stack *s, struct tcp_conn *c, struct flight_se
 {
     struct tcp_flight *f = flight_of(s, c);
     uint32_t place = ring_place(f, segment->number);
+    const uint32_t passed = FLIGHT_SACKED | FLIGHT_LOST | FLIGHT_AGAIN;
+    if (!spend(f))
+        return false;
     if ((segment->flags & FLIGHT_AGAIN) != 0)
         return ring_describe(s, f, ring_place(f, ring_at(s, f, place)->next), segment);
     do
         place = run_end(s, f, place + 1);
-    while (place < f->count && (ring_at(s, f, place)->flags & (FLIGHT_LOST | FLIGHT_AGAIN)) != 0);
-    return ring_describe(s, f, place, segment);
+    while (place < f->count && (ring_at(s, f, place)->flags & passed) != 0 && spend(f));
+    return !flight_is_spent(s, c) && ring_describe(s, f, place, segment);
 }

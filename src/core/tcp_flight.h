@@ -18,6 +18,13 @@
  * sacked records is skipped in one step, because each sacked record remembers a record behind its
  * run (with path compression, so that the work of an acknowledgement is O(log n) amortised).
  *
+ * What one packet may ask is bounded all the same: records that were sent once and arrived in order are
+ * acknowledged at once, whatever their number, as runs of sacked ones are; for others each acknowledgement
+ * and each timer has an allowance of FLIGHT_ALLOWANCE. A cumulative acknowledgement of more counts as one of as many, and the
+ * rest follows (tcp_ack.c); of SACK blocks the lowest come first, and what is left out is in the next
+ * acknowledgement, too; RACK goes on a microsecond later. A timeout, an undo and a path MTU that has
+ * sunk look at the whole flight once; what they cost was paid for by sending it.
+ *
  * Two lists run through the records: lost ones, and those in flight that were sent again, oldest
  * transmission first. Those sent once are in order of their transmission anyway. So RACK looks at
  * the oldest only.
@@ -34,7 +41,7 @@ struct tcp_conn;
 /* A record is named by a number that is never used again within 2^24 records, so that names of
  * records that have gone are not taken for others. */
 #define FLIGHT_NONE UINT32_C(0xffffff)
-enum { FLIGHT_INLINE = 4, FLIGHT_MAX = 1 << 22 };
+enum { FLIGHT_INLINE = 4, FLIGHT_MAX = 1 << 22, FLIGHT_ALLOWANCE = 48 };
 
 enum flight_flag {
     FLIGHT_SACKED = 1 << 0,
@@ -69,6 +76,7 @@ struct tcp_flight {
     struct {
         uint32_t bytes, runs; /* SACKed, of `fresh` and what is behind it */
     } ahead;
+    uint32_t allowance; /* records that may still be looked at, see flight_allow() */
     struct flight_list lost_list;
     struct flight_list again_list; /* in flight, sent more than once, by time */
     uint32_t latest_us;            /* of the latest transmission of all */
@@ -111,13 +119,24 @@ bool flight_after(const struct duet_stack *s, const struct tcp_conn *c, uint32_t
 bool flight_get(const struct duet_stack *s, const struct tcp_conn *c, uint32_t number,
                 struct flight_segment *segment);
 
-/* Takes the oldest record off if ack covers it. False: it does not (what it covers of it is then
+/* A packet or a timer begins: so many records may be looked at for it. */
+void flight_allow(const struct duet_stack *s, const struct tcp_conn *c);
+/* Is it used up? */
+bool flight_is_spent(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* How far an acknowledgement up to ack can be followed at once: ack, or the end of a record before it.
+ */
+struct seq flight_reach(const struct duet_stack *s, const struct tcp_conn *c, struct seq ack);
+
+/* Takes the oldest record off if ack covers it; a run of SACKed ones in one, and all that ack covers
+ * where nothing is SACKed, lost or was sent again: then segment is the newest of them, but for its
+ * start. False: it does not (what it covers of it is then
  * accounted for; the record begins at ack). To be called until false. */
 bool flight_acked(struct duet_stack *s, struct tcp_conn *c, struct seq ack,
                   struct flight_segment *segment);
 
 /* Marks the next record inside [*from, right) that was not sacked before, and says which. *from
- * moves on. False: no more. */
+ * moves on. segment: the one before it, or numbered FLIGHT_NONE. False: no more, or no allowance. */
 bool flight_sack(struct duet_stack *s, struct tcp_conn *c, struct seq *from, struct seq right,
                  struct flight_segment *segment);
 

@@ -73,9 +73,12 @@ static void back_to_listen(struct duet_stack *s, struct tcp_half_open *half, enu
     forget(s, half);
 }
 
-static void skip_dead(struct half_open_ring *ring)
+/* Holes at the head go; a packet skips no more than AGE_RING_SKIPS. */
+static void skip_dead(struct half_open_ring *ring, uint64_t most)
 {
-    while (ring->age.head < ring->age.tail && !is_alive(record_at(ring, ring->age.head)))
+    for (;
+         most > 0 && ring->age.head < ring->age.tail && !is_alive(record_at(ring, ring->age.head));
+         most--)
         ring->age.head++;
     for (unsigned i = 0; i < TCP_SYN_ACK_RETRIES_MAX; i++)
         if (ring->cursor[i] < ring->age.head)
@@ -150,7 +153,7 @@ bool half_open_has_room(struct duet_stack *s)
     if (due_after(s, ring->age.newest_us, s->config.syn_ack_retries) <= s->now)
         half_open_expire(s); /* nobody lives any more, and their clocks may go round */
     sweep(s);
-    skip_dead(ring);
+    skip_dead(ring, AGE_RING_SKIPS);
     return !age_ring_is_full(&ring->age);
 }
 
@@ -161,7 +164,7 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
     int64_t created_us = (s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
     if (age_ring_is_full(&ring->age)) {
         back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_RECYCLED);
-        skip_dead(ring);
+        skip_dead(ring, AGE_RING_SKIPS);
     }
     uint64_t position = age_ring_append(&ring->age, created_us);
     uint32_t index = age_ring_index(&ring->age, position);
@@ -413,11 +416,11 @@ static void repeat_if_due(struct duet_stack *s, struct tcp_half_open *half, unsi
 void half_open_expire(struct duet_stack *s)
 {
     struct half_open_ring *ring = &s->half_open;
-    skip_dead(ring);
+    skip_dead(ring, UINT64_MAX);
     while (ring->age.head < ring->age.tail &&
            due_at(s, record_at(ring, ring->age.head), s->config.syn_ack_retries) <= s->now) {
         back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_TIMEOUT);
-        skip_dead(ring);
+        skip_dead(ring, UINT64_MAX);
     }
     for (unsigned i = 0; i < s->config.syn_ack_retries; i++) {
         skip_dead_cursor(ring, i);

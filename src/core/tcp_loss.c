@@ -44,6 +44,7 @@ struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn
     struct tcp_news news = {0};
     if (transfer_of(s, c) == NULL)
         return news;
+    flight_allow(s, c);
     news.flight = flight_in_network(s, c);
     const struct tcp_flight *flight = &transfer_of(s, c)->flight;
     news.sacked_before = flight->sacked;

@@ -392,6 +392,9 @@ static bool pay_ack(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
     return pay_empty(s, c, packet, c->snd.nxt, (enum tcp_rule)c->why);
 }
 
+/* So many segments one packet may be cut into: 64 KiB of full ones of Ethernet are 45. */
+enum { SEGMENTS_AT_ONCE = 64 };
+
 /* Most text in one packet: a full segment, or as many as the link will cut. */
 static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
                           const struct duet_packet *packet)
@@ -406,7 +409,7 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
         return mss;
     uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);
     uint32_t headers = ip_header_size(&c->tuple.remote) + TCP_HEADER + TCP_OPTIONS_MAX;
-    return max_u32(mss, (room - headers) / mss * mss);
+    return mss * max_u32(1, min_u32((room - headers) / mss, SEGMENTS_AT_ONCE));
 }
 
 static enum tcp_rule data_rule(const struct tcp_transfer *t, const struct tcp_offer *offer)

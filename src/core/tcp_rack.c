@@ -15,7 +15,7 @@
  *
  * Segments that are not yet old enough are looked at again by the reordering timer, which is set
  * for the one of them sent last. The work is that of the segments that are judged lost, and at most
- * WAITING_MAX more.
+ * WAITING_MAX more; where that is more than a packet may ask (tcp_flight.h), the timer runs out at once.
  */
 #include "base/bytes.h"
 #include "core/state.h"
@@ -24,7 +24,7 @@ enum {
     DUPLICATE_THRESHOLD = 3,
     PERSIST_RECOVERIES = 16,
     WIDENING_MAX = 63, /* the window is 64 quarters of min_RTT at most: sixteen round trips */
-    WAITING_MAX = 64,  /* segments looked at for the reordering timer */
+    WAITING_MAX = 40,  /* segments looked at for the reordering timer */
     STALE_US = 1 << 30,
 };
 
@@ -137,13 +137,15 @@ uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c
 }
 
 /* Marks those of one order (sent once, or again) that are old enough; *wait becomes the longest that
- * one of the others still has to wait, at most. */
-static void detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, uint32_t patience_us,
+ * one of the others still has to wait, at most. False: there may be more of them than the allowance.
+ */
+static bool detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, uint32_t patience_us,
                          uint32_t *wait_us)
 {
     const struct tcp_rack *rack = &transfer_of(s, c)->rack;
     struct flight_segment segment;
     uint32_t waiting = 0;
+    flight_allow(s, c);
     bool more = flight_oldest_sent(s, c, again, &segment);
     while (more && is_sent_after(rack->sent_us, rack->end, segment.sent_us, segment.end)) {
         uint32_t age_us = flight_age_us(s, segment.sent_us);
@@ -154,9 +156,10 @@ static void detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, u
         }
         *wait_us = max_u32(*wait_us, patience_us - age_us);
         if (++waiting == WAITING_MAX)
-            return;
+            return true;
         more = flight_next_sent(s, c, &segment);
     }
+    return waiting > 0 || !flight_is_spent(s, c);
 }
 
 /* Times are the low 32 bits of microseconds, so "before" means something for 35 minutes. Where nothing
@@ -179,8 +182,10 @@ void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
         return;
     uint32_t patience_us = rack->rtt_us + tcp_rack_window_us(s, c);
     uint32_t wait_us = 0;
-    detect_among(s, c, false, patience_us, &wait_us);
-    detect_among(s, c, true, patience_us, &wait_us);
+    bool all_once = detect_among(s, c, false, patience_us, &wait_us);
+    bool all_again = detect_among(s, c, true, patience_us, &wait_us);
+    if (!all_once || !all_again)
+        wait_us = 1; /* the rest is judged then */
     if (wait_us > 0)
         rack->reorder_at = (s->now / DUET_MICROSECOND + wait_us) * DUET_MICROSECOND;
 }

@@ -20,6 +20,8 @@
 #include "base/check.h"
 #include "core/state.h"
 
+enum { JOINED_MAX = 16 };
+
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_reassembly *r = reassembly_of(s, c);
@@ -92,6 +94,26 @@ static void touch(const struct duet_stack *s, struct tcp_reassembly *r, struct s
 }
 
 /* ---- what is held ---- */
+
+/* Text of a segment that joins at most JOINED_MAX ranges: all of it, or as far as the last of so many
+ * reaches. Nobody needs to send what the peer holds already, so that many are joined only by who sent
+ * very small segments before; the rest comes again. */
+uint32_t tcp_joinable(const struct duet_stack *s, const struct tcp_conn *c,
+                      const struct tcp_segment *seg)
+{
+    const struct tcp_reassembly *r = reassembly_of(s, c);
+    if (r == NULL || r->held.count <= JOINED_MAX)
+        return seg->text_length;
+    struct seq end = seq_add(seg->seq, seg->text_length);
+    struct range range = {.right = seq_sub(seg->seq, 1)};
+    struct seq reached = end;
+    for (uint32_t joined = 0; joined <= JOINED_MAX; joined++) {
+        reached = range.right;
+        if (!ranges_find(&s->ranges, &r->held, range.right, &range) || seq_lt(end, range.left))
+            return seg->text_length;
+    }
+    return seq_distance(seg->seq, reached);
+}
 
 /* Notes that [seq, seq + kept), and behind it a FIN if has_fin, stand beyond a hole. False: no room
  * to remember it, as if it had not come. tcp_can_hold() must hold. */

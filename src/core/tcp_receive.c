@@ -133,6 +133,12 @@ void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segme
     uint32_t full = min_u32(size, tcp_receive_mss(s, c));
     c->receive_mss = (uint16_t)max_u32(c->receive_mss, full);
     tcp_note_repeated(s, c, seg);
+    uint32_t joinable = tcp_joinable(s, c, seg);
+    if (joinable < seg->text_length) {
+        tcp_rule(s, c, TCP_RULE_TEXT_JOINS_MUCH, seg);
+        seg->text_length = joinable;
+        seg->has_fin = false;
+    }
     if (!seq_eq(seg->seq, c->rcv.nxt))
         hold_out_of_order(s, c, seg);
     else if (seg->text_length > 0)

@@ -42,13 +42,27 @@ static void take_block(struct duet_stack *s, struct tcp_conn *c, const struct tc
 {
     struct seq left = seq_max(seq_of(block->left), c->snd.una);
     struct seq right = seq_of(block->right);
-    struct flight_segment segment;
+    struct flight_segment segment = {.number = FLIGHT_NONE};
     if (!seq_lt(left, right) || seq_lt(c->snd.nxt, right))
         return;
     while (flight_sack(s, c, &left, right, &segment)) {
         news->sacked = true;
         tcp_delivered(s, c, seg, &segment, news);
     }
+}
+
+/* Of the blocks from first on that have not been taken, the lowest: so what is left out when an
+ * acknowledgement has no allowance left was sent later than all that was taken, and does not seem
+ * lost. */
+static uint32_t lowest_block(const struct tcp_options *options, uint32_t first, uint32_t taken)
+{
+    uint32_t lowest = TCP_SACK_MAX;
+    for (uint32_t i = first; i < options->sack_count; i++)
+        if ((taken >> i & 1) == 0 &&
+            (lowest == TCP_SACK_MAX ||
+             seq_lt(seq_of(options->sack[i].left), seq_of(options->sack[lowest].left))))
+            lowest = i;
+    return lowest;
 }
 
 void tcp_sack_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
@@ -62,8 +76,12 @@ void tcp_sack_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp
         take_dsack(s, c, seg, news);
     if (transfer_of(s, c) == NULL)
         return; /* nothing is in flight */
-    for (uint32_t i = dsack; i < options->sack_count; i++)
-        take_block(s, c, seg, &options->sack[i], news);
+    uint32_t taken = 0;
+    for (uint32_t i = dsack; i < options->sack_count; i++) {
+        uint32_t block = lowest_block(options, dsack, taken);
+        taken |= UINT32_C(1) << block;
+        take_block(s, c, seg, &options->sack[block], news);
+    }
     if (news->sacked)
         tcp_rule(s, c, TCP_RULE_SACK_RECEIVED, seg);
 }

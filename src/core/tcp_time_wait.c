@@ -31,9 +31,12 @@ static duet_time expiry_of(const struct duet_stack *s, const struct tcp_time_wai
     return age_ring_clock(&s->time_wait.age, record->expires_us) * DUET_MICROSECOND;
 }
 
-static void skip_dead(struct time_wait_ring *ring)
+/* Holes at the head go; a packet skips no more than AGE_RING_SKIPS. */
+static void skip_dead(struct time_wait_ring *ring, uint64_t most)
 {
-    while (ring->age.head < ring->age.tail && !is_alive(record_at(ring, ring->age.head)))
+    for (;
+         most > 0 && ring->age.head < ring->age.tail && !is_alive(record_at(ring, ring->age.head));
+         most--)
         ring->age.head++;
 }
 
@@ -78,10 +81,10 @@ static uint32_t append(struct duet_stack *s, const struct tcp_time_wait *record,
     if (ring->age.newest_us * DUET_MICROSECOND <= s->now)
         time_wait_expire(s); /* nobody waits any more, and their clocks may go round */
     sweep(s);
-    skip_dead(ring);
+    skip_dead(ring, AGE_RING_SKIPS);
     if (age_ring_is_full(&ring->age)) {
         end(s, record_at(ring, ring->age.head), TCP_RULE_TIME_WAIT_RECYCLED);
-        skip_dead(ring);
+        skip_dead(ring, AGE_RING_SKIPS);
     }
     int64_t expires_us = (expiry + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
     if (ring->age.alive > 0 && expires_us < ring->age.newest_us)
@@ -353,10 +356,10 @@ duet_time time_wait_deadline(const struct duet_stack *s)
 void time_wait_expire(struct duet_stack *s)
 {
     struct time_wait_ring *ring = &s->time_wait;
-    skip_dead(ring);
+    skip_dead(ring, UINT64_MAX);
     while (ring->age.head < ring->age.tail &&
            expiry_of(s, record_at(ring, ring->age.head)) <= s->now) {
         end(s, record_at(ring, ring->age.head), TCP_RULE_TIME_WAIT_EXPIRED);
-        skip_dead(ring);
+        skip_dead(ring, UINT64_MAX);
     }
 }

@@ -347,7 +347,8 @@ void tcp_timeouts(struct duet_stack *s)
     uint32_t index;
     while ((index = wheel_expire(&s->wheel, s->now)) != WHEEL_NONE) {
         struct tcp_conn *c = conn_at(s, index);
-        run(s, c);
+        if (tcp_ack_rest(s, c) == TCP_CONTINUE)
+            run(s, c);
         tcp_conn_settle(s, c);
     }
 }

@@ -303,6 +303,11 @@ static void more_holes_than_can_be_noted(void **state)
     EXPECT_EQUAL("too many", rig_hits(&rig, TCP_RULE_TEXT_NO_MEMORY), 5);
     rig_drain(&rig);
     rig_say(&rig, &conn, 0, 0, octets, 2 * (RANGES + 5) + 1);
+    EXPECT_EQUAL("more than one segment may join", rig_hits(&rig, TCP_RULE_TEXT_JOINS_MUCH), 1);
+    EXPECT_EQUAL("as far as sixteen", rig_status(&rig, &conn).receive_queued, 2 * 16 + 1);
+    rig_drain(&rig);
+    rig_say(&rig, &conn, 0, 33, octets, 32);
+    rig_say(&rig, &conn, 0, 65, octets, 2 * (RANGES + 5) + 1 - 65);
     EXPECT_EQUAL("whole", rig_status(&rig, &conn).receive_queued, 2 * (RANGES + 5) + 1);
     finish(&rig);
 }

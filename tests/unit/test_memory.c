@@ -81,7 +81,7 @@ static void expect_nothing_borrowed(const char *row, const struct rig *rig)
 {
     EXPECT_EQUAL(row, rig->stack->transfers.used, 0);
     EXPECT_EQUAL(row, rig->stack->reassemblies.used, 0);
-    EXPECT_EQUAL(row, rig->stack->ranges.nodes.used, 0);
+    EXPECT_EQUAL(row, ranges_used(&rig->stack->ranges), 0);
     EXPECT_EQUAL(row, rig->stack->buffers.indexes.used, 0);
     EXPECT_EQUAL(row, rig->stack->buffers.pages.used, 0);
 }

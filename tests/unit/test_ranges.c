@@ -16,6 +16,7 @@ static struct range_space space_new(uint32_t count, uint64_t secret)
     struct range_node *nodes = calloc(count, sizeof *nodes);
     assert_non_null(nodes);
     pool_init(&space.nodes, nodes, sizeof *nodes, count);
+    ranges_space_init(&space);
     return space;
 }
 
@@ -69,7 +70,7 @@ static void compare(const char *row, const struct range_space *space, const stru
     EXPECT(row, !more);
     uint32_t deepest = 0;
     EXPECT_EQUAL(row, check_tree(row, space, set->root, 1, &deepest), set->count);
-    EXPECT_EQUAL(row, space->nodes.used, set->count);
+    EXPECT_EQUAL(row, ranges_used(space), set->count);
 }
 
 static void beside_a_map(void **state)
@@ -110,7 +111,7 @@ static void beside_a_map(void **state)
         }
         compare(rows[i].name, &space, &set, base, map);
         ranges_clear(&space, &set);
-        EXPECT_EQUAL(rows[i].name, space.nodes.used, 0);
+        EXPECT_EQUAL(rows[i].name, ranges_used(&space), 0);
         EXPECT_EQUAL(rows[i].name, set.count, 0);
         space_free(&space);
     }
@@ -203,7 +204,7 @@ static void depth_is_logarithmic(void **state)
                 log++;
             EXPECT(order_names[order], deepest <= 5 * log + 5);
             ranges_clear(&space, &set);
-            EXPECT_EQUAL(order_names[order], space.nodes.used, 0);
+            EXPECT_EQUAL(order_names[order], ranges_used(&space), 0);
             free(shuffled);
             space_free(&space);
         }
