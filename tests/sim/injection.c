@@ -171,9 +171,10 @@ static void let_go(struct duet_stack *s)
 static bool is_empty(const struct duet_stack *s)
 {
     return s->conns.used == 0 && s->transfers.used == 0 && s->reassemblies.used == 0 &&
-           s->accurate_ecn.used == 0 && ranges_used(&s->ranges) == 0 && s->buffers.indexes.used == 0 &&
-           s->buffers.pages.used == 0 && s->demux.used == 0 && s->wheel.count == 0 &&
-           s->counters.connections == 0 && s->counters.half_open == 0 && s->counters.time_wait == 0;
+           s->accurate_ecn.used == 0 && ranges_used(&s->ranges) == 0 &&
+           s->buffers.indexes.used == 0 && s->buffers.pages.used == 0 && s->demux.used == 0 &&
+           s->wheel.count == 0 && s->counters.connections == 0 && s->counters.half_open == 0 &&
+           s->counters.time_wait == 0;
 }
 
 static void ended(void *context, struct world *world)
