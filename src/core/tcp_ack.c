@@ -174,11 +174,12 @@ static void take_sign_of_life(struct duet_stack *s, struct tcp_conn *c)
         t->progress = s->now;
 }
 
+/* opens: it has acknowledged our SYN just now, so no ACK has said the same before. */
 static void common_check_ack(struct duet_stack *s, struct tcp_conn *c,
-                             const struct tcp_segment *seg)
+                             const struct tcp_segment *seg, bool opens)
 {
     struct tcp_news news = tcp_news_begin(s, c);
-    news.duplicate = is_duplicate_ack(c, seg) && c->snd.wnd > 0;
+    news.duplicate = !opens && is_duplicate_ack(c, seg) && c->snd.wnd > 0;
     if (seq_lt(c->snd.una, seg->ack))
         advance_una(s, c, seg, &news);
     else if (news.duplicate)
@@ -268,7 +269,8 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
         tcp_owe_challenge(s, c, TCP_RULE_ACK_OF_WITHHELD);
         return tcp_drop(s, c, TCP_RULE_ACK_OF_WITHHELD, seg);
     }
-    if (c->state == DUET_SYN_RECEIVED && syn_received_check_ack(s, c, seg) == TCP_DROP)
+    bool opens = c->state == DUET_SYN_RECEIVED;
+    if (opens && syn_received_check_ack(s, c, seg) == TCP_DROP)
         return TCP_DROP;
     if (!ack_is_in_range(c, seg)) {
         enum tcp_rule rule =
@@ -279,13 +281,13 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
     take_timestamp(s, c, seg);
     struct seq reach = reach_of(s, c, seg->ack);
     if (seq_eq(reach, seg->ack)) {
-        common_check_ack(s, c, seg);
+        common_check_ack(s, c, seg, opens);
         return settle_ack(s, c);
     }
     struct tcp_segment part = *seg;
     part.ack = reach;
     count_rule(s, TCP_RULE_ACK_OF_MUCH);
-    common_check_ack(s, c, &part);
+    common_check_ack(s, c, &part, opens);
     await_rest(s, c);
     return settle_ack(s, c);
 }
