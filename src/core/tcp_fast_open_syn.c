@@ -98,6 +98,7 @@ void tcp_fast_open_answered(struct duet_stack *s, struct tcp_conn *c, const stru
     }
     if (sent == 0)
         return;
+    tcp_probe_schedule(s, c); /* the answer is a sign of life */
     if (taken > 0) {
         path_cookie_bar(s, &c->tuple.remote, 0);
         tcp_rule(s, c, TCP_RULE_FAST_OPEN_TAKEN, seg);
