@@ -21,6 +21,7 @@ static const char *act_name(enum actor_act act)
         return "accept a connection";
     case ACTOR_CONNECT:
     case ACTOR_CONNECT_START:
+    case ACTOR_CONNECT_FAST:
     case ACTOR_CONNECT_AGAIN:
         return "connect";
     case ACTOR_SEND:
@@ -139,6 +140,7 @@ static enum progress do_listen(struct actor *actor)
     struct duet_listen_options options = {
         .local.port = WORLD_PORT,
         .backlog = ACTOR_BACKLOG,
+        .fast_open = step_of(actor)->amount,
     };
     int code = duet_listen(stack_of(actor), clock_of(actor), &options, &actor->listener);
 
@@ -163,12 +165,13 @@ static enum progress do_accept(struct actor *actor)
     return DONE;
 }
 
-static enum progress connect_from(struct actor *actor, uint16_t port)
+static enum progress connect_from(struct actor *actor, uint16_t port, unsigned flags)
 {
     unsigned peer = WORLD_HOSTS - 1 - actor->user.host;
     struct duet_connect_options options = {
         .local.port = port,
         .remote = {world_address(actor->user.world, peer), WORLD_PORT},
+        .flags = flags,
     };
     struct duet_handle connection;
     int code = duet_connect(stack_of(actor), clock_of(actor), &options, &connection);
@@ -181,7 +184,7 @@ static enum progress connect_from(struct actor *actor, uint16_t port)
 
 static enum progress do_connect(struct actor *actor, uint16_t port, bool first)
 {
-    if (first && connect_from(actor, port) == FAILED)
+    if (first && connect_from(actor, port, 0) == FAILED)
         return FAILED;
     return actor->is_connected ? DONE : WAITING;
 }
@@ -279,7 +282,9 @@ static enum progress try_step(struct actor *actor, const struct actor_step *step
     case ACTOR_CONNECT:
         return do_connect(actor, (uint16_t)step->amount, first);
     case ACTOR_CONNECT_START:
-        return connect_from(actor, (uint16_t)step->amount);
+        return connect_from(actor, (uint16_t)step->amount, 0);
+    case ACTOR_CONNECT_FAST:
+        return connect_from(actor, (uint16_t)step->amount, DUET_CONNECT_FAST_OPEN);
     case ACTOR_CONNECT_AGAIN:
         return do_connect(actor, actor->local_port, first);
     case ACTOR_SEND:
@@ -326,6 +331,7 @@ static bool opens_anew(enum actor_act act)
     case ACTOR_ACCEPT:
     case ACTOR_CONNECT:
     case ACTOR_CONNECT_START:
+    case ACTOR_CONNECT_FAST:
     case ACTOR_CONNECT_AGAIN:
     case ACTOR_REBOOT:
         return true;

@@ -19,10 +19,11 @@
 
 enum actor_act {
     ACTOR_END,
-    ACTOR_LISTEN,
+    ACTOR_LISTEN, /* amount: attempts of Fast Open at a time (RFC 7413), 0: none */
     ACTOR_ACCEPT,
     ACTOR_CONNECT,       /* and wait until it is established; amount: local port, 0: any */
     ACTOR_CONNECT_START, /* the same without waiting */
+    ACTOR_CONNECT_FAST, /* with Fast Open, without waiting: what is sent next may ride on the SYN */
     ACTOR_CONNECT_AGAIN, /* from the same local port as last time, and wait */
     ACTOR_SEND,          /* amount bytes */
     ACTOR_SEND_URGENT,   /* amount bytes, the last of them urgent */

@@ -117,6 +117,43 @@ static const struct actor_step impatient_client[] = {
 
 static const struct actor_step only_listen[] = {{.act = ACTOR_LISTEN}, {.act = ACTOR_END}};
 
+/* ---- fast-open, fast-open-lost: the first connection only fetches the cookie ---- */
+
+static const struct actor_step fast_client[] = {
+    {.act = ACTOR_CONNECT_FAST, .say = "The client asks for a cookie; it has none yet."},
+    {.act = ACTOR_SEND, .amount = 40},
+    {.act = ACTOR_RECEIVE, .amount = 60},
+    {.act = ACTOR_SHUTDOWN},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_CONNECT_FAST,
+     .pause_ms = 1000,
+     .say = "With the cookie of the first time its request rides on the SYN."},
+    {.act = ACTOR_SEND, .amount = 40},
+    {.act = ACTOR_RECEIVE, .amount = 60},
+    {.act = ACTOR_SHUTDOWN},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_END},
+};
+
+static const struct actor_step fast_server[] = {
+    {.act = ACTOR_LISTEN, .amount = 2},
+    {.act = ACTOR_ACCEPT},
+    {.act = ACTOR_RECEIVE, .amount = 40},
+    {.act = ACTOR_SEND, .amount = 60},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_ACCEPT},
+    {.act = ACTOR_RECEIVE, .amount = 40},
+    {.act = ACTOR_SEND,
+     .amount = 60,
+     .say = "The server has answered before the handshake is over."},
+    {.act = ACTOR_RECEIVE_END},
+    {.act = ACTOR_CLOSE},
+    {.act = ACTOR_END},
+};
+
 static const struct scenario open_table[] = {
     {
         .face = {"three-way", "The whole life: three steps to open, data each way, four steps to "
@@ -184,6 +221,20 @@ static const struct scenario open_table[] = {
         .faults = {{.fault = DUET_FAULT_DELAY, .packet = 1, .delay_ms = 5000},
                    {.fault = DUET_FAULT_DELAY, .packet = 2, .delay_ms = 200}},
         .fault_count = 2,
+    },
+    {
+        .face = {"fast-open", "Fast Open: with a cookie from an earlier connection the request "
+                              "rides on the SYN, and the answer comes a round trip sooner."},
+        .client = fast_client,
+        .server = fast_server,
+    },
+    {
+        .face = {"fast-open-lost", "The SYN with the request is lost: the next one goes without, "
+                                   "and the request follows as ever."},
+        .client = fast_client,
+        .server = fast_server,
+        .faults = {{.fault = DUET_FAULT_DROP, .packet = 8}},
+        .fault_count = 1,
     },
     {
         .face = {"two-listeners", "An old SYN between two hosts that both only listen: RST sends "
