@@ -19,7 +19,7 @@ struct explore {
     unsigned count;
     bool list, json, is_terminal, absolute;
     const char *output;
-    uint64_t jobs, megabytes, losses, duplicates, late, in_flight,
+    uint64_t jobs, megabytes, losses, duplicates, late, marks, in_flight,
         sends; /* NOT_GIVEN: as shipped */
     struct duet_explore_options options;
     struct timespec begin;
@@ -35,6 +35,7 @@ enum {
     KEY_LOSSES,
     KEY_DUPLICATES,
     KEY_LATE,
+    KEY_MARKS,
     KEY_IN_FLIGHT,
     KEY_SENDS,
     KEY_SEED,
@@ -52,6 +53,7 @@ static const struct argp_option argp_options[] = {
     {"losses", KEY_LOSSES, "N", 0, "packets that may be lost, 0 to 8", 1},
     {"duplicates", KEY_DUPLICATES, "N", 0, "packets that may arrive twice, 0 to 8", 1},
     {"late", KEY_LATE, "N", 0, "timers that may run out while a packet is under way, 0 to 8", 1},
+    {"marks", KEY_MARKS, "N", 0, "packets that may be marked: congestion experienced, 0 to 8", 1},
     {"in-flight", KEY_IN_FLIGHT, "N", 0, "packets under way in each direction, 1 to 6", 1},
     {"sends", KEY_SENDS, "N", 0, "sends of each end that sends at all, 0 to 8", 1},
     {"seed", KEY_SEED, "N", 0, "other sequence numbers; the states are the same (default: 1)", 1},
@@ -134,6 +136,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_LATE:
         e->late = command_number_of(e->command, "number of late timers", text, 0, 8);
+        return 0;
+    case KEY_MARKS:
+        e->marks = command_number_of(e->command, "number of marks", text, 0, 8);
         return 0;
     case KEY_IN_FLIGHT:
         e->in_flight =
@@ -303,6 +308,8 @@ static struct duet_exploration with_changes(const struct explore *explore,
         bounds->duplicates = (uint32_t)explore->duplicates;
     if (explore->late != NOT_GIVEN)
         bounds->late = (uint32_t)explore->late;
+    if (explore->marks != NOT_GIVEN)
+        bounds->marks = (uint32_t)explore->marks;
     if (explore->in_flight != NOT_GIVEN)
         bounds->in_flight = (uint32_t)explore->in_flight;
     for (unsigned end = 0; end < DUET_EXPLORE_ENDS && explore->sends != NOT_GIVEN; end++)
@@ -354,6 +361,7 @@ int command_explore(int argc, char **argv)
         .losses = NOT_GIVEN,
         .duplicates = NOT_GIVEN,
         .late = NOT_GIVEN,
+        .marks = NOT_GIVEN,
         .in_flight = NOT_GIVEN,
         .sends = NOT_GIVEN,
         .options = {.seed = 1},

@@ -44,11 +44,17 @@ struct duet_explore_bounds {
     uint32_t losses;     /* packets that may vanish */
     uint32_t duplicates; /* packets that may arrive twice */
     uint32_t late;       /* timers that may run out while a packet is under way, or text unread */
+    uint32_t marks;      /* ECN-capable packets that may be marked: congestion experienced */
     uint32_t in_flight;  /* packets under way in each direction, 1 .. DUET_EXPLORE_IN_FLIGHT_MAX */
     uint32_t send_size;  /* bytes of each send, 1 .. DUET_EXPLORE_SIZE_MAX */
     bool established;    /* the handshake is over when the exploration begins */
     bool timestamps;     /* RFC 7323: more states, for the age of each is one of its properties */
     bool free_timers;    /* of the two hosts, either timer may run out first */
+    bool without_sack;   /* RFC 2018 */
+    enum duet_ecn ecn;   /* what both ends want (RFC 3168, 9768) */
+    bool fast_open; /* RFC 7413: an earlier connection brought a cookie, the first text rides on
+                            the SYN */
+    bool keepalive; /* both users ask for probes of a silent peer */
 };
 
 struct duet_exploration {

@@ -20,6 +20,8 @@
  *                   statistics                 decision
  *   zero            a limiter's time that      the next event would start it anew
  *                   has run out
+ *   the longest     how long nothing was sent  only compared with the RTO (RFC 5681, 4.1), which is
+ *   RTO and 1 ms    if that is longer          never longer
  *   zero            answers of a TIME-WAIT     they decide once there are 15 in 5 s; who explores
  *                   record so far              keeps far below that
  *   left out        free lists, positions in   the order of places decides nothing; how many are
@@ -27,6 +29,8 @@
  *                   the draw for them
  *   left out        keys, configuration,       the same in every state of an exploration
  *                   listeners' buckets
+ *   left out        answers to strangers in    they decide once there are 175 in a second; who
+ *                   this second, guesses       explores keeps far below that
  *   left out        counters of RFC 6056       ports are given by the one who explores
  *   left out        counters, hits, trace      nothing reads them
  *   left out        all of an ended connection but its outcome: no packet finds it any more

@@ -215,11 +215,12 @@ static bool heard_decides(const struct tcp_conn *c)
 
 static void times_from_now(const struct view *v, struct tcp_conn *c)
 {
+    uint32_t longest_rto_ms = (uint32_t)(v->s->config.rto_max / DUET_MILLISECOND);
     limiters_from_now(v, c);
     us_from_now(v, &c->delayed_ack_us, (c->flags & TCP_CONN_ACK_DELAYED) != 0);
     ms_from_now(v, &c->ts_recent, (c->flags & TCP_CONN_TIMESTAMPS) != 0);
     if ((c->flags & TCP_CONN_UNACCEPTED) == 0)
-        ms_from_now(v, &c->sent_at, true);
+        c->sent_at = min_u32(v->now_ms - c->sent_at, longest_rto_ms + 1);
     if (heard_decides(c))
         c->heard -= v->s->now;
     else

@@ -19,8 +19,8 @@ static bool are_in_range(const struct duet_explore_bounds *b)
     for (unsigned end = 0; end < ENDS; end++)
         if (b->ends[end].opens > 3 || b->ends[end].sends > 8)
             return false;
-    return b->losses <= 8 && b->duplicates <= 8 && b->late <= 8 && b->in_flight >= 1 &&
-           b->in_flight <= DUET_EXPLORE_IN_FLIGHT_MAX && b->send_size >= 1 &&
+    return b->losses <= 8 && b->duplicates <= 8 && b->late <= 8 && b->marks <= 8 &&
+           b->in_flight >= 1 && b->in_flight <= DUET_EXPLORE_IN_FLIGHT_MAX && b->send_size >= 1 &&
            b->send_size <= DUET_EXPLORE_SIZE_MAX;
 }
 

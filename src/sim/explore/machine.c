@@ -40,7 +40,7 @@ static void configure(const struct machine *m, unsigned end, uint64_t seed, bool
     config->time_wait_max = 2;
     config->transfers_max = 3;
     config->reassemblies_max = 2;
-    config->accurate_ecn_max = 0;
+    config->accurate_ecn_max = m->bounds->ecn == DUET_ECN_OFF ? 0 : 2;
     config->ranges_max = 8;
     config->listeners_max = 1;
     config->replies_max = 4;
@@ -52,7 +52,8 @@ static void configure(const struct machine *m, unsigned end, uint64_t seed, bool
     config->autotune = false;
     config->pacing = false;
     config->plpmtud = false;
-    config->ecn = DUET_ECN_OFF;
+    config->ecn = m->bounds->ecn;
+    config->sack = !m->bounds->without_sack;
     config->watch = true; /* what must hold from one door to the next */
     config->timestamps = m->bounds->timestamps;
     config->quick_acks = 0;
@@ -78,19 +79,37 @@ static int make_end(struct machine *m, unsigned end, const struct duet_explore_o
     return 0;
 }
 
-/* The kind network alone, until both are connected. */
-static void establish(struct machine *m)
+/* The kind network alone: until nothing is under way, or until nothing is left to do. */
+static void follow_kindness(struct machine *m, bool to_the_end)
 {
     struct choice choice;
 
-    user_act(m, 1, ACTION_LISTEN);
-    machine_step(m, (struct action){.kind = ACTION_CONNECT});
     for (;;) {
         machine_choices(m, &choice);
-        if (!choice.is_kind || choice.actions[0].kind != ACTION_DELIVER)
+        if (!choice.is_kind || (!to_the_end && choice.actions[0].kind != ACTION_DELIVER))
             break;
         machine_step(m, choice.actions[0]);
     }
+}
+
+/* A connection from its first to its last packet, which brings a cookie of Fast Open. */
+static void have_been_there(struct machine *m)
+{
+    struct model_user *first = &m->model.users[0];
+
+    user_act(m, 1, ACTION_LISTEN);
+    machine_step(m, (struct action){.kind = ACTION_CONNECT});
+    follow_kindness(m, true);
+    first->opens = m->bounds->ends[0].opens;
+}
+
+/* Until both are connected. */
+static void establish(struct machine *m)
+{
+    if (!m->model.users[1].listens)
+        user_act(m, 1, ACTION_LISTEN);
+    machine_step(m, (struct action){.kind = ACTION_CONNECT});
+    follow_kindness(m, false);
 }
 
 int machine_start(struct machine *m, const struct duet_exploration *exploration,
@@ -107,10 +126,13 @@ int machine_start(struct machine *m, const struct duet_exploration *exploration,
     m->model.losses = m->bounds->losses;
     m->model.duplicates = m->bounds->duplicates;
     m->model.late = m->bounds->late;
+    m->model.marks = m->bounds->marks;
     for (unsigned end = 0; end < ENDS; end++) {
         m->model.users[end].opens = m->bounds->ends[end].opens;
         duet_expire(m->stacks[end], BEGIN);
     }
+    if (m->bounds->fast_open)
+        have_been_there(m);
     if (m->bounds->established)
         establish(m);
     for (unsigned end = 0; end < ENDS; end++)
@@ -176,6 +198,14 @@ static duet_time deadline_of(const struct machine *m, unsigned end)
                                                          : m->model.views[end].deadline;
 }
 
+static void put_kind_close(const struct machine *m, struct choice *choice)
+{
+    for (unsigned end = 0; choice->count == 0 && end < ENDS; end++)
+        if (m->model.users[end].holds && !m->model.users[end].closed)
+            put(choice, ACTION_CLOSE, end, 0);
+}
+
+/* Two who probe each other are never silent: they close as soon as nothing is under way. */
 static void put_kind(const struct machine *m, struct choice *choice)
 {
     const struct model *model = &m->model;
@@ -194,11 +224,11 @@ static void put_kind(const struct machine *m, struct choice *choice)
     for (unsigned end = 0; choice->count == 0 && end < ENDS; end++)
         if (user_may(m, end, ACTION_READ))
             put(choice, ACTION_READ, end, 0);
+    if (m->bounds->keepalive)
+        put_kind_close(m, choice);
     if (choice->count == 0 && deadline_of(m, first) != DUET_NEVER)
         put(choice, ACTION_TIMER, first, 0);
-    for (unsigned end = 0; choice->count == 0 && end < ENDS; end++)
-        if (model->users[end].holds && !model->users[end].closed)
-            put(choice, ACTION_CLOSE, end, 0);
+    put_kind_close(m, choice);
     choice->is_kind = choice->count > 0;
 }
 
@@ -219,6 +249,8 @@ static void put_packets(const struct machine *m, struct choice *choice)
         put(choice, ACTION_DELIVER, 1u - p->from, p->number);
         if (model->duplicates > 0)
             put(choice, ACTION_DUPLICATE, 1u - p->from, p->number);
+        if (model->marks > 0 && packet_can_be_marked(p))
+            put(choice, ACTION_MARK, 1u - p->from, p->number);
         if (model->losses > 0)
             put(choice, ACTION_DROP, p->from, p->number);
     }
@@ -288,7 +320,8 @@ static bool act(struct machine *m, struct action action)
     switch (kind) {
     case ACTION_DELIVER:
     case ACTION_DUPLICATE:
-        return machine_deliver(m, action.end, action.number, kind == ACTION_DUPLICATE);
+    case ACTION_MARK:
+        return machine_deliver(m, action.end, action.number, kind);
     case ACTION_DROP:
         return machine_drop(m, action.end, action.number);
     case ACTION_TIMER:
@@ -396,6 +429,7 @@ uint64_t machine_hash(const struct machine *m)
     for (uint32_t i = 0; i < model->count; i++)
         packets += packet_meaning(m, &model->packets[i]);
     sum = hash_add(sum, packets);
-    sum = hash_add(sum, (uint64_t)model->losses << 32 | model->duplicates << 16 | model->late);
+    sum = hash_add(sum, (uint64_t)model->marks << 48 | (uint64_t)model->losses << 32 |
+                            model->duplicates << 16 | model->late);
     return hash_settle(sum);
 }

@@ -17,7 +17,7 @@ enum {
     MODEL_PACKET_BYTES = 20 + 60 + DUET_EXPLORE_SIZE_MAX,
     MODEL_OPENS = 8,
     MODEL_FAR = 1 << 16, /* sequence numbers further apart share no window */
-    MODEL_ACTIONS = 3 * MODEL_PACKETS + 24,
+    MODEL_ACTIONS = 4 * MODEL_PACKETS + 24,
 };
 
 /* ---- packets ---- */
@@ -65,12 +65,12 @@ struct model_view {
 
 struct model {
     duet_time now;
-    uint32_t losses, duplicates, late; /* left */
-    uint32_t count;                    /* of packets */
-    uint32_t base[ENDS];               /* ISN of the latest SYN that left each end */
-    uint32_t iss[ENDS][MODEL_OPENS];   /* of all of them */
-    duet_time base_at[ENDS];           /* when it left: the next ISN will be as far from it */
-    uint32_t sent[ENDS];               /* packets, for their numbers */
+    uint32_t losses, duplicates, late, marks; /* left */
+    uint32_t count;                           /* of packets */
+    uint32_t base[ENDS];                      /* ISN of the latest SYN that left each end */
+    uint32_t iss[ENDS][MODEL_OPENS];          /* of all of them */
+    duet_time base_at[ENDS]; /* when it left: the next ISN will be as far from it */
+    uint32_t sent[ENDS];     /* packets, for their numbers */
     uint32_t steps;
     bool just_ended[ENDS]; /* at this instant a connection ended that may have a successor */
     struct model_user users[ENDS];
@@ -83,6 +83,7 @@ struct model {
 enum action_kind {
     ACTION_DELIVER,
     ACTION_DUPLICATE, /* it arrives, and will arrive again */
+    ACTION_MARK,      /* it arrives, and has met with congestion on its way (RFC 3168) */
     ACTION_DROP,
     ACTION_TIMER,
     ACTION_LISTEN,
@@ -144,7 +145,9 @@ void machine_fail(struct machine *machine, const char *format, ...)
 void packet_understand(struct machine *machine, struct model_packet *packet);
 uint64_t packet_meaning(const struct machine *machine, const struct model_packet *packet);
 void machine_send_all(struct machine *machine, unsigned end);
-bool machine_deliver(struct machine *machine, unsigned end, unsigned number, bool keep);
+bool machine_deliver(struct machine *machine, unsigned end, unsigned number, enum action_kind how);
+/* Would a router mark it rather than drop it? */
+bool packet_can_be_marked(const struct model_packet *packet);
 bool machine_drop(struct machine *machine, unsigned from, unsigned number);
 void machine_expire_packets(struct machine *machine);
 /* Can a connection begin by this action? */

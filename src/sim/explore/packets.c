@@ -13,6 +13,9 @@ enum {
     OPTION_NOP = 1,
     OPTION_SACK = 5,
     OPTION_TIMESTAMPS = 8,
+    ECN_1 = 1, /* of the ECN field of IP */
+    ECN_0 = 2,
+    ECN_CE = 3,
 };
 
 static uint32_t get16(const uint8_t *at)
@@ -91,7 +94,7 @@ void packet_understand(struct machine *m, struct model_packet *p)
     /* SEQ 0 of a RST that answers a segment without ACK stands for no number (3.5.2). */
     p->counts[p->from] = (flags & DUET_RST) == 0 || get32(tcp + 4) != 0;
     p->counts[to] = has_ack;
-    sum = hash_add(sum, flags);
+    sum = hash_add(sum, (uint64_t)(p->bytes[1] & ECN_CE) << 16 | flags);
     sum = hash_add(sum, p->counts[p->from] ? get32(tcp + 4) - p->base[p->from] : 0);
     sum = hash_add(sum, has_ack ? get32(tcp + 8) - p->base[to] : 0);
     sum = hash_add(sum, (uint64_t)get32(tcp) << 32 | get16(tcp + 14) << 16 | get16(tcp + 18));
@@ -157,7 +160,8 @@ bool packets_begin_connection(const struct machine *m, struct action action)
 
     if (action.kind == ACTION_CONNECT)
         return true;
-    if (action.kind != ACTION_DELIVER && action.kind != ACTION_DUPLICATE)
+    if (action.kind != ACTION_DELIVER && action.kind != ACTION_DUPLICATE &&
+        action.kind != ACTION_MARK)
         return false;
     return find(&m->model, 1u - action.end, action.number, &at) &&
            (m->model.packets[at].bytes[IP_HEADER + 13] & DUET_SYN) != 0;
@@ -217,8 +221,30 @@ static void swap_text(struct model_packet *p)
     p->bytes[p->text + 2] = first;
 }
 
-bool machine_deliver(struct machine *m, unsigned end, unsigned number, bool keep)
+bool packet_can_be_marked(const struct model_packet *p)
 {
+    unsigned ecn = p->bytes[1] & 3u;
+
+    return ecn == ECN_1 || ecn == ECN_0;
+}
+
+/* The header's checksum by RFC 1624, equation 3. */
+static void mark(struct model_packet *p)
+{
+    uint32_t sum = get16(p->bytes + 10) ^ 0xffff;
+
+    sum += get16(p->bytes) ^ 0xffff;
+    p->bytes[1] |= ECN_CE;
+    sum += get16(p->bytes);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ((sum & 0xffff) + (sum >> 16)) ^ 0xffff;
+    p->bytes[10] = (uint8_t)(sum >> 8);
+    p->bytes[11] = (uint8_t)sum;
+}
+
+bool machine_deliver(struct machine *m, unsigned end, unsigned number, enum action_kind how)
+{
+    bool keep = how == ACTION_DUPLICATE;
     struct model *model = &m->model;
     struct model_packet p;
     struct duet_packet packet = {.data = p.bytes};
@@ -231,6 +257,12 @@ bool machine_deliver(struct machine *m, unsigned end, unsigned number, bool keep
         model->duplicates--;
     else
         take_out(model, at);
+    if (how == ACTION_MARK) {
+        if (model->marks == 0 || !packet_can_be_marked(&p))
+            return false;
+        model->marks--;
+        mark(&p);
+    }
     if (m->sabotage == DUET_EXPLORE_SWAP && end == 1)
         swap_text(&p);
     packet.size = packet.length = p.length;
@@ -238,6 +270,8 @@ bool machine_deliver(struct machine *m, unsigned end, unsigned number, bool keep
     if (m->record != NULL) {
         if (keep)
             duet_recorder_fault(m->record, machine_shown(m), DUET_FAULT_DUPLICATE, p.tag);
+        if (how == ACTION_MARK)
+            duet_recorder_fault(m->record, machine_shown(m), DUET_FAULT_MARK, p.tag);
         duet_recorder_arrived(m->record, end, machine_shown(m), &packet);
     }
     cells_note(m, end, &p);

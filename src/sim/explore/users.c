@@ -31,8 +31,17 @@ static void find_pair(struct machine *m, unsigned end)
         return;
     while (user->mine > 0 && m->model.iss[end][user->mine] != status.iss)
         user->mine--;
+    if (user->mine == 0) /* Fast Open: accepted before its SYN,ACK has left */
+        user->mine = user->own + 1;
     while (user->peers > 0 && m->model.iss[1 - end][user->peers] != status.irs)
         user->peers--;
+}
+
+static void set_options(struct machine *m, unsigned end)
+{
+    if (m->bounds->keepalive)
+        duet_set(m->stacks[end], m->model.now, m->model.users[end].handle, DUET_OPTION_KEEPALIVE,
+                 1);
 }
 
 static void accept_one(struct machine *m, unsigned end)
@@ -49,6 +58,7 @@ static void accept_one(struct machine *m, unsigned end)
     user->error = 0;
     user->readable = true;
     find_pair(m, end);
+    set_options(m, end);
 }
 
 static void read_all(struct machine *m, unsigned end)
@@ -140,6 +150,7 @@ bool user_may(const struct machine *m, unsigned end, enum action_kind kind)
         return is_allowed(m, end, DUET_EXPLORE_UNLISTEN) && user->listens;
     case ACTION_DELIVER:
     case ACTION_DUPLICATE:
+    case ACTION_MARK:
     case ACTION_DROP:
     case ACTION_TIMER:
         break;
@@ -152,7 +163,8 @@ bool user_may(const struct machine *m, unsigned end, enum action_kind kind)
 static void listen_once(struct machine *m, unsigned end)
 {
     struct model_user *user = &m->model.users[end];
-    const struct duet_listen_options options = {.local = address_of(m, end), .backlog = 1};
+    const struct duet_listen_options options = {
+        .local = address_of(m, end), .backlog = 1, .fast_open = m->bounds->fast_open};
 
     user->opens--;
     if (duet_listen(m->stacks[end], m->model.now, &options, &user->listener) == DUET_OK)
@@ -162,13 +174,16 @@ static void listen_once(struct machine *m, unsigned end)
 static void connect_once(struct machine *m, unsigned end)
 {
     struct model_user *user = &m->model.users[end];
-    const struct duet_connect_options options = {.local = address_of(m, end),
-                                                 .remote = address_of(m, 1 - end)};
+    const struct duet_connect_options options = {
+        .local = address_of(m, end),
+        .remote = address_of(m, 1 - end),
+        .flags = m->bounds->fast_open ? DUET_CONNECT_FAST_OPEN : 0};
 
     user->opens--;
     if (duet_connect(m->stacks[end], m->model.now, &options, &user->handle) != DUET_OK)
         return;
     duet_set(m->stacks[end], m->model.now, user->handle, DUET_OPTION_NODELAY, 1);
+    set_options(m, end);
     user->holds = true;
     user->shut = user->closed = user->ended = user->at_end = user->readable = false;
     user->sends = m->bounds->ends[end].sends;
@@ -218,6 +233,8 @@ void user_act(struct machine *m, unsigned end, enum action_kind kind)
         break;
     case ACTION_CONNECT:
         connect_once(m, end);
+        if (m->bounds->fast_open && user->sends > 0)
+            send_some(m, end);
         break;
     case ACTION_SEND:
         send_some(m, end);
@@ -241,6 +258,7 @@ void user_act(struct machine *m, unsigned end, enum action_kind kind)
         break;
     case ACTION_DELIVER:
     case ACTION_DUPLICATE:
+    case ACTION_MARK:
     case ACTION_DROP:
     case ACTION_TIMER:
         break;
