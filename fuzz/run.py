@@ -7,6 +7,9 @@ earlier runs found (build/fuzz/corpus/NAME); the script parser also with the scr
 build/fuzz/findings/NAME and ends that fuzzer; the exit status is then 1. What was found belongs to fuzz/findings/NAME
 before it is mended, where the tests replay it for ever.
 
+Executions add up over runs in build/fuzz/tally.tsv, so that a campaign may be run in slices: the column "in all" counts
+those since the last finding of that fuzzer.
+
 --minimise runs none, but makes the committed corpora anew from all of these: the smallest inputs that reach everything."""
 import argparse
 import concurrent.futures
@@ -77,6 +80,19 @@ def fuzz(name, seconds):
     }
 
 
+def tally(row):
+    """Notes a run, and says how many executions there were since the last that found something."""
+    file = BUILD / "tally.tsv"
+    with open(file, "a", encoding="utf-8") as to:
+        print(row["name"], row["executions"], row["status"], sep="\t", file=to)
+    total = 0
+    for line in file.read_text(encoding="utf-8").splitlines():
+        name, executions, status = line.split("\t")
+        if name == row["name"]:
+            total = total + int(executions) if status == "0" else 0
+    return total
+
+
 def minimise(name):
     target = SOURCE / "fuzz/corpus" / name
     fresh = BUILD / "minimised" / name
@@ -112,13 +128,13 @@ def main():
             for line in pool.map(minimise, names):
                 print(line, flush=True)
             return 0
-        print(f"{'fuzzer':10} {'executions':>12} {'a second':>9} {'edges':>6} {'features':>8} {'corpus':>6}",
-              flush=True)
+        print(f"{'fuzzer':10} {'executions':>12} {'a second':>9} {'edges':>6} {'features':>8} {'corpus':>6} "
+              f"{'in all':>13}", flush=True)
         total, failed = 0, []
         for row in pool.map(lambda name: fuzz(name, chosen.seconds), names):
             print(f"{row['name']:10} {row['executions']:12,} {row['a second']:9,} {row['edges']:6} "
-                  f"{row['features']:8} {row['corpus']:6}{'' if row['status'] == 0 else '  FOUND SOMETHING'}",
-                  flush=True)
+                  f"{row['features']:8} {row['corpus']:6} {tally(row):13,}"
+                  f"{'' if row['status'] == 0 else '  FOUND SOMETHING'}", flush=True)
             total += row["executions"]
             if row["status"] != 0:
                 failed.append(row)

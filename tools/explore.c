@@ -24,6 +24,8 @@ struct explore {
     struct duet_explore_options options;
     struct timespec begin;
     const char *running;
+    struct duet_explore_result all; /* of all that ran, added up */
+    double seconds;
 };
 
 static const uint64_t NOT_GIVEN = UINT64_MAX;
@@ -251,6 +253,36 @@ static void print_text(const struct explore *explore, const struct duet_explore_
         printf("%-18s %s\n%-18s %u steps lead there\n", "", r->problem, "", r->steps);
 }
 
+static void add_up(struct explore *explore, const struct duet_explore_result *r, double seconds)
+{
+    struct duet_explore_result *all = &explore->all;
+
+    all->states += r->states;
+    all->transitions += r->transitions;
+    all->endings += r->endings;
+    all->waiting += r->waiting;
+    all->depth = r->depth > all->depth ? r->depth : all->depth;
+    all->end = r->end > all->end ? r->end : all->end;
+    if (r->end == DUET_EXPLORE_VIOLATION) {
+        memcpy(all->problem, r->problem, sizeof all->problem);
+        all->steps = r->steps;
+    }
+    explore->seconds += seconds;
+    for (unsigned i = 0; i < DUET_EXPLORE_EDGES_MAX; i++)
+        all->edges[i] |= r->edges[i];
+    for (unsigned i = 0; i < DUET_EXPLORE_RULES_MAX; i++)
+        all->rules[i] |= r->rules[i];
+    for (unsigned i = 0; i < DUET_EXPLORE_CELLS / 8; i++)
+        all->cells[i] |= r->cells[i];
+}
+
+static void print_total(struct explore *explore)
+{
+    explore->running = "total";
+    if (explore->count > 1 && !explore->json)
+        print_text(explore, &explore->all, explore->seconds);
+}
+
 /* ---- a counterexample ---- */
 
 static int draw_as(const char *name, const struct duet_recorder *recorder,
@@ -339,6 +371,7 @@ static int explore_one(struct explore *explore, const struct duet_exploration *s
     seconds = seconds_since(&explore->begin);
     if (explore->is_terminal)
         fputs("\r\033[K", stderr);
+    add_up(explore, &result, seconds);
     if (explore->json)
         print_json(explore, &result, seconds);
     else
@@ -391,5 +424,6 @@ int command_explore(int argc, char **argv)
         int code = explore_one(&explore, explore.chosen[i]);
         worst = code == COMMAND_OK ? worst : code;
     }
+    print_total(&explore);
     return worst;
 }

@@ -52,7 +52,7 @@ static void configure(const struct machine *m, unsigned end, uint64_t seed, bool
     config->autotune = false;
     config->pacing = false;
     config->plpmtud = false;
-    config->ecn = m->bounds->ecn;
+    config->ecn = (uint8_t)m->bounds->ecn;
     config->sack = !m->bounds->without_sack;
     config->watch = true; /* what must hold from one door to the next */
     config->timestamps = m->bounds->timestamps;
@@ -345,19 +345,22 @@ static bool act(struct machine *m, struct action action)
     return true;
 }
 
+/* User and link, until neither has anything to do for the other. */
+static void talk(struct machine *m, unsigned end)
+{
+    do {
+        user_settle(m, end);
+        m->touched |= 1u << end;
+    } while (machine_send_all(m, end));
+    m->answers_reset = false;
+}
+
 /* Room in the network that this step made is for who waits for it, at either end. */
 static void settle(struct machine *m, unsigned end)
 {
-    user_settle(m, end);
-    machine_send_all(m, end);
-    m->answers_reset = false;
-    user_settle(m, end);
-    m->touched |= 1u << end;
-    if (!m->model.users[1 - end].blocked)
-        return;
-    machine_send_all(m, 1 - end);
-    user_settle(m, 1 - end);
-    m->touched |= 1u << (1 - end);
+    talk(m, end);
+    if (m->model.users[1 - end].blocked)
+        talk(m, 1 - end);
 }
 
 static void look(struct machine *m)
@@ -400,7 +403,9 @@ bool machine_step(struct machine *m, struct action action)
         m->model.steps--;
         return false;
     }
-    settle(m, action.end);
+    /* A loss is an event of the network alone, unless somebody waits for the room. */
+    if (action.kind != ACTION_DROP || m->model.users[action.end].blocked)
+        settle(m, action.end);
     look(m);
     note_ends(m, were_bound);
     oracle_pair(m);

@@ -144,7 +144,7 @@ void machine_fail(struct machine *machine, const char *format, ...)
 /* packets.c */
 void packet_understand(struct machine *machine, struct model_packet *packet);
 uint64_t packet_meaning(const struct machine *machine, const struct model_packet *packet);
-void machine_send_all(struct machine *machine, unsigned end);
+bool machine_send_all(struct machine *machine, unsigned end); /* true: something left */
 bool machine_deliver(struct machine *machine, unsigned end, unsigned number, enum action_kind how);
 /* Would a router mark it rather than drop it? */
 bool packet_can_be_marked(const struct model_packet *packet);

@@ -198,16 +198,15 @@ static bool send_one(struct machine *m, unsigned end)
 }
 
 /* As the network has room: the stack is not asked for what the link could not take. */
-void machine_send_all(struct machine *m, unsigned end)
+bool machine_send_all(struct machine *m, unsigned end)
 {
-    uint32_t room = m->bounds->in_flight;
+    uint32_t room = m->bounds->in_flight, sent = m->model.sent[end];
+    bool has_more = true;
 
-    while (machine_in_flight(&m->model, end) < room)
-        if (!send_one(m, end)) {
-            m->model.users[end].blocked = false;
-            return;
-        }
-    m->model.users[end].blocked = true;
+    while (has_more && machine_in_flight(&m->model, end) < room)
+        has_more = send_one(m, end);
+    m->model.users[end].blocked = has_more;
+    return m->model.sent[end] != sent;
 }
 
 /* Bytes at an even distance change places: the sum of the whole remains what it was. */

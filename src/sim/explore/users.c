@@ -44,13 +44,14 @@ static void set_options(struct machine *m, unsigned end)
                  1);
 }
 
-static void accept_one(struct machine *m, unsigned end)
+/* True: he has another connection, of which he is told next. */
+static bool accept_one(struct machine *m, unsigned end)
 {
     struct model_user *user = &m->model.users[end];
 
     if (!user->listens || user->holds ||
         duet_accept(m->stacks[end], m->model.now, user->listener, &user->handle, NULL) != DUET_OK)
-        return;
+        return false;
     user->holds = true;
     user->shut = user->closed = user->ended = user->at_end = false;
     user->sends = m->bounds->ends[end].sends;
@@ -59,6 +60,7 @@ static void accept_one(struct machine *m, unsigned end)
     user->readable = true;
     find_pair(m, end);
     set_options(m, end);
+    return true;
 }
 
 static void read_all(struct machine *m, unsigned end)
@@ -109,9 +111,10 @@ void user_settle(struct machine *m, unsigned end)
     struct duet_event event;
     bool leaks = m->sabotage == DUET_EXPLORE_LEAK && end == 1 && m->model.users[end].closed;
 
-    while (!leaks && duet_next_event(m->stacks[end], &event))
-        take_event(m, end, &event);
-    accept_one(m, end);
+    do
+        while (!leaks && duet_next_event(m->stacks[end], &event))
+            take_event(m, end, &event);
+    while (accept_one(m, end));
     if (reads_at_once)
         read_all(m, end);
     machine_trace(m, end);
