@@ -117,6 +117,7 @@ static void move_limits(struct walk *walk, struct duet_stack *s)
         move(walk, s->limit_counts, sizeof s->limit_counts);
     if (s->syn_guess_interval == tcp_cookie_interval(s))
         move(walk, s->syn_guesses, sizeof s->syn_guesses);
+    move(walk, s->spent_cookies, tcp_cookies_kept(&s->config) * sizeof *s->spent_cookies);
 }
 
 static void move_rings(struct walk *walk, struct duet_stack *s)

@@ -77,6 +77,7 @@ enum { LIMIT_TABLE = 1024 };      /* answers by where they go */
 enum { SYN_GUESS_TABLE = 1024 };  /* wrong SYN cookies by where they came from */
 enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
 
+/* Whoever adds what can decide something adds it to snapshot.c, and to tcp_canonical.c. */
 struct duet_stack {
     struct duet_config config;
     duet_time now;     /* the latest time seen */

@@ -46,13 +46,14 @@ static void node_config(struct duet_config *config, unsigned node)
     config->interfaces[0] = (struct duet_interface){duet_ipv4(10, 0, 0, (uint8_t)(node + 1)), 24};
     config->interface_count = 1;
     config->connections_max = 6;
-    config->half_open_max = 4;
+    config->half_open_max = 1 + 3 * (node == 0); /* SYN cookies, too */
     config->time_wait_max = 3;
     config->transfers_max = 4;
     config->reassemblies_max = 2;
     config->ranges_max = 8;
     config->listeners_max = 2;
     config->replies_max = 8;
+    config->replies_per_second = 3;
     config->pages_max = 40;
     config->page_size = 512;
     config->send_buffer = 8000;
