@@ -487,6 +487,34 @@ static void handle_closed_in_time_wait_waits_as_long_as_the_newest(void **state)
     stop(rig);
 }
 
+/* What leaves is watched (I-06): a FIN that carries no text may follow although recovery has made the window smaller
+ * than what is in the network. */
+static void fin_beyond_the_congestion_window(void **state)
+{
+    (void)state;
+    static const uint8_t text[20000];
+    config.controller = DUET_NEWRENO;
+    struct rig *rig = start();
+    struct rig_conn conn = accepted(rig, &offer);
+    struct rig_segment segment;
+    rig_write(rig, &conn, text, 10000);
+    assert_int_equal(rig_drain(rig), 10);
+    conn.ack += 10000;
+    rig_say(rig, &conn, 0, 0, NULL, 0); /* slow start: the window doubles */
+    const uint32_t window = rig_status(rig, &conn).congestion_window;
+    rig_write(rig, &conn, text, window);
+    assert_int_equal(rig_drain(rig), window / 1000);
+    for (unsigned i = 0; i < 3; i++)
+        rig_say(rig, &conn, 0, 0, NULL, 0);
+    assert_int_equal(rig_drain(rig), 1);
+    assert_in_range(rig_status(rig, &conn).congestion_window, 2000, window - 4000);
+    assert_int_equal(duet_shutdown(rig->stack, rig->now, conn.handle), DUET_OK);
+    assert_true(rig_output(rig, NULL, &segment));
+    assert_int_equal(segment.flags, DUET_FIN | DUET_ACK);
+    assert_int_equal(segment.seq, conn.ack + window);
+    stop(rig);
+}
+
 static void shutdown_twice_while_the_first_waits(void **state)
 {
     (void)state;
@@ -530,6 +558,7 @@ int main(void)
         TEST(timer_counts_from_the_oldest_of_few_segments),
         TEST(trace_without_room_counts_what_is_lost),
         TEST(handle_closed_in_time_wait_waits_as_long_as_the_newest),
+        TEST(fin_beyond_the_congestion_window),
         TEST(shutdown_twice_while_the_first_waits),
     };
     return cmocka_run_group_tests_name("rare ways", tests, NULL, NULL);
