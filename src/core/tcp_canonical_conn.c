@@ -118,6 +118,7 @@ static void add_transfer(struct view *v, const struct tcp_conn *c)
     from(&t.recover, iss, true);
     from(&t.ecn_end, iss, t.ecn_answered);
     from(&t.timed, iss, t.timing);
+    from(&t.rest, iss, t.has_rest);
     t.timed_at = t.timing ? t.timed_at - v->s->now : 0;
     from_now(v, &t.deadline);
     from_now(v, &t.rto_at);

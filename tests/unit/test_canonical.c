@@ -243,6 +243,7 @@ static const struct field fields[] = {
     OF_TRANSFER("recovery", fast_open, true),
     OF_TRANSFER("recovery", why, false),
     OF_TRANSFER("recovery", listener_generation, false),
+    OF_TRANSFER("recovery", rest, false), /* nothing was put off */
     OF_TRANSFER("recovery", cc.cubic.w_max, true),
     OF_TRANSFER("recovery", cc.cubic.k_us, true),
     OF_TRANSFER("recovery", cc.cubic.counted_us, false), /* no stage has begun */
