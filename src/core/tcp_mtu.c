@@ -174,11 +174,17 @@ void tcp_mtu_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, st
 
 /* ---- probes (RFC 4821, 7) ---- */
 
-bool tcp_mtu_is_well(const struct tcp_transfer *t)
+/* Nothing is missing, and no other probe is unresolved (7.4). */
+static bool is_well(const struct tcp_transfer *t)
 {
     return !t->mtu.probing && !t->mtu.judging && !t->verify.withheld && t->retransmissions == 0 &&
            t->dupacks == 0 && t->phase == TCP_PHASE_OPEN && t->flight.lost == 0 &&
            t->flight.sacked == 0;
+}
+
+bool tcp_mtu_is_well(const struct tcp_transfer *t)
+{
+    return is_well(t);
 }
 
 /* Size of the packet that ought to be tried next; 0: none. */
@@ -198,7 +204,7 @@ static uint16_t wanted_size(const struct duet_stack *s, const struct tcp_conn *c
 static uint32_t wanted_probe(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    if (t == NULL || c->state <= DUET_SYN_RECEIVED || !tcp_mtu_is_well(t))
+    if (t == NULL || c->state <= DUET_SYN_RECEIVED || !is_well(t))
         return 0;
     uint32_t size = wanted_size(s, c);
     if (size == 0 || tcp_user_timeout_room(c) != 0) /* the option would not fit beside the text */

@@ -434,7 +434,10 @@ static bool choose(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
         return false;
     uint32_t probe = tcp_mtu_probe_size(s, c);
     if (probe == 0 || flight_reserve(s, c, 1) == 0) {
-        tcp_verify_withhold(s, c);
+        const struct tcp_transfer *t = transfer_of(s, c);
+        uint32_t least = t != NULL && t->verify.due ? TCP_VERIFY_SUSPICION : TCP_VERIFY_INTERVAL;
+        if (t != NULL && seq_distance(t->verify.since, c->snd.nxt) >= least)
+            tcp_verify_withhold(s, c);
         return tcp_send_next(s, c, most, offer);
     }
     *offer = (struct tcp_offer){.seq = c->snd.nxt, .length = probe, .mtu_probe = true};

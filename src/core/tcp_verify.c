@@ -33,8 +33,7 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
-enum { BEHIND = 3, WINDOWS = 256, SHORTEST_INTERVAL = 1 << 22, LONGEST_INTERVAL = 1 << 30 };
-enum { SUSPICION_AFTER = 1 << 17 };
+enum { BEHIND = 3, WINDOWS = 256, LONGEST_INTERVAL = 1 << 30 };
 enum { CLOCK_US = 1000 }; /* round trips that differ by less are the same */
 
 /* What the handshake has proven, or the transfers before this one. */
@@ -60,7 +59,7 @@ static uint32_t interval(const struct tcp_conn *c)
     uint32_t window = min_u32(c->cwnd, c->snd.wnd_max);
     if (window >= LONGEST_INTERVAL / WINDOWS)
         return LONGEST_INTERVAL;
-    return max_u32(window * WINDOWS, SHORTEST_INTERVAL);
+    return max_u32(window * WINDOWS, TCP_VERIFY_INTERVAL);
 }
 
 /* Nothing is missing, and enough follows that the hole is noticed without the timer. */
@@ -79,13 +78,10 @@ static bool is_possible(const struct duet_stack *s, const struct tcp_conn *c)
 
 void tcp_verify_withhold(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_transfer *t = transfer_of(s, c);
-    if (t == NULL || !s->config.verify_acks)
-        return;
-    struct tcp_verify *v = &t->verify;
-    uint32_t least = v->due ? SUSPICION_AFTER : interval(c);
-    if (seq_distance(v->since, c->snd.nxt) < least || !is_possible(s, c) ||
-        flight_reserve(s, c, 1 + BEHIND) < 1 + BEHIND)
+    struct tcp_verify *v = &transfer_of(s, c)->verify;
+    uint32_t least = v->due ? TCP_VERIFY_SUSPICION : interval(c);
+    if (!s->config.verify_acks || seq_distance(v->since, c->snd.nxt) < least ||
+        !is_possible(s, c) || flight_reserve(s, c, 1 + BEHIND) < 1 + BEHIND)
         return;
     v->start = c->snd.nxt;
     c->snd.nxt = seq_add(c->snd.nxt, tcp_send_mss(c));

@@ -10,6 +10,10 @@ struct duet_stack;
 struct tcp_conn;
 struct tcp_segment;
 
+/* Bytes that are sent at least before a test of a peer that gives no reason for one, and of one that
+ * does. */
+enum { TCP_VERIFY_INTERVAL = 1 << 22, TCP_VERIFY_SUSPICION = 1 << 17 };
+
 /* What is kept while a transfer lasts. */
 struct tcp_verify {
     struct seq start;   /* withheld: of the segment that counts as sent, and has not been */
@@ -23,7 +27,8 @@ struct tcp_verify {
 void tcp_verify_begin(const struct duet_stack *s, const struct tcp_conn *c);
 /* A round trip shorter than all of the latest seconds. */
 void tcp_verify_rtt(const struct duet_stack *s, const struct tcp_conn *c, uint32_t rtt_us);
-/* New text is about to leave: its first segment stays, if it is time for that. */
+/* New text is about to leave, and a test is due or may be after TCP_VERIFY_INTERVAL: its first segment
+ * stays, if it is time for that. */
 void tcp_verify_withhold(struct duet_stack *s, struct tcp_conn *c);
 
 /* While a test runs: does the segment acknowledge what was never sent? */
