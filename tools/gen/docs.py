@@ -8,6 +8,7 @@ import sys
 import attacks_page
 import conformance_part
 import definitions
+import differences_page
 import rfc_page
 import statement
 import states_svg
@@ -16,8 +17,8 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 
 def pages(core, conformance, attacks=None):
-    """What each generated file should hold: {name: text}. attacks: the tree with the attack table, if that
-    page is wanted."""
+    """What each generated file should hold: {name: text}. attacks: the tree with the attack table and the
+    timelines, if pages of theirs are wanted."""
     rules = definitions.rules(core)
     edges = definitions.edges(core)
     part = conformance_part.make(statement.requirements(conformance), statement.answers(conformance),
@@ -25,6 +26,7 @@ def pages(core, conformance, attacks=None):
     made = {"RFC.md": rfc_page.make(rules, edges, part), "STATES.svg": states_svg.make(edges)}
     if attacks is not None:
         made["ATTACKS.md"] = attacks_page.page(attacks)
+        made["DIFFERENCES.md"] = differences_page.page(attacks)
     return made
 
 
