@@ -203,11 +203,13 @@ static bool may_be_third(const struct duet_stack *s, const struct tcp_listener *
 
 /* ---- spent ---- */
 
-enum { SPENT_WAYS = 8, SPENT_SETS_MOST = 256 };
+/* A server of few connections has many of them, one after the other, in the life of a cookie. */
+enum { SPENT_WAYS = 8, SPENT_SETS = 16, SPENT_SETS_MOST = 256 };
 
 static uint32_t spent_sets(const struct duet_config *config)
 {
-    return min_u32(config->connections_max, SPENT_SETS_MOST);
+    uint32_t most = SPENT_SETS_MOST / SPENT_SETS;
+    return min_u32(config->connections_max, most) * SPENT_SETS;
 }
 
 uint32_t tcp_cookies_kept(const struct duet_config *config)
