@@ -33,7 +33,7 @@ static bool tells_the_story(const char *text, size_t length)
     return WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* What the end saw and did; NULL: no memory. */
+/* What the end saw and did; NULL: no memory, or the world does not fail while it is told. */
 static char *tell(const struct sim_campaign *campaign, const struct duet_sim_recipe *recipe,
                   unsigned end, size_t *length)
 {
@@ -50,7 +50,10 @@ static char *tell(const struct sim_campaign *campaign, const struct duet_sim_rec
     (void)duet_sim_run(recipe, &options, &result);
     fprintf(options.timeline, "// %s\n", result.violation);
     (void)fclose(options.timeline);
-    return text;
+    if (result.violation[0] != '\0')
+        return text;
+    free(text);
+    return NULL;
 }
 
 bool sim_write_timeline(const struct sim_campaign *campaign, const struct duet_sim_recipe *recipe)

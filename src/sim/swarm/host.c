@@ -175,6 +175,7 @@ static bool send_one(struct swarm *w, struct host *host)
     struct packet_slot *info = &w->packets.slots[slot];
     duet_time now = host_now(w, host);
 
+    host_observe(w, host); /* the calls that the packet follows */
     if (!duet_output(host->stack, now, &packet)) {
         packets_give(w, slot);
         return false;

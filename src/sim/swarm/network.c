@@ -224,5 +224,7 @@ void network_deliver(struct swarm *w, uint32_t slot)
         duet_recorder_arrived(w->options.recorder, to->number == w->sessions[0].client ? 0 : 1,
                               w->now, &packet);
     }
+    if (w->options.timeline != NULL)
+        timeline_packet(w, to, slot, true);
     host_input(w, to, slot);
 }
