@@ -59,6 +59,7 @@ static bool make_stack(struct node *node)
     if (node->block == MAP_FAILED)
         return fail(node, "no memory");
     (void)madvise(node->block, node->size, MADV_HUGEPAGE);
+    (void)madvise(node->block, node->size, MADV_DONTDUMP); /* it holds keys */
     if (duet_stack_init(node->block, node->size, &config, &node->stack) != DUET_OK)
         return fail(node, "duet does not start");
     return true;

@@ -7,13 +7,13 @@
  *     nc 10.9.0.2 7
  *
  * run: none (needs a TUN device) */
+#include <duet/block.h>
 #include <duet/link.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 enum { MTU = 1500, PORT = 7 };
@@ -94,8 +94,8 @@ int main(int argc, char **argv)
     struct duet_handle listener;
     struct duet_config config;
     struct duet_stack *stack;
+    struct duet_block block; /* kept out of core files */
     struct duet_link *link;
-    size_t size;
 
     if (duet_tun_open(argc > 1 ? argv[1] : "duet0", MTU, 0, &link) != 0) {
         fprintf(stderr, "cannot open a TUN device: %s\n", strerror(errno));
@@ -105,10 +105,7 @@ int main(int argc, char **argv)
     config.mtu = link->mtu;
     config.interfaces[config.interface_count++] =
         (struct duet_interface){duet_ipv4(10, 9, 0, 2), 24};
-    if (getrandom(config.secret, sizeof config.secret, 0) != sizeof config.secret)
-        return 1;
-    size = duet_stack_footprint(&config);
-    if (duet_stack_init(malloc(size), size, &config, &stack) != DUET_OK ||
+    if (duet_block_start(&block, &config, &stack) != 0 ||
         duet_listen(stack, clock_now(), &listen, &listener) != DUET_OK)
         return 1;
     for (;;) {

@@ -8,15 +8,14 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "duet/block.h"
 #include "duet/kernel.h"
 
 enum { RATE = 100000, BATCH = 50, CLIENT_RATE = 100, CLIENTS_MOST = 512, PORT = 80 };
@@ -199,7 +198,7 @@ static void run(struct flood *flood, unsigned seconds)
     look_at_clients(flood);
 }
 
-static bool start_stack(struct flood *flood, void **block)
+static bool start_stack(struct flood *flood, struct duet_block *block)
 {
     const struct duet_listen_options options = {.local = {.port = PORT}, .backlog = 1024};
     struct duet_config config;
@@ -208,12 +207,7 @@ static bool start_stack(struct flood *flood, void **block)
     config.interfaces[0] = flood->kernel.ours[0];
     config.interface_count = 1;
     config.mtu = 1500;
-    if (getrandom(config.secret, sizeof config.secret, 0) != (ssize_t)sizeof config.secret)
-        return false;
-    *block = malloc(duet_stack_footprint(&config));
-    return *block != NULL &&
-           duet_stack_init(*block, duet_stack_footprint(&config), &config, &flood->stack) ==
-               DUET_OK &&
+    return duet_block_start(block, &config, &flood->stack) == 0 &&
            duet_listen(flood->stack, clock_now(), &options, &flood->listener) == DUET_OK;
 }
 
@@ -247,7 +241,7 @@ int attack_tun(const char *command, unsigned seconds)
 {
     static struct flood flood;
     const struct duet_kernel_options options = {.link = DUET_KERNEL_TUN, .mtu = 1500};
-    void *block = NULL;
+    struct duet_block block = {NULL, 0};
     char why[200];
     int code = COMMAND_FAILED;
     long before;
@@ -275,6 +269,6 @@ int attack_tun(const char *command, unsigned seconds)
     }
     close(flood.raw);
     flood.kernel.link->close(flood.kernel.link);
-    free(block);
+    duet_block_end(&block);
     return code;
 }

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "command.h"
+#include "duet/block.h"
 #include "duet/isn.h"
 
 enum { SELF_NUMBERS = 100000, SELF_PAIRS = 200, SELF_EVERY = 10 };
@@ -146,7 +146,7 @@ static int judge_self(const struct audit *audit)
     struct duet_isn_sample *samples = calloc(SELF_NUMBERS, sizeof *samples);
     struct duet_config config;
     struct duet_stack *stack = NULL;
-    void *block;
+    struct duet_block block;
     int code = COMMAND_FAILED;
     uint32_t count = 0;
 
@@ -154,22 +154,20 @@ static int judge_self(const struct audit *audit)
     config.interfaces[0] = (struct duet_interface){duet_ipv4(10, 0, 0, 1), 24};
     config.interface_count = 1;
     config.connections_max = 16;
-    if (getrandom(config.secret, sizeof config.secret, 0) != (ssize_t)sizeof config.secret) {
-        command_complain(audit->command, "there is no entropy: %s", strerror(errno));
+    if (duet_block_start(&block, &config, &stack) != 0) {
+        command_complain(audit->command, "a stack cannot be made: %s", strerror(errno));
         free(samples);
         return COMMAND_FAILED;
     }
-    block = malloc(duet_stack_footprint(&config));
-    if (samples != NULL && block != NULL &&
-        duet_stack_init(block, duet_stack_footprint(&config), &config, &stack) == DUET_OK)
+    if (samples != NULL)
         while (count < SELF_NUMBERS &&
                next_number(stack, (duet_time)count * SELF_STEP, count, &samples[count]))
             count++;
     if (count == SELF_NUMBERS)
         code = judge(audit, "duet", samples, count);
     else
-        command_complain(audit->command, "a stack cannot be made");
-    free(block);
+        command_complain(audit->command, "its numbers cannot be had");
+    duet_block_end(&block);
     free(samples);
     return code;
 }

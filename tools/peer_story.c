@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duet/block.h"
 #include "duet/loop.h"
 #include "kernel_watch.h"
 #include "peer_calls.h"
@@ -28,7 +28,8 @@ enum { PORT = 80, TRACE_EVENTS = 4096 };
 struct story {
     struct duet_kernel *kernel;
     struct peer_ends ends;
-    bool is_client;         /* duet is */
+    bool is_client; /* duet is */
+    struct duet_block block;
     struct duet_link *link; /* a tee around the watch around the kernel's link */
     struct duet_loop loop;
     struct kernel_watch watch;
@@ -49,14 +50,8 @@ static void after_door(void *context, duet_time now)
 static bool open_stack(struct story *story)
 {
     struct duet_config config;
-    size_t size;
-    void *memory;
 
     duet_config_default(&config);
-    if (getrandom(config.secret, sizeof(config.secret), 0) != (ssize_t)sizeof(config.secret)) {
-        complain(&story->ends.complaint, "the system has no entropy");
-        return false;
-    }
     config.interface_count = 2;
     memcpy(config.interfaces, story->kernel->ours, sizeof(story->kernel->ours));
     config.mtu = story->link->mtu;
@@ -64,11 +59,8 @@ static bool open_stack(struct story *story)
     config.connections_max = 4;
     config.trace_events = TRACE_EVENTS;
     config.msl = STORY_MSL;
-    size = duet_stack_footprint(&config);
-    memory = size == 0 ? NULL : malloc(size);
-    if (memory == NULL || duet_stack_init(memory, size, &config, &story->ends.stack) != DUET_OK) {
-        free(memory);
-        complain(&story->ends.complaint, "the stack cannot be set up");
+    if (duet_block_start(&story->block, &config, &story->ends.stack) != 0) {
+        complain(&story->ends.complaint, "the stack cannot be set up: %s", strerror(errno));
         return false;
     }
     return true;
@@ -320,7 +312,7 @@ static void close_story(struct story *story)
         story->link->close(story->link);
     else
         story->kernel->link->close(story->kernel->link);
-    free(story->ends.stack); /* which stands where its memory begins */
+    duet_block_end(&story->block);
 }
 
 bool peer_story_play(struct duet_kernel *kernel, bool is_client, bool is_ipv6,

@@ -7,7 +7,8 @@
  * what says how much follows (counts of pools, heads of rings, bits of the wheel) comes before it.
  *
  *   left out          what                            why nothing is lost
- *   always            configuration                   never changes after init
+ *   always            configuration, keys             never change after init; so a snapshot holds no
+ *                                                     secret, and is of use to those with this one alone
  *                     hits of rules and edges, trace  nothing reads them: they go on
  *                     what the watch notes while a    dead between two doors
  *                     segment is being processed
@@ -165,7 +166,8 @@ static void walk_all(struct walk *walk, struct duet_stack *s)
     struct pool *const pools[] = {&s->conns,        &s->transfers,    &s->reassemblies,
                                   &s->accurate_ecn, &s->ranges.nodes, &s->buffers.indexes,
                                   &s->buffers.pages};
-    move_members(walk, s, offsetof(struct duet_stack, now),
+    move_members(walk, s, offsetof(struct duet_stack, now), offsetof(struct duet_stack, isn_key));
+    move_members(walk, s, offsetof(struct duet_stack, faults),
                  offsetof(struct duet_stack, listener_buckets));
     move_members(walk, s, offsetof(struct duet_stack, half_open),
                  offsetof(struct duet_stack, wheel));
