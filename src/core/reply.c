@@ -306,9 +306,12 @@ static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
     return true;
 }
 
+/* Nobody would believe a cookie whose listener has gone since. */
 static bool build_cookie(struct duet_stack *s, const struct reply *reply,
                          struct duet_packet *packet)
 {
+    if (demux_listener(s, &reply->tuple) == NULL)
+        return false;
     const struct tcp_half_open half = {
         .tuple = reply->tuple,
         .iss = seq_of(reply->seq),

@@ -316,6 +316,23 @@ static void no_room_for_the_connection(void **state)
     rig_free(rig);
 }
 
+/* The answer waits for the link when its listener goes: nobody would believe the cookie. */
+static void listener_closes_before_the_cookie_leaves(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    const struct tcp_tuple tuple = rig_tuple(PORT, 1000);
+    struct rig_segment syn = full, answer;
+    fill(rig);
+    syn.flags = DUET_SYN;
+    rig_input(rig, &tuple, &syn);
+    EXPECT_EQUAL("a cookie is owed", rig_hits(rig, TCP_RULE_SYN_COOKIE_SENT), 1);
+    assert_int_equal(duet_close(rig->stack, rig->now, listener), DUET_OK);
+    while (rig_output(rig, NULL, &answer))
+        EXPECT("no SYN,ACK leaves", (answer.flags & DUET_SYN) == 0);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +345,7 @@ int main(void)
         cmocka_unit_test(cookies_are_believed_only_under_pressure),
         cmocka_unit_test(guesses_are_limited_by_where_they_come_from),
         cmocka_unit_test(no_room_for_the_connection),
+        cmocka_unit_test(listener_closes_before_the_cookie_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
