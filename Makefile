@@ -6,7 +6,8 @@
 #   make demo     builds, then shows one TCP connection from SYN to the end of TIME-WAIT
 #   make test     builds with sanitizers and without, runs everything; last line: N passed, N failed
 #   make check    format and static analysis
-#   make fuzz     runs each fuzzer, or ONLY that one, for SECONDS (default 60) from its corpus (needs clang)
+#   make fuzz     runs each fuzzer, or ONLY that one, for SECONDS (default 60) from its corpus (needs clang);
+#                 WIDE=1: without AddressSanitizer, and so several times as fast
 #   make sim      simulates worlds by seed for SECONDS (default 60) or HOURS, and judges them
 #   make explore  every exploration that is shipped, to its end (docs/EXPLORE.md; tens of minutes)
 #   make mutate   runs mutants of the core against the fast tests: SAMPLE of them (200; 0: all), chosen by SEED (1)
@@ -43,7 +44,7 @@ test:
 
 fuzz:
 	@tests/repo/need.sh test
-	@python3 fuzz/run.py --seconds $(or $(SECONDS),60) --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
+	@python3 fuzz/run.py --seconds $(or $(SECONDS),60) --jobs $(JOBS) $(if $(ONLY),--only $(ONLY)) $(if $(WIDE),--wide)
 
 sim: all
 	@$(BUILD)/duet sim --swarm --jobs $(JOBS) $(if $(HOURS),--hours $(HOURS),--seconds $(or $(SECONDS),60))
