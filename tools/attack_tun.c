@@ -198,6 +198,16 @@ static void run(struct flood *flood, unsigned seconds)
     look_at_clients(flood);
 }
 
+/* All memory that the stack has is there from now on: what grows is somebody else's. */
+static void touch(const struct duet_block *block)
+{
+    enum { PAGE = 4096 };
+    volatile uint8_t *bytes = block->memory;
+
+    for (size_t at = 0; at < block->size; at += PAGE)
+        bytes[at] = bytes[at];
+}
+
 static bool start_stack(struct flood *flood, struct duet_block *block)
 {
     const struct duet_listen_options options = {.local = {.port = PORT}, .backlog = 1024};
@@ -207,8 +217,10 @@ static bool start_stack(struct flood *flood, struct duet_block *block)
     config.interfaces[0] = flood->kernel.ours[0];
     config.interface_count = 1;
     config.mtu = 1500;
-    return duet_block_start(block, &config, &flood->stack) == 0 &&
-           duet_listen(flood->stack, clock_now(), &options, &flood->listener) == DUET_OK;
+    if (duet_block_start(block, &config, &flood->stack) != 0)
+        return false;
+    touch(block);
+    return duet_listen(flood->stack, clock_now(), &options, &flood->listener) == DUET_OK;
 }
 
 static long memory_used(void)

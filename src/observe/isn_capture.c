@@ -32,8 +32,11 @@ struct reader {
     struct duet_isn_capture *capture;
     bool swapped;
     const char *why;
-    uint32_t links[INTERFACES_MAX]; /* pcapng: link type of each interface */
-    uint32_t link_count;
+    struct {
+        uint32_t link;            /* its type */
+        uint8_t resolution;       /* of its times: if_tsresol */
+    } interfaces[INTERFACES_MAX]; /* pcapng */
+    uint32_t interface_count;
     uint8_t *bytes;
 };
 
@@ -182,29 +185,82 @@ static bool read_pcap(struct reader *reader, bool is_nano)
 
 /* ---- pcapng ---- */
 
-/* Enhanced packet block: interface, time (64 bits, microseconds unless an option of the interface
- * says otherwise, which is rare), captured length, length, packet. */
+enum { OPTION_END = 0, OPTION_RESOLUTION = 9, MICROSECONDS = 6, NANOSECONDS = 9 };
+
+static uint32_t half_word(const struct reader *reader, const uint8_t *at)
+{
+    uint16_t value;
+
+    memcpy(&value, at, sizeof value);
+    return reader->swapped ? __builtin_bswap16(value) : value;
+}
+
+/* The option if_tsresol of an interface block: microseconds, if it has none. */
+static uint8_t resolution_of(const struct reader *reader, const uint8_t *options, uint32_t length)
+{
+    while (length >= 4) {
+        uint32_t code = half_word(reader, options), size = half_word(reader, options + 2);
+        uint32_t padded = 4 + (size + 3) / 4 * 4;
+
+        if (code == OPTION_END || padded > length)
+            break;
+        if (code == OPTION_RESOLUTION && size == 1)
+            return options[4];
+        options += padded;
+        length -= padded;
+    }
+    return MICROSECONDS;
+}
+
+/* Ticks of 10^-n seconds, or 2^-n where the highest bit is set, as nanoseconds. Only differences of
+ * times count: what does not fit is cut. */
+static duet_time time_of(uint64_t ticks, uint8_t resolution)
+{
+    const uint64_t most = UINT64_C(1) << 62;
+    unsigned n = resolution & 127u;
+
+    if ((resolution & 128u) != 0) {
+        uint64_t part = n >= 34 ? (ticks >> (n - 34)) : ticks << (34 - n); /* of 2^-34 s */
+
+        return (duet_time)(((part >> 34) * DUET_SECOND +
+                            (((part & ((UINT64_C(1) << 34) - 1)) * (uint64_t)DUET_SECOND) >> 34)) %
+                           most);
+    }
+    for (; n > NANOSECONDS; n--)
+        ticks /= 10;
+    for (; n < NANOSECONDS; n++)
+        ticks = ticks % (most / 10) * 10;
+    return (duet_time)(ticks % most);
+}
+
+/* Interface description block: type of its links, how much of each packet was kept, options. */
+static void take_interface(struct reader *reader, const uint8_t *bytes, uint32_t length)
+{
+    if (reader->interface_count == INTERFACES_MAX)
+        return;
+    reader->interfaces[reader->interface_count].link = half_word(reader, bytes);
+    reader->interfaces[reader->interface_count++].resolution =
+        resolution_of(reader, bytes + 8, length - 8);
+}
+
+/* Enhanced packet block: interface, time (64 bits), captured length, length, packet. */
 static bool take_block(struct reader *reader, uint32_t type, uint32_t length)
 {
     const uint8_t *bytes = reader->bytes;
     uint32_t interface, captured;
     uint64_t time;
 
-    if (type == BLOCK_INTERFACE && length >= 8 && reader->link_count < INTERFACES_MAX) {
-        uint32_t first = word(reader, bytes);
-
-        reader->links[reader->link_count++] = reader->swapped ? first >> 16 : first & 0xffff;
-        return true;
-    }
+    if (type == BLOCK_INTERFACE && length >= 8)
+        take_interface(reader, bytes, length);
     if (type != BLOCK_PACKET || length < 20)
         return true;
     interface = word(reader, bytes);
     time = (uint64_t)word(reader, bytes + 4) << 32 | word(reader, bytes + 8);
     captured = word(reader, bytes + 12);
-    if (interface >= reader->link_count || captured > length - 20)
+    if (interface >= reader->interface_count || captured > length - 20)
         return true;
-    return take_packet(reader, reader->links[interface],
-                       (duet_time)(time % (UINT64_C(1) << 53)) * DUET_MICROSECOND, bytes + 20,
+    return take_packet(reader, reader->interfaces[interface].link,
+                       time_of(time, reader->interfaces[interface].resolution), bytes + 20,
                        captured);
 }
 
@@ -226,7 +282,7 @@ static bool read_pcapng(struct reader *reader)
                 break;
             reader->swapped = false;
             reader->swapped = word(reader, reader->bytes) != BYTE_ORDER_MAGIC;
-            reader->link_count = 0;
+            reader->interface_count = 0;
         }
         length = word(reader, head + 4);
         if (length < 12 || length - 12 > PACKET_MAX || length % 4 != 0 ||
