@@ -485,7 +485,7 @@ void tcp_prr_sent(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 
 /* tcp_undo.c */
 void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c);
-void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c);
+void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c, struct seq start);
 bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                       const struct tcp_news *news);
 

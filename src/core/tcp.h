@@ -290,11 +290,12 @@ struct tcp_transfer {
     duet_time rto_at;   /* when the retransmission timer runs out, if nothing is faster */
     duet_time progress; /* since when nothing new has been acknowledged (R2, user timeout) */
     duet_time last_sent;
-    duet_time pace_at;      /* the next segment may leave */
-    duet_time ecn_hold;     /* nothing new leaves before this time */
-    uint32_t flight_before; /* in the network when the first sign of disorder came */
-    uint32_t rtt_min_us;    /* of the current window of the minimum filter, 0: none yet */
-    uint32_t rtt_min_since; /* ms */
+    duet_time pace_at;       /* the next segment may leave */
+    duet_time ecn_hold;      /* nothing new leaves before this time */
+    uint32_t flight_before;  /* in the network when the first sign of disorder came */
+    struct seq disorder_end; /* SND.NXT then */
+    uint32_t rtt_min_us;     /* of the current window of the minimum filter, 0: none yet */
+    uint32_t rtt_min_since;  /* ms */
     struct tcp_cc_memory cc;
     struct tcp_mtu_memory mtu;
     struct tcp_rack rack;

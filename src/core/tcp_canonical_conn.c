@@ -117,6 +117,7 @@ static void add_transfer(struct view *v, const struct tcp_conn *c)
     from(&t.small, iss, true);
     from(&t.recover, iss, true);
     from(&t.ecn_end, iss, t.ecn_answered);
+    from(&t.disorder_end, iss, true);
     from(&t.timed, iss, t.timing);
     from(&t.rest, iss, t.has_rest);
     t.timed_at = t.timing ? t.timed_at - v->s->now : 0;

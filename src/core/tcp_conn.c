@@ -160,6 +160,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
         .recover = c->snd.una,
         .small = c->snd.una,
         .ecn_end = c->snd.una,
+        .disorder_end = c->snd.una,
         .deadline = DUET_NEVER,
         .rto_at = DUET_NEVER,
         .progress = s->now,

@@ -16,6 +16,8 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
+enum { REORDERED_TRIPS = 4, FLIGHT_COUNTED = 1 << 26 };
+
 /* A segment of ours is known to have arrived, by acknowledgement or by SACK. */
 void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                    const struct flight_segment *segment, struct tcp_news *news)
@@ -60,12 +62,24 @@ static void set_phase(struct duet_stack *s, struct tcp_conn *c, enum tcp_phase p
 }
 
 /* What was in the network when all was still well: what is sent because of SACKs or duplicate ACKs
- * since then does not count (RFC 6675, 5; RFC 5681, 3.2). */
+ * since then does not count (RFC 6675, 5; RFC 5681, 3.2). Where something is always SACKed, because
+ * the path reorders or loses all the time, all is never well. Then it is no more than the window of
+ * now, which what was noted before may have filled, and that is said anew each round trip, or, where
+ * the path is known to reorder, each fourth: there a retransmission makes PAWS drop what is late
+ * behind it (RFC 7323, 5.3), and such losses follow each other without any congestion. */
 static void note_disorder(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    if (t->phase == TCP_PHASE_OPEN && news->sacked && news->sacked_before == 0)
+    if (t->phase != TCP_PHASE_OPEN || !news->sacked)
+        return;
+    if (news->sacked_before == 0)
         t->flight_before = news->flight;
+    else if (seq_le(t->disorder_end, c->snd.una))
+        t->flight_before = min_u32(c->cwnd, max_u32(t->flight_before, news->flight));
+    else
+        return;
+    uint32_t more = c->reordering_seen ? REORDERED_TRIPS - 1 : 0;
+    t->disorder_end = seq_add(c->snd.nxt, more * min_u32(tcp_flight(c), FLIGHT_COUNTED));
 }
 
 /* Fast recovery: one window of data is one signal. */
@@ -149,6 +163,7 @@ static void sack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tc
         leave_recovery(s, c);
     else if (has_recovered(c, t))
         leave_loss(s, c);
+    note_disorder(s, c, news); /* in what was sent since */
     if (tcp_probe_repaired(s, c, seg, news) && t->phase == TCP_PHASE_OPEN)
         respond_to_probe(s, c, news);
     find_losses(s, c, news);

@@ -136,7 +136,7 @@ static void sent_again(struct duet_stack *s, struct tcp_conn *c, const struct tc
     bool more = flight_get(s, c, offer->number, &segment);
     while (more && seq_lt(segment.start, end)) {
         flight_resent(s, c, segment.number, seq_min(end, segment.end));
-        tcp_undo_resent(s, c);
+        tcp_undo_resent(s, c, segment.start);
         more = flight_after(s, c, segment.number, &segment);
     }
     tcp_verify_sent(s, c, offer->seq, end);
@@ -151,7 +151,7 @@ static void sent_again(struct duet_stack *s, struct tcp_conn *c, const struct tc
 static void sent_rescue(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer)
 {
     flight_rescued(s, c, offer->number);
-    tcp_undo_resent(s, c);
+    tcp_undo_resent(s, c, offer->seq);
     transfer_of(s, c)->timing = false; /* Karn */
 }
 

@@ -37,13 +37,15 @@ void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c)
     };
 }
 
-/* A segment is being sent again. */
-void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c)
+/* The segment that begins at start is being sent again. An echo will tell for which copy it is only
+ * where that is the oldest: beyond a hole the peer echoes what fills the hole (RFC 7323, 4.3), and
+ * that may have gone again before. */
+void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c, struct seq start)
 {
     struct tcp_undo *undo = &transfer_of(s, c)->undo;
     if (!undo->active)
         return;
-    if (!undo->was_resent && conn_is(c, TCP_CONN_TIMESTAMPS)) {
+    if (!undo->was_resent && seq_eq(start, tcp_send_start(c)) && conn_is(c, TCP_CONN_TIMESTAMPS)) {
         undo->tsval = tcp_timestamp(s, c->ts_offset);
         undo->has_tsval = true;
     }
