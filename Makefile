@@ -9,7 +9,7 @@
 #   make fuzz     runs each fuzzer, or ONLY that one, for SECONDS (default 60) from its corpus (needs clang);
 #                 WIDE=1: without AddressSanitizer, and so several times as fast
 #   make sim      simulates worlds by seed for SECONDS (default 60) or HOURS, and judges them
-#   make explore  every exploration that is shipped, to its end (docs/EXPLORE.md; tens of minutes)
+#   make explore  every exploration that is shipped, to its end (docs/EXPLORE.md): a few minutes, at most SECONDS (3600)
 #   make mutate   runs mutants of the core against the fast tests: SAMPLE of them (200; 0: all), chosen by SEED (1)
 #   make coverage which lines and branches of the core the tests reach
 #   make docs     regenerates the generated pages of docs/
@@ -50,7 +50,7 @@ sim: all
 	@$(BUILD)/duet sim --swarm --jobs $(JOBS) $(if $(HOURS),--hours $(HOURS),--seconds $(or $(SECONDS),60))
 
 explore: all
-	@$(BUILD)/duet explore all --memory 4096
+	@$(BUILD)/duet explore all --memory 4096 --seconds $(or $(SECONDS),3600)
 
 mutate:
 	@tests/repo/need.sh test

@@ -19,7 +19,7 @@ struct explore {
     unsigned count;
     bool list, json, is_terminal, absolute;
     const char *output;
-    uint64_t jobs, megabytes, losses, duplicates, late, marks, in_flight,
+    uint64_t jobs, megabytes, most_seconds, losses, duplicates, late, marks, in_flight,
         sends; /* NOT_GIVEN: as shipped */
     struct duet_explore_options options;
     struct timespec begin;
@@ -29,6 +29,7 @@ struct explore {
 };
 
 static const uint64_t NOT_GIVEN = UINT64_MAX;
+static const double MOMENT = 0.001; /* so little is left when time is over */
 
 /* ---- options ---- */
 
@@ -43,6 +44,7 @@ enum {
     KEY_SEED,
     KEY_MEMORY,
     KEY_STATES,
+    KEY_SECONDS,
     KEY_JSON,
     KEY_BREAK,
     KEY_ABSOLUTE,
@@ -65,6 +67,7 @@ static const struct argp_option argp_options[] = {
      "check that states that look alike have the same successors (slow)", 1},
     {0, 0, 0, 0, "How far:", 2},
     {"max-states", KEY_STATES, "N", 0, "stop after N states", 2},
+    {"seconds", KEY_SECONDS, "N", 0, "stop after N seconds, of all that is explored", 2},
     {"memory", KEY_MEMORY, "MB", 0, "for the set of states (default: 1024)", 2},
     {"jobs", 'j', "N", 0, "processes, 1 to 64 (default: 1)", 2},
     {0, 0, 0, 0, "How it is shown:", 3},
@@ -155,6 +158,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_STATES:
         e->options.states_max =
             command_number_of(e->command, "number of states", text, 1, UINT64_MAX);
+        return 0;
+    case KEY_SECONDS:
+        e->most_seconds = command_number_of(e->command, "number of seconds", text, 1, 1 << 30);
         return 0;
     case KEY_MEMORY:
         e->megabytes = command_number_of(e->command, "number of megabytes", text, 1, 1 << 20);
@@ -362,6 +368,10 @@ static int explore_one(struct explore *explore, const struct duet_exploration *s
         return COMMAND_FAILED;
     }
     explore->running = shipped->name;
+    if (explore->most_seconds != NOT_GIVEN) {
+        double left = (double)explore->most_seconds - explore->seconds;
+        explore->options.seconds_max = left > MOMENT ? left : MOMENT;
+    }
     clock_gettime(CLOCK_MONOTONIC, &explore->begin);
     if (duet_explore(&exploration, &explore->options, recorder, &result) != 0) {
         command_complain(explore->command, "%s", strerror(errno));
@@ -391,6 +401,7 @@ int command_explore(int argc, char **argv)
         .command = argv[0],
         .jobs = 1,
         .megabytes = 1024,
+        .most_seconds = NOT_GIVEN,
         .losses = NOT_GIVEN,
         .duplicates = NOT_GIVEN,
         .late = NOT_GIVEN,

@@ -80,7 +80,7 @@ const char *duet_explore_sabotage_name(unsigned sabotage); /* "swap" */
 
 enum duet_explore_verdict {
     DUET_EXPLORE_COMPLETE,  /* every state that can be reached was looked at */
-    DUET_EXPLORE_BOUND,     /* states_max or memory was reached before */
+    DUET_EXPLORE_BOUND,     /* states_max, seconds_max or memory was reached before */
     DUET_EXPLORE_VIOLATION, /* something that must hold does not */
 };
 
@@ -104,6 +104,7 @@ struct duet_explore_result {
 struct duet_explore_options {
     uint64_t seed;       /* other sequence numbers: the same states */
     uint64_t states_max; /* 0: no limit */
+    double seconds_max;  /* 0: no limit */
     uint64_t memory_max; /* bytes for the set of states and what waits; 0: 1 GiB */
     unsigned jobs;       /* processes, 0 or 1: this one alone; at most 64 */
     enum duet_explore_sabotage sabotage;

@@ -67,6 +67,9 @@ def check_command_line(test):
     test.check("a number out of range is one", explore("transfer", "--losses", "9")[0] == 2)
     status, out, _ = explore("handshake", "--max-states", "1000")
     test.check("a bound is status 3, and says what waits", status == 3 and "not empty" in out)
+    status, out, _ = explore("teardown", "reuse", "--seconds", "1")
+    test.check("so is a time that is over, for all that is explored",
+               status == 3 and out.count("bound reached") == 3 and "total" in out)
 
 
 def check_counterexample(test):

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PROGRESS_MS = 250 };
@@ -200,8 +201,18 @@ static void add_up(const struct search *search, struct duet_explore_result *resu
     }
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static void wait_for(struct search *search, struct crew *crew, struct duet_explore_result *result)
 {
+    const double begin = seconds_now(), most = search->options->seconds_max;
+
     crew->left = crew->count;
     while (crew->left > 0) {
         int ready = poll(crew->pipes, crew->count, PROGRESS_MS);
@@ -209,6 +220,10 @@ static void wait_for(struct search *search, struct crew *crew, struct duet_explo
             if (crew->pipes[i].fd >= 0 && crew->pipes[i].revents != 0)
                 bury(search, crew, i);
         add_up(search, result);
+        if (most > 0 && crew->left > 0 && seconds_now() - begin > most) {
+            search->shared->is_full = true;
+            stop_all(search->shared);
+        }
         if (search->options->progress != NULL)
             search->options->progress(search->options->context, result);
     }
