@@ -25,7 +25,7 @@ enum {
 struct model_packet {
     uint64_t meaning; /* hash of all but its age, numbers counted from base */
     duet_time sent;
-    uint32_t base[ENDS]; /* the bases when it left */
+    uint32_t base[ENDS]; /* ISNs that its numbers count from */
     bool counts[ENDS];   /* it has numbers that count from them */
     uint32_t number;     /* of those that its sender sent, from 1 */
     uint32_t tag;

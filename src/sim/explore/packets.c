@@ -38,11 +38,31 @@ static uint64_t age_of(const struct machine *m, uint32_t timestamp)
     return timestamp == 0 ? 0 : UINT64_C(1) << 32 | (uint32_t)(timestamp - ms);
 }
 
+/* A number of this end counts from the ISN of the connection that it belongs to, the latest that it
+ * is near to. Far from all, only the direction from the latest counts. */
+static uint64_t add_number(uint64_t sum, const struct machine *m, unsigned end, uint32_t number,
+                           uint32_t *base)
+{
+    uint32_t connection = m->model.users[end].own;
+    uint32_t distance = number - m->model.base[end];
+
+    *base = m->model.base[end];
+    for (; connection > 0; connection--) {
+        uint32_t iss = m->model.iss[end][connection];
+        if (number - iss + MODEL_FAR >= 2u * MODEL_FAR)
+            continue;
+        *base = iss;
+        return hash_add(sum, (uint64_t)connection << 32 | (number - iss));
+    }
+    return hash_add(sum, distance < UINT32_C(1) << 31 ? MODEL_FAR : 0u - MODEL_FAR);
+}
+
 /* Blocks of SACK count from the base of who sent the text. */
 static uint64_t add_option(uint64_t sum, const struct machine *m, const uint8_t *option,
                            const struct model_packet *p)
 {
     unsigned to = 1u - p->from;
+    uint32_t unused;
 
     sum = hash_add(sum, get16(option));
     if (option[0] == OPTION_TIMESTAMPS) {
@@ -50,8 +70,8 @@ static uint64_t add_option(uint64_t sum, const struct machine *m, const uint8_t 
         return hash_add(sum, age_of(m, get32(option + 6)));
     }
     for (unsigned i = 2; i < option[1]; i += option[0] == OPTION_SACK ? 4 : 1)
-        sum = hash_add(sum, option[0] == OPTION_SACK ? get32(option + i) - m->model.base[to]
-                                                     : option[i]);
+        sum = option[0] == OPTION_SACK ? add_number(sum, m, to, get32(option + i), &unused)
+                                       : hash_add(sum, option[i]);
     return sum;
 }
 
@@ -84,6 +104,7 @@ void packet_understand(struct machine *m, struct model_packet *p)
 
     if ((flags & DUET_SYN) != 0 && m->model.base[p->from] != get32(tcp + 4)) {
         m->model.base[p->from] = get32(tcp + 4);
+        m->touched = 3; /* the numbers of both ends count from there */
         m->model.base_at[p->from] = m->model.now;
         /* duet_connect has counted it already, a listener has not. */
         if (user->own == 0 || m->model.iss[p->from][user->own] != 0)
@@ -95,8 +116,10 @@ void packet_understand(struct machine *m, struct model_packet *p)
     p->counts[p->from] = (flags & DUET_RST) == 0 || get32(tcp + 4) != 0;
     p->counts[to] = has_ack;
     sum = hash_add(sum, (uint64_t)(p->bytes[1] & ECN_CE) << 16 | flags);
-    sum = hash_add(sum, p->counts[p->from] ? get32(tcp + 4) - p->base[p->from] : 0);
-    sum = hash_add(sum, has_ack ? get32(tcp + 8) - p->base[to] : 0);
+    if (p->counts[p->from])
+        sum = add_number(sum, m, p->from, get32(tcp + 4), &p->base[p->from]);
+    if (has_ack)
+        sum = add_number(sum, m, to, get32(tcp + 8), &p->base[to]);
     sum = hash_add(sum, (uint64_t)get32(tcp) << 32 | get16(tcp + 14) << 16 | get16(tcp + 18));
     sum = hash_add(sum, p->length - IP_HEADER - header);
     for (uint32_t i = IP_HEADER + header; i < p->length; i++)

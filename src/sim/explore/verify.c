@@ -67,6 +67,7 @@ static uint64_t successors(struct verify *v, struct machine *m)
     struct choice choice;
 
     machine_choices(m, &choice);
+    m->touched = 0;
     for (unsigned i = 0; i < choice.count; i++) {
         machine_step(m, choice.actions[i]);
         sum += machine_hash(m) * (2 * (uint64_t)choice.actions[i].kind + 1);
