@@ -7,12 +7,16 @@ and one link. What the tests are, in the order of how long they take:
   the corpora of the fuzzers, replayed
   the cells of the arriving segments (tests/conformance/cells.c)
   the rows of the attack table
-  slices of `duet sim` and `duet explore`, smaller than those of tests/sim and tests/explore"""
+  slices of `duet sim` and `duet explore`, smaller than those of tests/sim and tests/explore
+  paths of the table of docs/PATHS.md, and tails, compared with the table
+  the controllers beside the model of tests/model"""
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
 import subprocess
+import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SLOW = 1.0  # seconds: a test that takes longer is not one of the fast ones
@@ -110,11 +114,13 @@ static int try(const char *name, rlim_t seconds, struct rusage *usage)
     return status == 0 && (prints == NULL || prints_the_same(printed, prints));
 }
 
-/* NAME SECONDS ...: runs them in turn. Prints how long each took, and FAILED after the first that does not pass. */
+/* NAME SECONDS ...: runs them in turn; =NAME: that program alone, with its input and output. Prints how long each took, and FAILED after the first that does not pass. */
 int main(int argc, char **argv)
 {
     if (chdir(getenv("DUET_SOURCE")) != 0)
         return 2;
+    if (argc == 2 && argv[1][0] == '=')
+        return tests[find(argv[1] + 1)].run(1, argv);
     for (int i = 1; i + 1 < argc; i += 2) {
         struct rusage usage;
         const int good = try(argv[i], (rlim_t)atoi(argv[i + 1]), &usage);
@@ -129,6 +135,9 @@ int main(int argc, char **argv)
 """
 
 # Beside those that are found by their files: name, program, arguments.
+PATHS = ["flows=1 rate=1M rtt=20 loss=0,1,5 buffer=shallow", "flows=1 rate=10M rtt=20 loss=1,5x8 buffer=deep",
+         "flows=1 rate=10M rtt=100 loss=0,0.1 reorder=0 buffer=shallow",
+         "flows=1 rate=100M rtt=20 loss=0 reorder=0 buffer=shallow"]
 SLICES = [
     ("sim-swarm", "duet", ["sim", "--seeds", "33..60", "--swarm", "--jobs", "1", "--no-shrink"]),
     ("sim-checked", "duet", ["sim", "--seeds", "1001..1003", "--swarm", "--check", "all", "--jobs", "1", "--no-shrink"]),
@@ -139,6 +148,8 @@ SLICES = [
     ("explore-transfer", "duet", ["explore", "transfer", "--sends", "1"]),
     ("cells", "cells", []),
 ]
+MODELLED = ("tcp_cc.c", "tcp_cubic.c", "tcp_newreno.c", "tcp_hystart.c", "tcp_prr.c", "tcp_rtt.c", "tcp_loss.c")
+SCENARIOS = 40  # of the model
 
 def run(command, **options):
     return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -179,7 +190,17 @@ def other_tests(build):
     replays = [(f"fuzz-{name}", name, [f"fuzz/{folder}/{name}/*" for folder in ("corpus", "findings")
                                        if (SOURCE / "fuzz" / folder / name).is_dir()], None)
                for name in fuzzers(build)]
-    return ladders + replays + attacks + [(*slice_of, None) for slice_of in SLICES]
+    tails = [("tails", "duet", ["bench", "tail"], "tests/golden/paths/tail.txt")]
+    return ladders + replays + attacks + tails + [(*slice_of, None) for slice_of in SLICES]
+
+
+def model():
+    """The module of tests/model/model.test.py."""
+    sys.path.insert(0, str(SOURCE / "tests/model"))
+    spec = importlib.util.spec_from_file_location("model", SOURCE / "tests/model/model.test.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
 
 
 def row(name, program, arguments, prints):
@@ -198,6 +219,8 @@ class Bench:
         self.linker = ["-fuse-ld=lld"] if self.can_link_with_lld() else []
         self.pure = {str(path.relative_to(build / "CMakeFiles/duet_pure.dir"))[:-2]: path
                      for path in sorted((build / "CMakeFiles/duet_pure.dir/src").glob("*/*.c.o"))}
+        self.model = model()
+        self.scenarios = [self.model.Scenario(seed).play() for seed in range(1, SCENARIOS + 1)]
         self.tests_digest = self.link_tests()
         self.times = self.measure()
 
@@ -224,22 +247,52 @@ class Bench:
                 must(["objcopy", "--strip-debug", "--redefine-sym", f"main=main_{name}", path, found[name]])
         return found
 
+    def paths(self):
+        """Rows of the table, which must be as it says; said once if it is stale, and then they must be as they are."""
+        table = set((SOURCE / "tests/golden/paths/table.txt").read_text(encoding="utf-8").splitlines())
+        found = []
+        for number, only in enumerate(PATHS):
+            said = must([self.build / "duet", "bench", "paths", "--jobs", "1", "--only", only])
+            if not table.issuperset(said.splitlines()):
+                print(f"the table of paths is stale ({only}): mutants are compared with what is so now")
+            (self.folder / f"paths{number}.txt").write_text(said, encoding="utf-8")
+            found.append((f"paths{number}", "duet", ["bench", "paths", "--jobs", "1", "--only", only],
+                          str(self.folder / f"paths{number}.txt")))
+        return found
+
+    def model_differs(self, program):
+        """Do the controllers and the model of tests/model disagree?"""
+        text = "".join(line + "\n" for scenario in self.scenarios for line in scenario.lines)
+        try:
+            done = subprocess.run([program, "=controller"], input=text, stdout=subprocess.PIPE, text=True, timeout=30,
+                                  stderr=subprocess.DEVNULL, env=self.environment, check=False)
+        except subprocess.TimeoutExpired:
+            return True
+        answers, at = done.stdout.splitlines(), 0
+        for scenario in self.scenarios:
+            mine = answers[at:at + len(scenario.lines)]
+            at += len(scenario.lines)
+            if len(mine) < len(scenario.lines) or self.model.compare(scenario, mine) is not None:
+                return True
+        return False
+
     def link_tests(self):
         """One object of everything but base, wire and core."""
         units = self.unit_tests()
         programs = {"duet": self.program("duet", "CMakeFiles/duet_program.dir/**/*.c.o"),
                     "cells": self.program("cells", "tests/CMakeFiles/test_conformance_cells.dir/**/*.c.o",
                                           "tests/CMakeFiles/test_helpers_conformance.dir/**/*.c.o")}
+        programs["controller"] = self.program("controller", "tests/CMakeFiles/test_model_controller.dir/**/*.c.o")
         for name in fuzzers(self.build):
             programs[name] = self.program(name, f"fuzzers/CMakeFiles/fuzz_{name}.dir/**/*.c.o")
-        others = other_tests(self.build)
+        others = other_tests(self.build) + self.paths()
         objects = [*units.values(), *programs.values()]
         objects += sorted(self.build.glob("tests/CMakeFiles/test_helpers_unit.dir/unit/*.c.o"))
         objects += sorted(self.build.glob("CMakeFiles/duet.dir/src/**/*.c.o"))
         source = self.folder / "driver.c"
         source.write_text(DRIVER.replace("@DECLARATIONS@", "".join(f"int main_{name}(int, char **);\n"
                                                                    for name in (*units, *programs)))
-                          .replace("@TABLE@", "".join(row(name, name, [], None) for name in units) +
+                          .replace("@TABLE@", "".join(row(name, name, [], None) for name in (*units, "controller")) +
                                    "".join(row(*other) for other in others)))
         must(["gcc", *COMPILE, "-D_GNU_SOURCE", source, "-o", self.folder / "driver.o"])
         must(["ld", "-r", "--strip-debug", "-o", self.folder / "tests.o", self.folder / "driver.o", *objects])
@@ -247,6 +300,7 @@ class Bench:
                       *(other[0] for other in others)]
         read = [path.read_bytes() for pattern in ("tests/lifecycle/*/*.pkt", "tests/golden/*.txt")
                 for path in sorted(SOURCE.glob(pattern))]
+        read += [path.read_bytes() for path in sorted(self.folder.glob("paths*.txt"))]
         return digest((self.folder / "tests.o").read_bytes(), *read)
 
     def link(self, to, mutated=None, by=None):

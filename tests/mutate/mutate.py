@@ -23,7 +23,7 @@ import threading
 import time
 
 import mutants
-from bench import COMPILE, SOURCE, Bench, digest, run
+from bench import COMPILE, MODELLED, SOURCE, Bench, digest, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 # The judges are not judged: they say what must hold, and tests of their own spoil it by hand.
@@ -106,6 +106,8 @@ class Campaign:
             return "same", ""
         if self.bench.link(program, mutant.path, obj).returncode != 0:
             return "invalid", ""
+        if mutant.path.endswith(MODELLED) and self.bench.model_differs(program):
+            return "killed", "model"
         killer, _ = self.bench.run_tests(program, self.order(mutant.path))
         return ("killed", killer) if killer else ("survived", self.bench.tests_digest)
 
