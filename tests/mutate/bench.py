@@ -208,6 +208,11 @@ def row(name, program, arguments, prints):
     return f'{{"{name}", main_{program}, {{{words}, NULL}}, {json.dumps(prints) if prints else "NULL"}}},\n'
 
 
+def has_source(path):
+    """Is the object that of a file that is still there?"""
+    return (SOURCE / str(path).partition(".dir/")[2][:-len(".o")]).exists()
+
+
 class Bench:
     """What is there before there are mutants: the fast tests in one object, and their times."""
 
@@ -218,7 +223,7 @@ class Bench:
                                 DUET_PROGRAM=str(build / "duet"), DUET_VARIANT="release", LC_ALL="C.UTF-8")
         self.linker = ["-fuse-ld=lld"] if self.can_link_with_lld() else []
         self.pure = {str(path.relative_to(build / "CMakeFiles/duet_pure.dir"))[:-2]: path
-                     for path in sorted((build / "CMakeFiles/duet_pure.dir/src").glob("*/*.c.o"))}
+                     for path in sorted((build / "CMakeFiles/duet_pure.dir/src").glob("*/*.c.o")) if has_source(path)}
         self.model = model()
         self.scenarios = [self.model.Scenario(seed).play() for seed in range(1, SCENARIOS + 1)]
         self.tests_digest = self.link_tests()
@@ -231,7 +236,8 @@ class Bench:
 
     def program(self, name, *patterns):
         """A program as one object, with nothing to be seen of it but main_NAME()."""
-        objects = [path for pattern in patterns for path in sorted(self.build.glob(pattern))]
+        objects = [path for pattern in patterns for path in sorted(self.build.glob(pattern))
+                   if "duet_program" not in str(path) or has_source(path)]
         made = self.folder / f"program_{name}.o"
         must(["ld", "-r", "--strip-debug", "-o", made, *objects])
         must(["objcopy", "--redefine-sym", f"main=main_{name}", f"--keep-global-symbol=main_{name}", made])
@@ -288,7 +294,7 @@ class Bench:
         others = other_tests(self.build) + self.paths()
         objects = [*units.values(), *programs.values()]
         objects += sorted(self.build.glob("tests/CMakeFiles/test_helpers_unit.dir/unit/*.c.o"))
-        objects += sorted(self.build.glob("CMakeFiles/duet.dir/src/**/*.c.o"))
+        objects += [path for path in sorted(self.build.glob("CMakeFiles/duet.dir/src/**/*.c.o")) if has_source(path)]
         source = self.folder / "driver.c"
         source.write_text(DRIVER.replace("@DECLARATIONS@", "".join(f"int main_{name}(int, char **);\n"
                                                                    for name in (*units, *programs)))
