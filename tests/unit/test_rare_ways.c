@@ -464,6 +464,51 @@ static void trace_without_room_counts_what_is_lost(void **state)
     stop(rig);
 }
 
+/* ---- what is counted ---- */
+
+static void counters_tell_packets_and_bytes(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    struct rig_conn conn = accepted(rig, &offer); /* SYN, ACK; SYN,ACK with an MSS */
+    rig_write(rig, &conn, "text", 4);
+    assert_int_equal(rig_drain(rig), 1);
+    rig_say(rig, &conn, DUET_PSH, 0, "answer", 6);
+    const struct duet_counters counters = counters_of(rig);
+    assert_int_equal(counters.packets_in, 3);
+    assert_int_equal(counters.segments_in, 3);
+    assert_int_equal(counters.bytes_in, 44 + 40 + 46);
+    assert_int_equal(counters.packets_out, 2);
+    assert_int_equal(counters.segments_out, 2);
+    assert_int_equal(counters.bytes_out, 44 + 44);
+    assert_int_equal(counters.segments_retransmitted, 0);
+    assert_int_equal(counters.listeners, 1);
+    assert_int_equal(counters.connections, 1);
+    stop(rig);
+}
+
+/* Of a transfer that is measured the trace says how long the round trip took. */
+static void trace_tells_each_round_trip(void **state)
+{
+    (void)state;
+    config.trace_events = 100;
+    struct rig *rig = start();
+    struct rig_conn conn = accepted(rig, &offer);
+    struct duet_trace_event event;
+    bool told = false;
+    rig_write(rig, &conn, "text", 4);
+    assert_int_equal(rig_drain(rig), 1);
+    while (duet_next_trace(rig->stack, &event))
+        continue;
+    rig_pass(rig, rig->now + MS(70));
+    conn.ack += 4;
+    rig_say(rig, &conn, 0, 0, NULL, 0);
+    while (duet_next_trace(rig->stack, &event))
+        told |= event.kind == DUET_TRACE_CONGESTION && event.u.congestion.rtt == MS(70);
+    assert_true(told);
+    stop(rig);
+}
+
 /* ---- ends ---- */
 
 /* Closed while the handle is held, but later than another's record began: records are in order of expiry. */
@@ -557,6 +602,8 @@ int main(void)
         TEST(probes_of_a_closed_window_without_text),
         TEST(timer_counts_from_the_oldest_of_few_segments),
         TEST(trace_without_room_counts_what_is_lost),
+        TEST(counters_tell_packets_and_bytes),
+        TEST(trace_tells_each_round_trip),
         TEST(handle_closed_in_time_wait_waits_as_long_as_the_newest),
         TEST(fin_beyond_the_congestion_window),
         TEST(shutdown_twice_while_the_first_waits),
