@@ -311,8 +311,11 @@ static void undo(void **state)
             round_trip(x, MS(50), MSS);
         const struct tcp_cubic_curve curve = memory_of(x)->cubic;
         const uint32_t cwnd = x->c->cwnd, ssthresh = x->c->ssthresh;
+        const unsigned plateau = x->c->plateau;
         congestion(x, TCP_CONGESTION_TIMEOUT, cwnd);
+        EXPECT("another plateau", n == 1 || x->c->plateau != plateau);
         tcp_cc_undo(x->s, x->c);
+        EXPECT_EQUAL("plateau", x->c->plateau, plateau);
         EXPECT_EQUAL("cwnd", x->c->cwnd, cwnd);
         EXPECT_EQUAL("ssthresh", x->c->ssthresh, ssthresh);
         EXPECT_BYTES("curve", &memory_of(x)->cubic, &curve, sizeof curve);
