@@ -209,24 +209,66 @@ static error_t usage(const struct argp_state *state)
     return EINVAL;
 }
 
+/* An option without a value. */
+static bool take_switch(struct arguments *arguments, int key)
+{
+    struct duet_script_options *to = &arguments->run.options;
+    const struct {
+        int key;
+        bool *to;
+    } switches[] = {{'v', &to->verbose},
+                    {KEY_LADDER, &to->ladder},
+                    {KEY_JSON, &arguments->run.json},
+                    {KEY_SHELL, &to->allow_shell},
+                    {KEY_PYTHON, &to->allow_python},
+                    {KEY_PARSE, &to->parse_only}};
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++)
+        if (switches[i].key == key)
+            return *switches[i].to = true;
+    return false;
+}
+
+/* An option whose value is kept as it is, and looked at later. */
+static bool take_word(struct arguments *arguments, int key, const char *argument)
+{
+    const struct {
+        int key;
+        const char **to;
+    } words[] = {{KEY_AGAINST, &arguments->against}, {KEY_KNOWN, &arguments->random.known},
+                 {KEY_PCAPNG, &arguments->pcapng},   {KEY_DIFFERENCES, &arguments->differences},
+                 {KEY_JUNIT, &arguments->junit},     {KEY_COLOUR, &arguments->colour}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (words[i].key == key) {
+            *words[i].to = argument;
+            return true;
+        }
+    }
+    return false;
+}
+
 static error_t take_option(struct arguments *arguments, int key, char *argument,
                            struct argp_state *state)
 {
-    struct duet_script_options *to = &arguments->run.options;
-    uint64_t number = 0;
     if (key >= KEY_SETTING && key < KEY_SETTING + (int)(sizeof(settings) / sizeof(settings[0]))) {
         const char *format = argument != NULL ? "%s=%s" : "%s%s";
         add_text(&arguments->settings, format, settings[key - KEY_SETTING],
                  argument != NULL ? argument : "");
         return 0;
     }
+    if (take_switch(arguments, key) || take_word(arguments, key, argument))
+        return 0;
     switch (key) {
     case 'j':
-        if (!command_number(argument, 1, 64, &number)) {
-            command_complain(arguments->command, "--jobs takes a number from 1 to 64");
-            return usage(state);
-        }
-        arguments->run.jobs = (unsigned)number;
+        arguments->run.jobs =
+            (unsigned)command_number_of(arguments->command, "number of jobs", argument, 1, 64);
+        return 0;
+    case KEY_RANDOM:
+        arguments->random.count =
+            command_number_of(arguments->command, "number of timelines", argument, 1, 1000000000);
+        return 0;
+    case KEY_LONGEST: /* seconds */
+        arguments->run.options.longest = (uint32_t)command_number_of(
+            arguments->command, "number of seconds", argument, 1, 86400);
         return 0;
     case 'D':
         if (strchr(argument, '=') == NULL || argument[0] == '=') {
@@ -237,55 +279,6 @@ static error_t take_option(struct arguments *arguments, int key, char *argument,
         return 0;
     case KEY_CONFIG:
         add_text(&arguments->settings, "%s=%s", "config", argument);
-        return 0;
-    case KEY_AGAINST:
-        arguments->against = argument;
-        return 0;
-    case KEY_RANDOM:
-        if (!command_number(argument, 1, 1000000000, &arguments->random.count)) {
-            command_complain(arguments->command, "--random takes a number from 1 to 1000000000");
-            return usage(state);
-        }
-        return 0;
-    case KEY_KNOWN:
-        arguments->random.known = argument;
-        return 0;
-    case KEY_DIFFERENCES:
-        arguments->differences = argument;
-        return 0;
-    case KEY_LONGEST:
-        if (!command_number(argument, 1, 86400, &number)) {
-            command_complain(arguments->command, "--longest takes a number of seconds, 1 to 86400");
-            return usage(state);
-        }
-        to->longest = (uint32_t)number;
-        return 0;
-    case KEY_PCAPNG:
-        arguments->pcapng = argument;
-        return 0;
-    case KEY_JUNIT:
-        arguments->junit = argument;
-        return 0;
-    case KEY_COLOUR:
-        arguments->colour = argument;
-        return 0;
-    case 'v':
-        to->verbose = true;
-        return 0;
-    case KEY_LADDER:
-        to->ladder = true;
-        return 0;
-    case KEY_JSON:
-        arguments->run.json = true;
-        return 0;
-    case KEY_SHELL:
-        to->allow_shell = true;
-        return 0;
-    case KEY_PYTHON:
-        to->allow_python = true;
-        return 0;
-    case KEY_PARSE:
-        to->parse_only = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
