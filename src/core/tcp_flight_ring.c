@@ -183,9 +183,13 @@ uint32_t flight_reserve(struct duet_stack *s, struct tcp_conn *c, uint32_t wante
     if (f->ring.index == POOL_NONE && !move_to_ring(s, f))
         return FLIGHT_INLINE - f->count;
     wanted = min_u32(wanted, FLIGHT_MAX - f->count);
-    return buffer_make_room(&s->buffers, &f->ring, BUFFER_IN_FLIGHT, f->ring.length,
-                            wanted * FLIGHT_RECORD) /
-           FLIGHT_RECORD;
+    uint32_t room = buffer_make_room(&s->buffers, &f->ring, BUFFER_IN_FLIGHT, f->ring.length,
+                                     wanted * FLIGHT_RECORD) /
+                    FLIGHT_RECORD;
+    if (room > 0 || f->count > 0)
+        return room;
+    buffer_clear(&s->buffers, &f->ring); /* nothing is in flight: the few in the transfer will do */
+    return min_u32(wanted, FLIGHT_INLINE);
 }
 
 /* ---- what must hold ---- */

@@ -8,6 +8,8 @@
 
 #include "core/tcp_flight_ring.h"
 
+#include <stdlib.h>
+
 static struct duet_canonical canonical_of(const struct stage *stage)
 {
     const struct duet_canonical_base base = {stage->conn.iss, stage->conn.irs};
@@ -54,6 +56,69 @@ static void situations_are_different_states(void **state)
         numbers[i] = number_of(stage);
         for (unsigned k = 0; k < i; k++)
             EXPECT(stage_name(i), numbers[i] != numbers[k]);
+        stage_end(stage);
+    }
+}
+
+static void what_was_in_a_hole_of_the_ring_is_left_out(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("half open, around a hole"), 0);
+    const struct half_open_ring *ring = &stage->rig.stack->half_open;
+    const uint64_t before = number_of(stage);
+    unsigned holes = 0;
+    for (uint64_t at = ring->age.head; at < ring->age.tail; at++) {
+        struct tcp_half_open *half = &ring->records[age_ring_index(&ring->age, at)];
+        if ((half->flags & TCP_HALF_OPEN_ALIVE) != 0)
+            continue;
+        holes++;
+        half->peer_mss ^= 1;
+        half->irs.raw ^= 1;
+    }
+    assert_int_equal(holes, 1);
+    assert_int_equal(number_of(stage), before);
+    stage_end(stage);
+}
+
+/* 0 and never have meanings of their own, which a time that is just now does not take on. */
+static void now_is_another_time_than_none(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("recovery"), 0);
+    struct tcp_transfer *t = transfer_of(stage->rig.stack, stage_conn(stage));
+    const duet_time times[] = {0, DUET_NEVER, -DUET_NEVER, stage->rig.stack->now,
+                               stage->rig.stack->now + 1};
+    uint64_t numbers[COUNT_OF(times)];
+    for (unsigned i = 0; i < COUNT_OF(times); i++) {
+        t->rack.reorder_at = times[i];
+        numbers[i] = number_of(stage);
+        for (unsigned k = 0; k < i; k++)
+            EXPECT("another number", numbers[i] != numbers[k]);
+    }
+    stage_end(stage);
+}
+
+/* A snapshot holds all that the number is made of: it brings the state back after anything else. */
+static void snapshot_brings_the_number_back(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < stage_situations; i++) {
+        struct stage *stage = stage_play(i, 0);
+        struct duet_stack *s = stage->rig.stack;
+        uint8_t *kept = malloc(duet_snapshot_size(s));
+        const uint64_t before = number_of(stage);
+        assert_non_null(kept);
+        (void)duet_snapshot(s, kept);
+        const duet_time now = stage->rig.now;
+        rig_pass(&stage->rig, now + 400 * DUET_SECOND);
+        (void)rig_drain(&stage->rig);
+        rig_pass(&stage->rig, now + 800 * DUET_SECOND);
+        s->buffers.pages.used ^= 1; /* of what has ended nothing else changes any more */
+        EXPECT(stage_name(i), number_of(stage) != before);
+        duet_restore(s, kept);
+        EXPECT_EQUAL(stage_name(i), number_of(stage), before);
+        assert_null(duet_check(s));
+        free(kept);
         stage_end(stage);
     }
 }
@@ -373,6 +438,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_time_and_other_isns_are_the_same_state),
         cmocka_unit_test(situations_are_different_states),
+        cmocka_unit_test(what_was_in_a_hole_of_the_ring_is_left_out),
+        cmocka_unit_test(now_is_another_time_than_none),
+        cmocka_unit_test(snapshot_brings_the_number_back),
         cmocka_unit_test(each_field_matters_or_does_not),
     };
     return cmocka_run_group_tests_name("canonical form", tests, NULL, NULL);

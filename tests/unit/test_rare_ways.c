@@ -203,6 +203,25 @@ static void echoes_beyond_the_limit_are_dropped(void **state)
     stop(rig);
 }
 
+/* A link that cuts could take ten segments at once; only as many leave as there is memory to remember. */
+static void large_packet_finds_little_memory(void **state)
+{
+    (void)state;
+    static const uint8_t text[10000];
+    config.offload = DUET_OFFLOAD_SEGMENT | DUET_OFFLOAD_CHECKSUM_OUT;
+    struct rig *rig = start();
+    const struct rig_conn conn = accepted(rig, &offer);
+    struct rig_segment segment;
+    rig_write(rig, &conn, text, sizeof text);
+    (void)duet_refuse_record(rig->stack, duet_refuse_record(rig->stack, 0, false) + 1, true);
+    assert_true(rig_output(rig, NULL, &segment));
+    assert_int_equal(segment.length, 1000 * FLIGHT_INLINE);
+    (void)duet_refuse_record(rig->stack, 0, false);
+    assert_true(rig_output(rig, NULL, &segment));
+    assert_int_equal(segment.length, 1000 * (10 - FLIGHT_INLINE));
+    stop(rig);
+}
+
 /* ---- addresses, ports, names ---- */
 
 static void listeners_share_a_bucket(void **state)
@@ -590,6 +609,7 @@ int main(void)
         TEST(echo_finds_no_room_and_gives_its_page_back),
         TEST(echo_finds_no_page),
         TEST(echoes_beyond_the_limit_are_dropped),
+        TEST(large_packet_finds_little_memory),
         TEST(listeners_share_a_bucket),
         TEST(remote_address_of_a_family_that_we_have_not),
         TEST(nearest_of_our_addresses_is_the_source),
