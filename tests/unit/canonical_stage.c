@@ -273,6 +273,11 @@ static void paced(struct duet_config *config)
     config->pacing = true;
 }
 
+static void unwatched(struct duet_config *config)
+{
+    config->watch = false;
+}
+
 static void tuned(struct duet_config *config)
 {
     config->autotune = true;
@@ -305,7 +310,7 @@ static const struct {
     {"challenged", challenged, NULL},
     {"a reply waits", reply_waits, NULL},
     {"a path is known", path_known, NULL},
-    {"keep-alive", keepalive, NULL},
+    {"keep-alive", keepalive, unwatched},
     {"FIN-WAIT-2", fin_wait_2, NULL},
     {"not accepted yet", unaccepted, NULL},
     {"accurate ECN", accurate_ecn, with_accurate_ecn},

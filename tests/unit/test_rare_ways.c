@@ -411,6 +411,29 @@ static void ipv6_length_that_cannot_be(void **state)
     }
 }
 
+/* What another connection has learnt of the path is followed before a router's word is weighed. */
+static void claim_about_a_path_that_is_known_to_be_smaller(void **state)
+{
+    (void)state;
+    static const uint8_t text[4000];
+    struct rig *rig = start();
+    const struct rig_segment large = {.seq = 0xfffffc00, .window = 60000, .mss = 1460};
+    const struct rig_conn conn = accepted(rig, &large);
+    struct tcp_conn *c = conn_at(rig->stack, conn.handle.index);
+    struct rig_segment segment;
+    rig_write(rig, &conn, text, sizeof text);
+    assert_int_equal(rig_drain(rig), 3);
+    path_lower(rig->stack, &c->tuple.remote, 1000);
+    assert_int_equal(c->mtu, 1500);
+    const struct tcp_mtu_claim claim = {.mtu = 1400, .quoted_size = 1500, .quoted_seq = {conn.ack}};
+    tcp_mtu_claimed(rig->stack, c, &claim);
+    assert_int_equal(c->mtu, 1000);
+    assert_true(rig_output(rig, NULL, &segment));
+    assert_int_equal(segment.length, 960);
+    assert_null(duet_check(rig->stack));
+    stop(rig);
+}
+
 /* ---- what hardly anybody configures ---- */
 
 /* As Linux probes: nothing but a number that was acknowledged long ago. */
@@ -619,6 +642,7 @@ int main(void)
         TEST(duplicate_of_what_was_never_sent),
         TEST(fin_in_front_of_text_that_came_twice),
         TEST(ipv6_length_that_cannot_be),
+        TEST(claim_about_a_path_that_is_known_to_be_smaller),
         TEST(probes_of_a_closed_window_without_text),
         TEST(timer_counts_from_the_oldest_of_few_segments),
         TEST(trace_without_room_counts_what_is_lost),
