@@ -3,30 +3,57 @@
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+/* Whole words with their bytes turned round where the machine has the least one first, which compilers
+ * know how to do in one instruction; of single bytes they make one store each, and to read those back
+ * as a word takes long. */
+static inline bool bytes_least_first(void)
+{
+    const uint16_t one = 1;
+    uint8_t first;
+    memcpy(&first, &one, 1);
+    return first == 1;
+}
+
+static inline uint32_t bytes_turn32(uint32_t value)
+{
+    if (!bytes_least_first())
+        return value;
+    return value >> 24 | (value >> 8 & 0xff00) | (value << 8 & 0xff0000) | value << 24;
+}
+
+static inline uint16_t bytes_turn16(uint16_t value)
+{
+    return bytes_least_first() ? (uint16_t)(value >> 8 | value << 8) : value;
+}
 
 static inline uint16_t bytes_get16(const uint8_t *at)
 {
-    return (uint16_t)((at[0] << 8) | at[1]);
+    uint16_t word;
+    memcpy(&word, at, sizeof word);
+    return bytes_turn16(word);
 }
 
 static inline uint32_t bytes_get32(const uint8_t *at)
 {
-    return ((uint32_t)at[0] << 24) | ((uint32_t)at[1] << 16) | ((uint32_t)at[2] << 8) | at[3];
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return bytes_turn32(word);
 }
 
 static inline void bytes_put16(uint8_t *at, uint16_t value)
 {
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
+    const uint16_t word = bytes_turn16(value);
+    memcpy(at, &word, sizeof word);
 }
 
 static inline void bytes_put32(uint8_t *at, uint32_t value)
 {
-    at[0] = (uint8_t)(value >> 24);
-    at[1] = (uint8_t)(value >> 16);
-    at[2] = (uint8_t)(value >> 8);
-    at[3] = (uint8_t)value;
+    const uint32_t word = bytes_turn32(value);
+    memcpy(at, &word, sizeof word);
 }
 
 static inline uint32_t min_u32(uint32_t a, uint32_t b)

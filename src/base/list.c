@@ -72,8 +72,18 @@ void list_remove(struct list *list, uint32_t index)
 uint32_t list_pop(struct list *list)
 {
     const uint32_t index = list->first;
-    if (index != LIST_NONE)
-        list_remove(list, index);
+    if (index == LIST_NONE)
+        return index;
+    struct list_link *link = link_at(list, index);
+    CHECK(link->next != LIST_OFF);
+    CHECK(list->count > 0);
+    list->first = link->next;
+    if (link->next == LIST_NONE)
+        list->last = LIST_NONE;
+    else
+        link_at(list, link->next)->prev = LIST_NONE;
+    list->count--;
+    list_link_init(link);
     return index;
 }
 

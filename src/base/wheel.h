@@ -36,6 +36,10 @@ struct wheel {
 
 void wheel_init(struct wheel *wheel, void *node_of_record_0, size_t stride);
 void wheel_node_init(struct wheel_node *node);
+static inline bool wheel_node_is_armed(const struct wheel_node *node)
+{
+    return node->next != WHEEL_OFF;
+}
 bool wheel_is_armed(const struct wheel *wheel, uint32_t index);
 /* Arms, or moves, the timer of a record. A deadline in the past is due at once. */
 void wheel_arm(struct wheel *wheel, uint32_t index, int64_t deadline);

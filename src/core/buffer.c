@@ -39,6 +39,16 @@ static bool is_first_under(const struct buffer_space *space, uint32_t position, 
     return (position & ((UINT64_C(1) << log2_under(space, level)) - 1)) == 0;
 }
 
+static bool has_one_page(const struct buffer *buffer)
+{
+    return buffer->height == BUFFER_ONE_PAGE; /* never while it is empty */
+}
+
+static uint8_t *one_page_of(const struct buffer_space *space, const struct buffer *buffer)
+{
+    return pool_at(&space->pages, buffer->index);
+}
+
 static struct buffer_index *record_of(const struct buffer_space *space, const struct buffer *buffer)
 {
     return pool_at(&space->indexes, buffer->index);
@@ -105,6 +115,26 @@ static uint32_t take(struct buffer_space *space, struct buffer_index *record)
     return page;
 }
 
+/* The first page of a buffer that is empty, for bytes that all lie in it: without a record, for the
+ * first is within every share. */
+static bool take_one_page(struct buffer_space *space, struct buffer *buffer,
+                          enum buffer_claim claim)
+{
+    uint32_t page = may_take(space, 0, claim) ? pool_take(&space->pages) : POOL_NONE;
+    if (page == POOL_NONE)
+        return false;
+    space->beyond += space->share == 0;
+    *buffer = (struct buffer){.index = page & POOL_NONE, .height = BUFFER_ONE_PAGE};
+    return true;
+}
+
+static void give_one_page(struct buffer_space *space, struct buffer *buffer)
+{
+    space->beyond -= space->share == 0;
+    pool_give(&space->pages, buffer->index);
+    buffer_init(buffer);
+}
+
 static void give(struct buffer_space *space, struct buffer_index *record, uint32_t *entry)
 {
     CHECK(record->pages > 0);
@@ -152,6 +182,8 @@ static uint32_t *entry_at(const struct buffer_space *space, const struct buffer 
 static uint8_t *page_for(struct buffer_space *space, const struct buffer *buffer, uint32_t position,
                          enum buffer_claim claim)
 {
+    if (has_one_page(buffer))
+        return one_page_of(space, buffer);
     struct buffer_index *record = record_of(space, buffer);
     for (uint32_t level = buffer->height; level > 0; level--)
         if (!fill(space, record, entry_at(space, buffer, position, level), level, claim))
@@ -189,6 +221,30 @@ static bool grow(struct buffer_space *space, struct buffer *buffer, enum buffer_
     return true;
 }
 
+/* Bytes lie further apart than a page reaches: an index record, of which the page that is there
+ * becomes the first. */
+static bool take_record(struct buffer_space *space, struct buffer *buffer)
+{
+    uint32_t page = has_one_page(buffer) ? buffer->index : POOL_NONE;
+    uint32_t index = pool_take(&space->indexes);
+    if (index == POOL_NONE)
+        return false;
+    if (page == POOL_NONE)
+        buffer->start = 0;
+    buffer->index = index & POOL_NONE;
+    buffer->height = 0;
+    struct buffer_index *record = record_of(space, buffer);
+    clear_entries(record->entries, BUFFER_SLOTS);
+    record->entries[0] = page;
+    record->pages = page != POOL_NONE;
+    return true;
+}
+
+static uint32_t at_most(uint64_t reached, uint32_t offset, uint32_t size)
+{
+    return reached <= offset ? 0 : reached - offset < size ? (uint32_t)(reached - offset) : size;
+}
+
 /* make_reach() where there is more to it. */
 static uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
                            enum buffer_claim claim, uint32_t offset, uint32_t size)
@@ -198,20 +254,14 @@ static uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
     bool hopeless = buffer->index == POOL_NONE && !may_take(space, 0, claim);
     if (size == 0 || hopeless)
         return 0;
-    if (buffer->index == POOL_NONE) {
-        buffer->index = pool_take(&space->indexes) & POOL_NONE;
-        if (buffer->index == POOL_NONE)
-            return 0;
-        buffer->height = 0;
-        buffer->start = 0;
-        record_of(space, buffer)->pages = 0;
-        clear_entries(record_of(space, buffer)->entries, BUFFER_SLOTS);
-    }
+    if (buffer->index == POOL_NONE && offset + size <= page_size(space))
+        return take_one_page(space, buffer, claim) ? size : 0;
+    if (!buffer_has_record(buffer) && !take_record(space, buffer))
+        return has_one_page(buffer) ? at_most(page_size(space) - buffer->start, offset, size) : 0;
     while (reach(space, buffer) < (uint64_t)offset + size)
         if (!grow(space, buffer, claim))
             break;
-    uint64_t reached = reach(space, buffer);
-    return reached <= offset ? 0 : reached - offset < size ? (uint32_t)(reached - offset) : size;
+    return at_most(reach(space, buffer), offset, size);
 }
 
 /* How many of the bytes [offset, offset + size) have a place, after growing if need be. */
@@ -219,9 +269,11 @@ static inline uint32_t make_reach(struct buffer_space *space, struct buffer *buf
                                   enum buffer_claim claim, uint32_t offset, uint32_t size)
 {
     uint32_t passed = buffer->start & (page_size(space) - 1);
-    uint32_t reached = ((uint32_t)BUFFER_SLOTS << space->page_log) - passed;
-    bool is_there = buffer->index != POOL_NONE && buffer->height == 0 && offset < reached &&
-                    size <= reached - offset;
+    uint32_t pages = has_one_page(buffer) ? 1 : BUFFER_SLOTS;
+    uint32_t reached = (pages << space->page_log) - passed;
+    bool is_low = buffer->height == 0 || has_one_page(buffer);
+    bool is_there =
+        buffer->index != POOL_NONE && is_low && offset < reached && size <= reached - offset;
     return is_there ? size : grow_reach(space, buffer, claim, offset, size);
 }
 
@@ -237,7 +289,7 @@ static uint8_t *place_of(const struct buffer_space *space, const struct buffer *
                          uint32_t offset, uint32_t *left)
 {
     uint32_t position = buffer->start + offset;
-    uint32_t page = *entry_at(space, buffer, position, 0);
+    uint32_t page = has_one_page(buffer) ? buffer->index : *entry_at(space, buffer, position, 0);
     CHECK(page != POOL_NONE);
     *left = left_in_page(space, position);
     return (uint8_t *)pool_at(&space->pages, page) + (page_size(space) - *left);
@@ -264,9 +316,26 @@ uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
     return done;
 }
 
+/* Where [offset, offset + size) stands, if that is in the only page. Else NULL. */
+static inline uint8_t *in_one_page(const struct buffer_space *space, const struct buffer *buffer,
+                                   uint32_t offset, uint32_t size)
+{
+    uint32_t room = page_size(space) - buffer->start;
+    bool is_there = has_one_page(buffer) && size <= room && offset <= room - size;
+    return is_there ? one_page_of(space, buffer) + buffer->start + offset : NULL;
+}
+
 uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
                       uint32_t offset, const uint8_t *from, uint32_t size)
 {
+    if (buffer->index == POOL_NONE && size > 0 && size <= page_size(space) &&
+        offset <= page_size(space) - size && !take_one_page(space, buffer, claim))
+        return 0;
+    uint8_t *place = in_one_page(space, buffer, offset, size);
+    if (place != NULL) {
+        memcpy(place, from, size);
+        return size;
+    }
     size = make_reach(space, buffer, claim, offset, size);
     uint32_t done = 0;
     while (done < size) {
@@ -303,6 +372,15 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
                  uint8_t *to, uint32_t size, struct checksum *sum)
 {
     CHECK(offset + size <= buffer->length);
+    const uint8_t *place = in_one_page(space, buffer, offset, size);
+    if (place != NULL && sum == NULL) {
+        memcpy(to, place, size);
+        return;
+    }
+    if (place != NULL) {
+        checksum_copy(sum, to, place, size);
+        return;
+    }
     for (uint32_t done = 0; done < size;) {
         uint32_t left;
         const uint8_t *from = place_of(space, buffer, offset + done, &left);
@@ -321,6 +399,18 @@ uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint3
     if (make_reach(space, buffer, claim, buffer->length, 1) == 0)
         return NULL;
     return room_for(space, buffer, claim, buffer->length, size);
+}
+
+uint8_t *buffer_behind(const struct buffer_space *space, const struct buffer *buffer, uint32_t size)
+{
+    if (has_one_page(buffer))
+        return in_one_page(space, buffer, buffer->length, size);
+    uint32_t position = buffer->start + buffer->length;
+    uint32_t left = left_in_page(space, position);
+    /* Only where the byte before stands in the same page is that surely there. */
+    bool is_there = buffer->length > 0 && left < page_size(space) && size <= left;
+    uint32_t before;
+    return is_there ? place_of(space, buffer, buffer->length - 1, &before) + 1 : NULL;
 }
 
 const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer *buffer,
@@ -348,6 +438,13 @@ static void leave_page(struct buffer_space *space, const struct buffer *buffer, 
 void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t size)
 {
     CHECK(size <= buffer->length);
+    if (has_one_page(buffer)) {
+        buffer->start += size;
+        buffer->length -= size;
+        if (buffer->start == page_size(space)) /* the only page is passed: nothing is left */
+            give_one_page(space, buffer);
+        return;
+    }
     while (size > 0) {
         uint32_t left = left_in_page(space, buffer->start);
         uint32_t n = min_u32(left, size);
@@ -377,8 +474,8 @@ static uint32_t count_pages(const struct buffer_space *space, const uint32_t *en
 
 uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer)
 {
-    if (buffer->index == POOL_NONE)
-        return 0;
+    if (!buffer_has_record(buffer))
+        return buffer->index != POOL_NONE;
     const struct buffer_index *record = record_of(space, buffer);
     uint32_t pages = count_pages(space, record->entries, BUFFER_SLOTS, buffer->height);
     CHECK(pages == record->pages);
@@ -387,7 +484,9 @@ uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buf
 
 uint32_t buffer_beyond(const struct buffer_space *space, const struct buffer *buffer)
 {
-    uint32_t pages = buffer->index == POOL_NONE ? 0 : record_of(space, buffer)->pages;
+    uint32_t pages = buffer->index != POOL_NONE;
+    if (buffer_has_record(buffer))
+        pages = record_of(space, buffer)->pages;
     return pages > space->share ? pages - space->share : 0;
 }
 
@@ -408,6 +507,10 @@ void buffer_clear(struct buffer_space *space, struct buffer *buffer)
 {
     if (buffer->index == POOL_NONE)
         return;
+    if (has_one_page(buffer)) {
+        give_one_page(space, buffer);
+        return;
+    }
     struct buffer_index *record = record_of(space, buffer);
     give_all(space, record, record->entries, BUFFER_SLOTS, buffer->height);
     CHECK(record->pages == 0);

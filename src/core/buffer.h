@@ -4,7 +4,8 @@
  * Offset 0 is the oldest byte. Bytes may be written beyond the length (what arrived out of order)
  * and become part of the queue when buffer_extend moves the length over them.
  *
- * A buffer finds its pages through an index record, a ring of 16 page numbers:
+ * What lies in one page needs nothing but the number of that page, as nearly all that is small does.
+ * Else a buffer finds its pages through an index record, a ring of 16 page numbers:
  *
  *   height 0:  [ p7 | p2 | -- | p9 | .. ]      start: position of byte 0 in the ring
  *                   ^start
@@ -12,8 +13,9 @@
  * When bytes lie further apart than that, the buffer grows: each slot then names a page full of page
  * numbers, and so on, as in the page tables of a processor. With pages of 4 KiB, 64 KiB are reached
  * in one step, 64 MiB in two, 64 GiB in three. Pages of numbers come from the same pool and go back
- * when the front has passed them, so a connection with a few bytes costs one record of 68 bytes, and
- * one with megabytes one page in a thousand beside them; nothing is set aside for the largest.
+ * when the front has passed them, so a connection with a few bytes costs one page, one with more a
+ * record of 68 bytes, and one with megabytes one page in a thousand beside them; nothing is set aside
+ * for the largest.
  */
 #ifndef CORE_BUFFER_H
 #define CORE_BUFFER_H
@@ -26,11 +28,12 @@
 #include "wire/checksum.h"
 
 enum { BUFFER_SLOTS = 16 };              /* of an index record; a power of two */
+enum { BUFFER_ONE_PAGE = 255 };          /* in height: index is the number of a page */
 #define BUFFER_REACH (UINT32_C(1) << 31) /* offsets are below this */
 
 struct buffer {
-    uint32_t index : 24; /* record of the index pool, POOL_NONE while empty */
-    uint32_t height : 8; /* pages of numbers between the record and a page of bytes */
+    uint32_t index : 24; /* record of the index pool, or the only page; POOL_NONE while empty */
+    uint32_t height : 8; /* pages of numbers between the record and a page of bytes, or ONE_PAGE */
     uint32_t start;      /* position of byte 0; positions are counted modulo 2^32 */
     uint32_t length;     /* bytes in the queue */
 };
@@ -82,6 +85,10 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
                  uint8_t *to, uint32_t size, struct checksum *sum);
 /* Room to write in place right behind the queue, to be sent: NULL if a pool is empty. */
 uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint32_t *size);
+/* Where size bytes right behind the queue would stand, if that is in one page which is there already.
+ * Else NULL. */
+uint8_t *buffer_behind(const struct buffer_space *space, const struct buffer *buffer,
+                       uint32_t size);
 /* The first bytes in place: NULL if empty. */
 const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer *buffer,
                            uint32_t *size);
@@ -93,6 +100,12 @@ uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
                           enum buffer_claim claim, uint32_t offset, uint32_t size);
 /* A byte that is there or has room, in place; as many behind it as up to the end of its page. */
 void *buffer_at(const struct buffer_space *space, const struct buffer *buffer, uint32_t offset);
+/* Does it hold an index record? */
+static inline bool buffer_has_record(const struct buffer *buffer)
+{
+    return buffer->index != POOL_NONE && buffer->height != BUFFER_ONE_PAGE;
+}
+
 /* Pages borrowed, those of numbers too. Walks all of them. */
 uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buffer);
 /* Of them, those beyond its share. */

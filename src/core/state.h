@@ -221,7 +221,6 @@ struct tcp_listener *demux_listener(const struct duet_stack *s, const struct tcp
 /* tcp_isn.c */
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple);
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple);
-uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset);
 uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple);
 
 /* ip.c */
@@ -239,6 +238,10 @@ void tcp_input(struct duet_stack *s, const struct duet_packet *packet, const str
 
 /* tcp_fast.c */
 bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet);
+/* tcp_fast_ack.c */
+bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
+/* tcp_fast_output.c */
+bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet);
 
 /* tcp_arrive.c */
 void tcp_closed_arrives(struct duet_stack *s, const struct tcp_tuple *tuple,
@@ -339,8 +342,6 @@ struct tcp_offer {
     bool unlost;    /* again: though it is not lost, to use the window (RFC 6675, NextSeg 3) */
     bool rescue;    /* again: the highest that is not SACKed, lost or not (NextSeg 4) */
 };
-struct seq tcp_send_start(const struct tcp_conn *c);
-struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c);
 bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most,
                    struct tcp_offer *offer);
 bool tcp_send_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint32_t congestion,
@@ -350,9 +351,7 @@ bool tcp_send_again(struct duet_stack *s, struct tcp_conn *c, const struct fligh
 bool tcp_send_probe(struct duet_stack *s, struct tcp_conn *c, struct tcp_offer *offer);
 void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 bool tcp_send_blocked(const struct duet_stack *s, const struct tcp_conn *c);
-uint16_t tcp_send_mss(const struct tcp_conn *c);
 uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c);
-uint32_t tcp_flight(const struct tcp_conn *c);
 
 /* tcp_receive.c: the receive queue and the window */
 void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
@@ -362,7 +361,6 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
 uint16_t tcp_window_field(const struct tcp_conn *c);
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_receive_room(struct duet_stack *s, struct tcp_conn *c);
-uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_tuning.c: how many bytes may pile up */
 uint32_t tcp_first_receive_limit(const struct duet_stack *s);
@@ -393,7 +391,6 @@ void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
 /* tcp_user_timeout.c */
 uint16_t tcp_user_timeout_encode(uint32_t ms);
 uint32_t tcp_user_timeout_decode(uint16_t value);
-uint32_t tcp_user_timeout_room(const struct tcp_conn *c);
 bool tcp_user_timeout_is_due(const struct tcp_conn *c);
 void tcp_user_timeout_put(const struct duet_stack *s, const struct tcp_conn *c,
                           struct tcp_header *header);
@@ -435,7 +432,6 @@ void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
                    uint32_t rtt_us);
 void tcp_rtt_out_of_turn(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
-duet_time tcp_rto(const struct tcp_conn *c);
 void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
 void tcp_rtt_from_echo(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);
@@ -505,7 +501,6 @@ duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c);
 void tcp_timeouts(struct duet_stack *s);
 void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c);
-void tcp_delayed_ack_stop(struct tcp_conn *c);
 duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_output.c */
@@ -543,5 +538,7 @@ void segment_begin(struct duet_stack *s, struct segment_build *build, struct due
                    const struct ip_packet *ip, uint32_t text_length);
 void segment_end(struct segment_build *build);
 uint32_t flow_label(uint32_t timestamp_offset);
+
+#include "core/tcp_inline.h"
 
 #endif

@@ -66,6 +66,7 @@ struct tcp_segment {
     uint32_t arrived_len;
     bool arrived_syn;
     bool is_cut;     /* something lay beyond the window: acknowledged, if the ACK is good */
+    bool is_placed;  /* its text stands behind the receive queue already */
     bool is_outside; /* not acceptable: only its ACK, RST and URG count */
     uint32_t arrived_text;
     uint16_t link_segment; /* text in each segment that a link has put together; 0: it has not */

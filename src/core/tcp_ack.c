@@ -106,7 +106,8 @@ static void advance_una(struct duet_stack *s, struct tcp_conn *c, const struct t
         t->urgent = false;
     tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
     tcp_send_acked(s, c, text);
-    tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_ADVANCES);
+    if (tcp_send_waits(s, c))
+        tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_ACK_ADVANCES);
     if (conn_is(c, TCP_CONN_FIN_ACKED)) {
         tcp_tell(s, c, DUET_EVENT_FIN_ACKED);
         tcp_timer_stop(s, c);
@@ -157,7 +158,7 @@ static void update_window(struct duet_stack *s, struct tcp_conn *c, const struct
     take_window(c, seg);
     if (was_closed && c->snd.wnd > 0)
         window_has_opened(s, c);
-    else if (grew)
+    else if (grew && tcp_send_waits(s, c))
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_WINDOW_OPENED);
 }
 

@@ -110,11 +110,13 @@ void tcp_cc_lower(struct duet_stack *s, struct tcp_conn *c, uint32_t cwnd)
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    uint32_t restart = restart_window(s, c);
     uint32_t idle_ms = (uint32_t)(s->now / DUET_MILLISECOND) - c->sent_at;
     if (t != NULL)
         controller_of(c)->paused(s, c);
-    if (idle_ms * DUET_MILLISECOND <= tcp_rto(c) || c->cwnd <= restart)
+    if (idle_ms * DUET_MILLISECOND <= tcp_rto(c))
+        return;
+    uint32_t restart = restart_window(s, c);
+    if (c->cwnd <= restart)
         return;
     tcp_cc_lower(s, c, restart);
     if (t != NULL)

@@ -21,7 +21,7 @@ struct totals {
 static void add_buffer(const struct duet_stack *s, const struct buffer *buffer,
                        struct totals *totals)
 {
-    totals->indexes += buffer->index != POOL_NONE;
+    totals->indexes += buffer_has_record(buffer);
     totals->pages += buffer_pages(&s->buffers, buffer);
     totals->beyond += buffer_beyond(&s->buffers, buffer);
 }

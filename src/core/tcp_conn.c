@@ -156,19 +156,12 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
         return false;
     }
     struct tcp_transfer *t = transfer_of(s, c);
-    *t = (struct tcp_transfer){
-        .recover = c->snd.una,
-        .small = c->snd.una,
-        .ecn_end = c->snd.una,
-        .disorder_end = c->snd.una,
-        .deadline = DUET_NEVER,
-        .rto_at = DUET_NEVER,
-        .progress = s->now,
-        .pace_at = -DUET_NEVER,
-        .last_sent = s->now,
-        .rtt_min_since = (uint32_t)(s->now / DUET_MILLISECOND),
-        .rack = {.fack = c->snd.una, .reorder_at = DUET_NEVER},
-    };
+    memset(t, 0, sizeof *t);
+    t->recover = t->small = t->ecn_end = t->disorder_end = t->rack.fack = c->snd.una;
+    t->deadline = t->rto_at = t->rack.reorder_at = DUET_NEVER;
+    t->progress = t->last_sent = s->now;
+    t->pace_at = -DUET_NEVER;
+    t->rtt_min_since = (uint32_t)(s->now / DUET_MILLISECOND);
     buffer_init(&t->send);
     flight_init(&t->flight);
     tcp_verify_begin(s, c);

@@ -12,7 +12,7 @@
  *            data, no agreement on ECN, and whose user is there
  *   numbers  SEQ is RCV.NXT, the text fits into the window, SND.UNA <= ACK <= SND.NXT,
  *            TSval is not older than TS.Recent
- *   sum      right
+ *   sum      right; the text is copied to its place while it is summed
  *
  * If all holds, steps zero to four of the RFC, and six and eight, find nothing to do, and nothing
  * remains but the acknowledgement and the text, for which the same functions are called as ever. If
@@ -159,15 +159,24 @@ static struct tcp_segment segment_of(const struct prediction *p, const struct du
     };
 }
 
-static bool sum_is_right(const struct duet_stack *s, const struct duet_packet *packet,
-                         const struct prediction *p)
+/* Text that is to be read anyway for its sum is copied with it to where it belongs, behind the queue,
+ * if there is room in place. If the sum is wrong these bytes are nobody's. */
+static bool sum_is_right(const struct duet_stack *s, const struct tcp_conn *c,
+                         const struct duet_packet *packet, const struct prediction *p,
+                         struct tcp_segment *seg)
 {
     if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
         (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
         return true;
     struct checksum sum = {.wide = s->wide_vectors};
     checksum_add_pseudo(&sum, &p->tuple.remote, &p->tuple.local, IP_PROTOCOL_TCP, p->tcp_length);
-    checksum_add(&sum, p->tcp, p->tcp_length);
+    checksum_add_words(&sum, p->tcp, p->header);
+    uint8_t *place = buffer_behind(&s->buffers, &c->receive, seg->text_length);
+    seg->is_placed = place != NULL && seg->text_length > 0;
+    if (seg->is_placed)
+        checksum_copy(&sum, place, seg->text, seg->text_length);
+    else
+        checksum_add(&sum, seg->text, seg->text_length);
     return checksum_finish(&sum) == 0;
 }
 
@@ -205,7 +214,7 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
         options.tsecr = bytes_get32(p.tcp + TCP_HEADER + 8);
     }
     struct tcp_segment seg = segment_of(&p, packet, &options);
-    if (!is_next(s, c, &seg) || !sum_is_right(s, packet, &p))
+    if (!is_next(s, c, &seg) || !sum_is_right(s, c, packet, &p, &seg))
         return false;
     s->counters.segments_in++;
     if (s->config.trace_events != 0)
@@ -213,7 +222,8 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
     if (s->watch != NULL)
         watch_before(s, c);
     /* ACK is in range, and no FIN of ours is there: only a lie about what was sent is dropped. */
-    if (tcp_fifth_check_ack(s, c, &seg) == TCP_CONTINUE && seg.text_length > 0)
+    bool is_good = tcp_fast_ack(s, c, &seg) || tcp_fifth_check_ack(s, c, &seg) == TCP_CONTINUE;
+    if (is_good && seg.text_length > 0)
         tcp_receive_text(s, c, &seg);
     if (s->watch != NULL)
         watch_after(s, c, &seg);

@@ -91,7 +91,9 @@ struct flight_segment {
     uint8_t flags;
 };
 
+/* Of a record that is all zeros. */
 void flight_init(struct tcp_flight *flight);
+/* Gives back what was borrowed; the record itself is as good as gone. */
 void flight_clear(struct duet_stack *s, struct tcp_flight *flight);
 
 /* How long ago a record was sent. Of what left in one microsecond, that which has a lower sequence

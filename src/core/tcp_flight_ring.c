@@ -9,7 +9,6 @@
 
 void flight_init(struct tcp_flight *flight)
 {
-    *flight = (struct tcp_flight){0};
     ring_forget_lists(flight);
     buffer_init(&flight->ring);
 }
@@ -17,7 +16,6 @@ void flight_init(struct tcp_flight *flight)
 void flight_clear(struct duet_stack *s, struct tcp_flight *flight)
 {
     buffer_clear(&s->buffers, &flight->ring);
-    flight_init(flight);
 }
 
 /* ---- finding a record ---- */

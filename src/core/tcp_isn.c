@@ -34,12 +34,6 @@ uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple
     return (uint32_t)hash_of(&s->timestamp_key, tuple);
 }
 
-/* The timestamp clock ticks every millisecond (RFC 7323, 5.4: between 1 ms and 1 s). */
-uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset)
-{
-    return (uint32_t)(s->now / DUET_MILLISECOND) + offset;
-}
-
 /* By how much a counter moves on: 1 to 8, drawn anew each time. A destination that sees its own
  * ports then cannot tell whether others share its counter (RFC 6056, 3.3.5 has the same idea). */
 static uint32_t port_step(struct duet_stack *s)

@@ -41,19 +41,6 @@ enum { TIMEOUTS_IF_UNPROVEN = 2 }; /* of a size that never arrived: a black hole
 
 /* ---- sizes ---- */
 
-/* Bytes of a packet that are not text. */
-static uint32_t headers_of(const struct tcp_conn *c)
-{
-    return ip_header_size(&c->tuple.remote) + TCP_HEADER +
-           (conn_is(c, TCP_CONN_TIMESTAMPS) ? 12u : 0) + tcp_user_timeout_room(c);
-}
-
-/* Size of the packet that carries [start, end), or each full segment of it. */
-static uint16_t packet_size(const struct tcp_conn *c, struct seq start, struct seq end)
-{
-    return (uint16_t)(headers_of(c) + min_u32(seq_distance(start, end), tcp_send_mss(c)));
-}
-
 /* Most that link and peer take, and that a limit of the user allows. */
 static uint16_t limit_of(const struct duet_stack *s, const struct tcp_conn *c)
 {
@@ -68,7 +55,7 @@ static uint16_t proven_size(const struct tcp_conn *c, const struct tcp_transfer 
 {
     if (!conn_is(c, TCP_CONN_MTU_PROVEN))
         return t->mtu.size_acked;
-    return (uint16_t)max_u32(t->mtu.size_acked, headers_of(c) + tcp_send_mss(c));
+    return (uint16_t)max_u32(t->mtu.size_acked, tcp_headers_of(c) + tcp_send_mss(c));
 }
 
 /* ---- following the path ---- */
@@ -163,12 +150,17 @@ void tcp_mtu_refresh(struct duet_stack *s, struct tcp_conn *c)
         c->owes |= TCP_OWES_DATA; /* it is being served: not on the list of those who owe */
 }
 
+bool tcp_mtu_rests(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    return !s->config.plpmtud || c->mtu >= limit_of(s, c);
+}
+
 void tcp_mtu_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
 {
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
-    uint32_t size = packet_size(c, start, end);
+    uint32_t size = tcp_packet_size(c, start, end);
     if (c->state <= DUET_SYN_RECEIVED) /* Fast Open: the peer's MSS may not be known yet */
-        size = min_u32(headers_of(c) + TCP_OPTIONS_MAX + seq_distance(start, end), c->mtu);
+        size = min_u32(tcp_headers_of(c) + TCP_OPTIONS_MAX + seq_distance(start, end), c->mtu);
     m->size_sent = (uint16_t)max_u32(m->size_sent, size);
 }
 
@@ -209,7 +201,7 @@ static uint32_t wanted_probe(const struct duet_stack *s, const struct tcp_conn *
     uint32_t size = wanted_size(s, c);
     if (size == 0 || tcp_user_timeout_room(c) != 0) /* the option would not fit beside the text */
         return 0;
-    uint32_t text = size - headers_of(c);
+    uint32_t text = size - tcp_headers_of(c);
     uint32_t with_others = text + BEHIND_PROBE * (uint32_t)tcp_send_mss(c);
     struct seq end = tcp_send_end(s, c);
     struct seq right = seq_add(c->snd.una, c->snd.wnd);
@@ -237,7 +229,7 @@ void tcp_mtu_probe_sent(struct duet_stack *s, struct tcp_conn *c, struct seq sta
     m->others_lost = false;
     m->probe_start = start;
     m->probe_end = end;
-    m->probe = (uint16_t)(headers_of(c) + seq_distance(start, end));
+    m->probe = (uint16_t)(tcp_headers_of(c) + seq_distance(start, end));
     m->size_sent = (uint16_t)max_u32(m->size_sent, m->probe);
     path_obtain(s, &c->tuple.remote);
 }
@@ -284,7 +276,7 @@ static void probe_arrived(struct duet_stack *s, struct tcp_conn *c)
 void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left, struct seq right)
 {
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
-    uint16_t size = packet_size(c, left, right);
+    uint16_t size = tcp_packet_size(c, left, right);
     m->size_acked = (uint16_t)max_u32(m->size_acked, size);
     if (seq_distance(left, right) >= tcp_send_mss(c))
         c->flags |= TCP_CONN_MTU_PROVEN;
@@ -296,7 +288,7 @@ void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left
 static uint32_t most_text(const struct tcp_conn *c)
 {
     uint32_t peer = (uint32_t)c->peer_mss - (conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0);
-    return min_u32(peer, c->mtu - headers_of(c));
+    return min_u32(peer, c->mtu - tcp_headers_of(c));
 }
 
 void tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment)
@@ -349,7 +341,7 @@ static void believe(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu, enum
 static void check_black_hole(struct duet_stack *s, struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    uint16_t size = packet_size(c, c->snd.una, c->snd.nxt);
+    uint16_t size = tcp_packet_size(c, c->snd.una, c->snd.nxt);
     uint16_t base = path_base(s, &c->tuple.remote);
     bool is_large = size > base || (c->mtu <= base && tcp_flight(c) >= tcp_send_mss(c));
     uint32_t least = proven_size(c, t) < size ? TIMEOUTS_IF_UNPROVEN : s->config.r1_retransmissions;

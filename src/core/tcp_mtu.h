@@ -38,6 +38,9 @@ struct tcp_mtu_memory {
  * been learnt of the path since the last time. Costs a comparison when that is nothing. */
 void tcp_mtu_refresh(struct duet_stack *s, struct tcp_conn *c);
 
+/* No probe will be due as long as the path stays what it is. */
+bool tcp_mtu_rests(const struct duet_stack *s, const struct tcp_conn *c);
+
 /* [start, end) is on the wire, once more or for the first time, in segments of at most the MSS. */
 void tcp_mtu_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end);
 

@@ -75,13 +75,6 @@ struct draft {
     bool retransmission;
 };
 
-static void acknowledgement_leaves(struct tcp_conn *c)
-{
-    c->rcv.acked = c->rcv.nxt;
-    c->owes &= (uint8_t)~TCP_OWES_ACK;
-    tcp_delayed_ack_stop(c);
-}
-
 static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
                   struct duet_packet *packet, uint32_t text_length)
 {
@@ -100,7 +93,7 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
     uint8_t ecn = tcp_ecn_codepoint(c, is_new);
     if ((draft->header.flags & DUET_ACK) != 0) {
         draft->header.ack = c->rcv.nxt.raw;
-        acknowledgement_leaves(c);
+        tcp_ack_leaves(c);
     }
     draft->header.window = tcp_receive_window(s, c, is_syn);
     trace_segment(s, DUET_TRACE_SEGMENT_OUT, &c->tuple, (enum duet_state)c->state, draft->rule,
@@ -456,7 +449,9 @@ static bool pay_data(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
         return false;
     enum tcp_rule rule = data_rule(transfer_of(s, c), &offer);
     count_rule(s, rule);
-    return build_offer(s, c, packet, &offer, rule);
+    build_offer(s, c, packet, &offer, rule);
+    tcp_data_left(s, c);
+    return true;
 }
 
 /* Nothing is in flight, so nothing but the persist timer can release what waits. */
@@ -500,12 +495,14 @@ bool tcp_output(struct duet_stack *s, struct duet_packet *packet)
     uint32_t index;
     while ((index = list_pop(&s->owing)) != LIST_NONE) {
         struct tcp_conn *c = conn_at(s, index);
-        bool built = pay(s, c, packet);
-        if (built)
+        bool was_plain =
+            tcp_fast_output(s, c, packet); /* then nothing is blocked, nor a duplicate */
+        bool built = was_plain || pay(s, c, packet);
+        if (built && !was_plain)
             tcp_duplicate_reported(s, c);
         if (built && c->owes != 0)
             list_append(&s->owing, index); /* behind the others: one packet each */
-        if (c->owes == 0)
+        if (c->owes == 0 && !was_plain)
             start_persist(s, c);
         tcp_timers_arm(s, c);
         tcp_conn_must_be_sound(s, c);

@@ -28,13 +28,6 @@ enum {
     STALE_US = 1 << 30,
 };
 
-/* RACK_sent_after(): by time, then by sequence. That is the order in which segments left, because
- * tcp_flight.c sees to it where it would not be. */
-static bool is_sent_after(uint32_t a_us, struct seq a_end, uint32_t b_us, struct seq b_end)
-{
-    return a_us == b_us ? seq_lt(b_end, a_end) : (int32_t)(a_us - b_us) > 0;
-}
-
 /* The TSval that was on a segment sent then. */
 static uint32_t tsval_at(const struct duet_stack *s, const struct tcp_conn *c, uint32_t sent_us)
 {
@@ -81,12 +74,7 @@ void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct t
     }
     if (is_ambiguous(s, c, seg, segment, rtt_us))
         return;
-    if (rack->valid && !is_sent_after(segment->sent_us, segment->end, rack->sent_us, rack->end))
-        return;
-    rack->valid = true;
-    rack->sent_us = segment->sent_us;
-    rack->end = segment->end;
-    rack->rtt_us = rtt_us;
+    tcp_rack_took(rack, segment, rtt_us);
 }
 
 /* True if the window was widened for what is in flight. A round ends when all that was in flight is
@@ -147,7 +135,7 @@ static bool detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, u
     uint32_t waiting = 0;
     flight_allow(s, c);
     bool more = flight_oldest_sent(s, c, again, &segment);
-    while (more && is_sent_after(rack->sent_us, rack->end, segment.sent_us, segment.end)) {
+    while (more && tcp_rack_sent_after(rack->sent_us, rack->end, segment.sent_us, segment.end)) {
         uint32_t age_us = flight_age_us(s, segment.sent_us);
         if (age_us >= patience_us) {
             tcp_found_lost(s, c, &segment);

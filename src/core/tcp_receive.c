@@ -17,13 +17,6 @@
 
 enum { DEFAULT_MSS = 536 };
 
-/* The largest text we would be sent: what our MSS option says (MUST-67). */
-uint16_t tcp_receive_mss(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    uint32_t mtu = conn_is(c, TCP_CONN_MSS_SET) ? c->mtu : s->config.mtu;
-    return (uint16_t)(mtu - ip_header_size(&c->tuple.remote) - TCP_HEADER);
-}
-
 static void tell_readable(struct duet_stack *s, struct tcp_conn *c)
 {
     if (!conn_is(c, TCP_CONN_READ_TOLD))
@@ -85,8 +78,10 @@ static void owe_ack(struct duet_stack *s, struct tcp_conn *c, bool at_once)
 static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
 {
     bool fills_hole = tcp_has_hole(s, c);
-    uint32_t taken = buffer_write(&s->buffers, &c->receive, BUFFER_IN_ORDER, c->receive.length,
-                                  seg->text, seg->text_length);
+    uint32_t taken = seg->text_length;
+    if (!seg->is_placed)
+        taken = buffer_write(&s->buffers, &c->receive, BUFFER_IN_ORDER, c->receive.length,
+                             seg->text, seg->text_length);
     if (taken < seg->text_length) {
         tcp_rule(s, c, TCP_RULE_TEXT_NO_MEMORY, seg);
         seg->has_fin = false;

@@ -125,11 +125,6 @@ void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
     }
 }
 
-duet_time tcp_rto(const struct tcp_conn *c)
-{
-    return (duet_time)c->rto_us * DUET_MICROSECOND;
-}
-
 /* RFC 6298, 5.5: doubled each time the timer runs out, up to rto_max; in force until the next
  * sample. */
 void tcp_rto_back_off(struct duet_stack *s, struct tcp_conn *c)

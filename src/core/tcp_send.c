@@ -14,36 +14,6 @@
 #include "base/check.h"
 #include "core/state.h"
 
-/* Sequence number of the first byte in the queue. */
-struct seq tcp_send_start(const struct tcp_conn *c)
-{
-    return conn_is(c, TCP_CONN_SYN_ACKED) ? c->snd.una : seq_add(c->snd.iss, 1);
-}
-
-/* One past the last byte in the queue: where the FIN stands. */
-struct seq tcp_send_end(const struct duet_stack *s, const struct tcp_conn *c)
-{
-    const struct tcp_transfer *t = transfer_of(s, c);
-    return seq_add(tcp_send_start(c), t == NULL ? 0 : t->send.length);
-}
-
-uint32_t tcp_flight(const struct tcp_conn *c)
-{
-    return seq_distance(c->snd.una, c->snd.nxt);
-}
-
-/* Payload of a full segment: the smaller of what the peer takes and the path carries, less our
- * options (MUST-16). Never below 1, whatever the peer and the path claim. */
-uint16_t tcp_send_mss(const struct tcp_conn *c)
-{
-    uint32_t path = (uint32_t)c->mtu - ip_header_size(&c->tuple.remote) - TCP_HEADER;
-    uint32_t options = conn_is(c, TCP_CONN_TIMESTAMPS) ? 12 : 0;
-    if (conn_is(c, TCP_CONN_SACK) && c->reassembly != POOL_NONE)
-        options += 12; /* one block, so that data does not hide the hole (RFC 2018, 4) */
-    options += tcp_user_timeout_room(c);
-    return (uint16_t)(min_u32(c->peer_mss, path) - options);
-}
-
 uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);

@@ -103,11 +103,6 @@ void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c)
         (uint32_t)((s->now + s->config.delayed_ack + DUET_MICROSECOND - 1) / DUET_MICROSECOND);
 }
 
-void tcp_delayed_ack_stop(struct tcp_conn *c)
-{
-    c->flags &= ~(uint32_t)TCP_CONN_ACK_DELAYED;
-}
-
 /* When the pending acknowledgement must leave. It is never more than half a second away, so the low
  * bits of its time tell all of it. */
 duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *c)
@@ -174,6 +169,8 @@ static duet_time time_wait_at(const struct duet_stack *s, const struct tcp_conn 
 static bool is_starved(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
+    if (!conn_is(c, TCP_CONN_FIN_WANTED | TCP_CONN_WRITE_BLOCKED))
+        return false;
     bool user_waits = conn_is(c, TCP_CONN_WRITE_BLOCKED) && (t == NULL || t->send.length == 0);
     return user_waits || fin_waits(c);
 }
@@ -192,11 +189,17 @@ static void feed_starved(struct duet_stack *s, struct tcp_conn *c)
 duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    duet_time due = earlier(t == NULL ? DUET_NEVER : t->deadline, give_up_at(s, c, t));
+    duet_time due = DUET_NEVER;
+    if (t != NULL ? t->deadline != DUET_NEVER : fin_waits(c))
+        due = earlier(t == NULL ? DUET_NEVER : t->deadline, give_up_at(s, c, t));
     if (t != NULL && t->paced)
         due = earlier(due, t->pace_at);
-    due = earlier(due, tcp_delayed_ack_at(s, c));
-    due = earlier(due, keepalive_at(s, c));
+    if (conn_is(c, TCP_CONN_ACK_DELAYED))
+        due = earlier(due, tcp_delayed_ack_at(s, c));
+    if (conn_is(c, TCP_CONN_KEEPALIVE))
+        due = earlier(due, keepalive_at(s, c));
+    if (c->state <= DUET_ESTABLISHED)
+        return due;
     due = earlier(due, fin_wait_2_at(s, c));
     return earlier(due, time_wait_at(s, c));
 }
@@ -206,11 +209,11 @@ void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
     duet_time due = tcp_timers_due(s, c);
     if (is_starved(s, c))
         due = earlier(due, s->now + STARVED_RETRY);
-    uint32_t index = conn_index(s, c);
-    if (due == DUET_NEVER)
-        wheel_disarm(&s->wheel, index);
-    else if (!wheel_is_armed(&s->wheel, index) || due < c->timer.deadline)
-        wheel_arm(&s->wheel, index, due);
+    bool is_armed = wheel_node_is_armed(&c->timer);
+    if (due == DUET_NEVER && is_armed)
+        wheel_disarm(&s->wheel, conn_index(s, c));
+    else if (due != DUET_NEVER && (!is_armed || due < c->timer.deadline))
+        wheel_arm(&s->wheel, conn_index(s, c), due);
 }
 
 /* ---- what each does ---- */

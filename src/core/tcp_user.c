@@ -78,6 +78,8 @@ static uint32_t fill_queue(struct duet_stack *s, struct buffer *queue, const uin
         uint32_t most = min_u32(size, s->config.page_size);
         first = buffer_write(&s->buffers, queue, BUFFER_FIRST_TO_SEND, 0, data, most);
         buffer_extend(queue, first);
+        if (first == size)
+            return first;
     }
     uint32_t rest =
         buffer_write(&s->buffers, queue, BUFFER_TO_SEND, queue->length, data + first, size - first);

@@ -23,7 +23,6 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
-enum { OPTION_ROOM = 4 };
 enum { IN_MINUTES = 0x8000, VALUE_MAX = 0x7fff };
 enum { MS_A_SECOND = 1000, SECONDS_A_MINUTE = 60 };
 
@@ -70,18 +69,6 @@ static void put(const struct duet_stack *s, uint32_t flags, uint32_t user_timeou
     options->user_timeout = tcp_user_timeout_encode(advertised_ms(s, flags, user_timeout_ms));
 }
 
-static bool is_first_data(const struct tcp_conn *c, struct seq seq)
-{
-    return seq_eq(seq, seq_add(c->snd.iss, 1));
-}
-
-/* Payload that a segment gives up for the option, while the first data is on its way. */
-uint32_t tcp_user_timeout_room(const struct tcp_conn *c)
-{
-    bool is_carried = conn_is(c, TCP_CONN_USER_TIMEOUT_OPTION) && is_first_data(c, c->snd.una);
-    return is_carried ? OPTION_ROOM : 0;
-}
-
 /* Must the next segment be an empty one that tells of a change? That is an acknowledgement owed for
  * this reason. */
 bool tcp_user_timeout_is_due(const struct tcp_conn *c)
@@ -95,7 +82,8 @@ void tcp_user_timeout_put(const struct duet_stack *s, const struct tcp_conn *c,
                           struct tcp_header *header)
 {
     bool has_room = header->text_length == 0 || tcp_user_timeout_room(c) != 0;
-    bool is_carrier = (header->flags & DUET_SYN) != 0 || is_first_data(c, seq_of(header->seq)) ||
+    bool is_carrier = (header->flags & DUET_SYN) != 0 ||
+                      tcp_user_timeout_is_first_data(c, seq_of(header->seq)) ||
                       tcp_user_timeout_is_due(c);
     if (has_room && is_carrier)
         put(s, c->flags, c->user_timeout_ms, &header->options);

@@ -89,13 +89,41 @@ static void add_piece(struct checksum *checksum, uint64_t piece, size_t size)
     checksum->odd ^= size & 1;
 }
 
+/* What is shorter than this is not worth the vectors. */
+enum { SHORT = 24 };
+
+/* Bytes that are few: words of 32 bits, then what is left. */
+static uint64_t sum_short(const uint8_t *at, size_t size)
+{
+    uint64_t sum = 0;
+    uint32_t word = 0;
+    for (; size >= 4; size -= 4, at += 4) {
+        memcpy(&word, at, 4);
+        sum += word;
+    }
+    uint8_t last[4] = {0};
+    for (size_t i = 0; i < size; i++)
+        last[i] = at[i];
+    memcpy(&word, last, 4);
+    return sum + word;
+}
+
 void checksum_add(struct checksum *checksum, const void *data, size_t size)
 {
+    if (size < SHORT) {
+        add_piece(checksum, sum_short(data, size), size);
+        return;
+    }
     add_piece(checksum, sum_bytes(data, size, checksum->wide), size);
 }
 
 void checksum_copy(struct checksum *checksum, void *to, const void *from, size_t size)
 {
+    if (size < SHORT) {
+        memcpy(to, from, size);
+        add_piece(checksum, sum_short(from, size), size);
+        return;
+    }
     add_piece(checksum, copy_bytes(to, from, size, checksum->wide), size);
 }
 

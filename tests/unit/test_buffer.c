@@ -20,7 +20,8 @@ struct model {
     uint8_t bytes[STREAM];
     bool known[STREAM];           /* written, or in the queue */
     bool held[STREAM / PAGE_MIN]; /* by page of the stream */
-    bool indexed;
+    bool used;    /* a page or a record is held, of which the buffer knows the number */
+    bool indexed; /* a record */
     uint32_t start, length;
 };
 
@@ -107,7 +108,23 @@ static bool model_page(const struct world *w, struct model *m, uint32_t position
 static bool model_index(const struct world *w, struct model *m)
 {
     m->indexed = m->indexed || indexes_taken(w) < w->index_count;
+    m->used = m->used || m->indexed;
     return m->indexed;
+}
+
+/* How many of these bytes have a place: one page needs no record, and is all there is without one. */
+static uint32_t model_reach(const struct world *w, struct model *m, enum buffer_claim claim,
+                            uint32_t offset, uint32_t size)
+{
+    const uint32_t first = m->start % w->page_size + offset;
+    const bool in_vain = !m->used && !model_may_take(w, claim);
+    if (size == 0 || in_vain)
+        return 0;
+    if (!m->indexed && first + size <= w->page_size)
+        return size;
+    if (model_index(w, m))
+        return size;
+    return m->used && first < w->page_size ? w->page_size - first : 0;
 }
 
 /* May buffers have pages of numbers? Then what is left for bytes is theirs to say. */
@@ -120,7 +137,6 @@ static bool is_wide(const struct world *w)
 static void model_take(const struct world *w, struct model *m, uint32_t offset, const uint8_t *from,
                        uint32_t done)
 {
-    m->indexed = true;
     for (uint32_t i = 0; i < done; i++) {
         const uint32_t position = m->start + offset + i;
         m->held[position / w->page_size] = true;
@@ -132,13 +148,12 @@ static void model_take(const struct world *w, struct model *m, uint32_t offset, 
 static uint32_t model_write(const struct world *w, struct model *m, enum buffer_claim claim,
                             uint32_t offset, const uint8_t *from, uint32_t size)
 {
-    const bool in_vain = !m->indexed && !model_may_take(w, claim);
-    if (size == 0 || in_vain || !model_index(w, m))
-        return 0;
+    size = model_reach(w, m, claim, offset, size);
     for (uint32_t i = 0; i < size; i++) {
         const uint32_t position = m->start + offset + i;
         if (!model_page(w, m, position, claim))
             return i;
+        m->used = true;
         m->bytes[position] = from[i];
         m->known[position] = true;
     }
@@ -148,8 +163,10 @@ static uint32_t model_write(const struct world *w, struct model *m, enum buffer_
 static void model_drop(const struct world *w, struct model *m, uint32_t size)
 {
     for (uint32_t i = 0; i < size; i++, m->start++, m->length--)
-        if (m->start % w->page_size == w->page_size - 1)
+        if (m->start % w->page_size == w->page_size - 1) {
             m->held[m->start / w->page_size] = false;
+            m->used = m->indexed; /* the only page has been passed */
+        }
 }
 
 static void model_clear(struct model *m)
@@ -178,8 +195,9 @@ static void write_some(const char *row, struct world *w, struct buffer *b, struc
         expected = buffer_write(&w->space, b, claim, offset, bytes, size);
         EXPECT(row, expected <= size);
         EXPECT(row, expected == size || w->space.pages.used >= w->page_count - w->page_count / 4);
-        if (b->index != POOL_NONE)
-            model_take(w, m, offset, bytes, expected);
+        model_take(w, m, offset, bytes, expected);
+        m->used = b->index != POOL_NONE;
+        m->indexed = buffer_has_record(b);
     } else {
         expected = model_write(w, m, claim, offset, bytes, size);
         EXPECT_EQUAL(row, buffer_write(&w->space, b, claim, offset, bytes, size), expected);
@@ -235,8 +253,9 @@ static void reserve(const char *row, struct world *w, struct buffer *b, struct m
     if (m->length >= reach(w) || is_wide(w))
         return;
     const enum buffer_claim claim = m->length == 0 ? BUFFER_FIRST_TO_SEND : BUFFER_TO_SEND;
-    const bool in_vain = !m->indexed && !model_may_take(w, claim);
-    const bool may = !in_vain && model_index(w, m) && model_page(w, m, position, claim);
+    const bool may =
+        model_reach(w, m, claim, m->length, 1) == 1 && model_page(w, m, position, claim);
+    m->used = m->used || may;
     uint8_t *at = buffer_reserve(&w->space, b, &size);
     EXPECT_EQUAL(row, at != NULL, may);
     if (at == NULL)
@@ -268,7 +287,7 @@ static void expect_pages_of_numbers(const char *row, const struct world *w)
     uint32_t pages = 0, heights = 0;
     for (unsigned i = 0; i < BUFFERS; i++) {
         pages += buffer_pages(&w->space, &w->buffers[i]);
-        heights += w->buffers[i].index == POOL_NONE ? 0 : w->buffers[i].height;
+        heights += buffer_has_record(&w->buffers[i]) ? w->buffers[i].height : 0;
     }
     EXPECT_EQUAL(row, w->space.pages.used, pages);
     EXPECT(row, pages >= held_pages(w));
@@ -315,7 +334,8 @@ static void operate(const char *row, struct world *w)
         break;
     }
     EXPECT_EQUAL(row, b->length, m->length);
-    EXPECT_EQUAL(row, b->index != POOL_NONE, m->indexed);
+    EXPECT_EQUAL(row, b->index != POOL_NONE, m->used);
+    EXPECT_EQUAL(row, buffer_has_record(b), m->indexed);
     if (is_wide(w))
         expect_pages_of_numbers(row, w);
     else
