@@ -20,6 +20,7 @@ enum {
     BURST = 64,      /* packets one way before the other end has its turn */
     ROOM = 65536,    /* of a packet */
     SETTLED = 10,    /* seconds after the last handshake until nothing runs any more */
+    AT_ONCE = 250,   /* handshakes */
     LIFE_PORTS = 64, /* listeners of short connections, behind those of the open ones */
 };
 
@@ -95,7 +96,7 @@ static void configure(struct duet_config *config, const struct engine_setup *set
     config->packet_max = 65535;
     config->offload = setup->checksums ? 0 : DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN;
     config->connections_max = setup->connections + 64;
-    config->half_open_max = setup->half_open > 0 ? setup->half_open : 4096;
+    config->half_open_max = setup->half_open > 0 ? setup->half_open : 4 * AT_ONCE;
     config->time_wait_max = setup->time_wait > 0 ? setup->time_wait + 1024 : 1 << 18;
     config->transfers_max = busy;
     config->reassemblies_max = 64;
@@ -121,7 +122,8 @@ static bool make_host(struct host *host, const struct engine_setup *setup, uint8
     host->connection = calloc(setup->connections + 1, sizeof *host->connection);
     if (host->block == MAP_FAILED || host->connection == NULL)
         return fail("no memory for a stack of %zu bytes", host->size);
-    (void)madvise(host->block, host->size, MADV_HUGEPAGE);
+    if (!setup->counted)
+        (void)madvise(host->block, host->size, MADV_HUGEPAGE);
     if (duet_stack_init(host->block, host->size, &config, &host->stack) != DUET_OK)
         return fail("duet does not start");
     return true;
@@ -331,7 +333,7 @@ static bool duet_engine_connect(uint32_t count)
     const uint32_t end = duet.connections + count;
 
     while (duet.connections < end && !duet.failed) {
-        const uint32_t some = at_most(end - duet.connections, 1000);
+        const uint32_t some = at_most(end - duet.connections, AT_ONCE);
 
         duet.connected = duet.accepted = 0;
         for (uint32_t i = 0; i < some; i++, duet.connections++)

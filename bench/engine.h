@@ -15,7 +15,9 @@ enum { ENGINE_WHY = 160, ENGINE_LIFE_BYTES = 64 };
 
 struct engine_setup {
     uint32_t mtu;
-    bool checksums;       /* false: nobody computes or compares TCP checksums */
+    bool checksums; /* false: nobody computes or compares TCP checksums */
+    bool
+        counted; /* what it holds is counted by pages: these are small ones, and little is at work */
     uint32_t connections; /* most that will be open at a time */
     uint32_t
         time_wait; /* connections in TIME-WAIT to hold; 0: as the engine keeps them by itself */

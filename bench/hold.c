@@ -142,6 +142,7 @@ static bool hold_open(const struct hold *hold)
     const uint32_t count = (uint32_t)(hold->ends / 2);
     const struct engine_setup setup = {.mtu = 1500,
                                        .checksums = true,
+                                       .counted = true,
                                        .connections = count,
                                        .time_wait = count / 2 + 1,
                                        .ipv6 = true,
@@ -165,6 +166,7 @@ static bool hold_small(const struct hold *hold, bool half_open)
 {
     const struct engine_setup setup = {.mtu = 1500,
                                        .checksums = true,
+                                       .counted = true,
                                        .connections = 1,
                                        .time_wait = half_open ? 1 : SMALL_RECORDS,
                                        .half_open = half_open ? SMALL_RECORDS : 1,

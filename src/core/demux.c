@@ -4,7 +4,9 @@
  * One open-addressed table for connections, half-open and TIME-WAIT records, so that a packet costs
  * one look-up. A slot is 4 bytes: 2 bits of kind, 6 bits of the hash, 24 bits of index. Linear
  * probing; removal shifts back, so there are no tombstones. The hash is keyed, so that nobody
- * outside can choose collisions. The table is never more than three quarters full.
+ * outside can choose collisions. The table is never more than six sevenths full, and
+ * that only when every record of each kind is in use: then it takes 4 slots to find one, and 25 to know that
+ * there is none, which lie beside each other.
  */
 #include "base/check.h"
 #include "core/state.h"
@@ -19,7 +21,7 @@ size_t demux_slots(const struct duet_config *config)
 {
     size_t records =
         (size_t)config->connections_max + config->half_open_max + config->time_wait_max;
-    return records + records / 3 + 8;
+    return records + records / 6 + 8;
 }
 
 void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity)
