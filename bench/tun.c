@@ -149,7 +149,7 @@ static void run_case(void *context, size_t number, void *to)
     const uint32_t offload = DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN;
     const struct duet_kernel_options options = {
         .link = DUET_KERNEL_TUN,
-        .offload = job->what->offload ? offload | DUET_OFFLOAD_SEGMENT : 0};
+        .offload = job->what->offload ? offload | DUET_OFFLOAD_SEGMENT | DUET_OFFLOAD_GATHER : 0};
     struct tun_result *result = to;
     struct duet_kernel kernel;
 

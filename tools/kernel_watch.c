@@ -151,13 +151,14 @@ int kernel_watch_link(struct kernel_watch *watch, struct duet_link **link)
 
     if (self == NULL)
         return -1;
-    self->link = (struct duet_link){.send = watch_send,
-                                    .receive = watch_receive,
-                                    .deadline = watch_deadline,
-                                    .descriptor = watch_descriptor,
-                                    .close = watch_close,
-                                    .mtu = watch->inner->mtu,
-                                    .offload = watch->inner->offload};
+    self->link =
+        (struct duet_link){.send = watch_send,
+                           .receive = watch_receive,
+                           .deadline = watch_deadline,
+                           .descriptor = watch_descriptor,
+                           .close = watch_close,
+                           .mtu = watch->inner->mtu,
+                           .offload = watch->inner->offload & ~(uint32_t)DUET_OFFLOAD_GATHER};
     self->watch = watch;
     *link = &self->link;
     return 0;

@@ -99,6 +99,7 @@ enum duet_offload {
     DUET_OFFLOAD_CHECKSUM_IN = 1 << 1,  /* link may set DUET_PACKET_CHECKED on what it verified */
     DUET_OFFLOAD_SEGMENT = 1 << 2,      /* link cuts a large packet: packet->segment_size */
     DUET_OFFLOAD_PACE = 1 << 3,         /* link holds a packet until packet->departure */
+    DUET_OFFLOAD_GATHER = 1 << 4,       /* link sends what stands in packet->pieces, too */
 };
 
 /* What decides how much may be in flight (docs/CONGESTION.md). */
@@ -247,17 +248,27 @@ enum duet_packet_flag {
     DUET_PACKET_CHECKSUM_PARTIAL = 1 << 1, /* the sum must be filled in from checksum_start on */
 };
 
+struct duet_piece {
+    const void *data;
+    uint32_t size;
+};
+
 /* One IP packet, or, with segment_size set, many segments of a TCP stream under one header. */
 struct duet_packet {
     uint8_t *data;            /* first byte of the IP header; owned by the caller */
     uint32_t size;            /* out: room at data, at least the MTU */
-    uint32_t length;          /* bytes of packet at data */
+    uint32_t length;          /* bytes of the packet: at data, but for pieces */
     uint16_t segment_size;    /* payload bytes in each segment after cutting; 0: a single segment */
     uint16_t checksum_start;  /* with CHECKSUM_PARTIAL: where the sum begins, from data */
     uint16_t checksum_offset; /* and where it is stored, from checksum_start */
     uint16_t flags;           /* enum duet_packet_flag bits */
     duet_time departure;      /* out: not to leave before this time (pacing) */
     uint32_t tag; /* for links and recorders: follows a packet; the stack leaves it alone */
+    /* out: room for so many pieces, or NULL. With room, and a link that fills in checksums, the text of
+     * a large packet may be left where the stack has it: length counts it, but it stands in piece_count
+     * pieces behind what is at data. They hold until anything else is asked of the stack. */
+    struct duet_piece *pieces;
+    uint16_t pieces_max, piece_count;
 };
 
 /* ---- the five doors ---------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "duet/stack.h"
 
 void buffer_init(struct buffer *buffer)
 {
@@ -391,6 +392,22 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
             memcpy(to + done, from, n);
         done += n;
     }
+}
+
+uint32_t buffer_pieces(const struct buffer_space *space, const struct buffer *buffer,
+                       uint32_t offset, uint32_t size, struct duet_piece *pieces, uint32_t most)
+{
+    CHECK(offset + size <= buffer->length);
+    uint32_t count = 0;
+    for (uint32_t done = 0; done < size; count++) {
+        uint32_t left;
+        if (count == most)
+            return 0;
+        pieces[count].data = place_of(space, buffer, offset + done, &left);
+        pieces[count].size = min_u32(left, size - done);
+        done += pieces[count].size;
+    }
+    return count;
 }
 
 uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint32_t *size)

@@ -85,6 +85,11 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
                  uint8_t *to, uint32_t size, struct checksum *sum);
 /* Room to write in place right behind the queue, to be sent: NULL if a pool is empty. */
 uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint32_t *size);
+struct duet_piece;
+/* Where the bytes [offset, offset + size) stand, all of which must be there, in at most `most` pieces.
+ * Returns their number; 0: they would be more. */
+uint32_t buffer_pieces(const struct buffer_space *space, const struct buffer *buffer,
+                       uint32_t offset, uint32_t size, struct duet_piece *pieces, uint32_t most);
 /* Where size bytes right behind the queue would stand, if that is in one page which is there already.
  * Else NULL. */
 uint8_t *buffer_behind(const struct buffer_space *space, const struct buffer *buffer,

@@ -220,6 +220,7 @@ bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet
     stack_now(s, now);
     if (packet->size < s->config.mtu)
         return false;
+    packet->piece_count = 0;
     bool is_reply = reply_output(s, packet);
     if (!is_reply && !tcp_output(s, packet))
         return false;

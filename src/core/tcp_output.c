@@ -108,6 +108,21 @@ static void begin(struct duet_stack *s, struct tcp_conn *c, struct draft *draft,
     }
 }
 
+/* The text is left where it stands, in pieces, for a link that has room for them. False: it is to be
+ * copied. Worth it where it is long. */
+static bool gather(struct duet_stack *s, struct draft *draft, const struct buffer *queue,
+                   uint32_t offset, uint32_t length)
+{
+    enum { WORTH_GATHERING = 4096 };
+    struct duet_packet *packet = draft->build.packet;
+    if (packet->pieces == NULL || !draft->build.link_sums || s->watch != NULL ||
+        length < WORTH_GATHERING)
+        return false;
+    packet->piece_count = (uint16_t)buffer_pieces(&s->buffers, queue, offset, length,
+                                                  packet->pieces, packet->pieces_max);
+    return packet->piece_count > 0;
+}
+
 /* Copies the text of [seq, seq + length) from the send queue and finishes the segment. */
 static void finish(struct duet_stack *s, struct tcp_conn *c, struct draft *draft, struct seq seq,
                    uint32_t length)
@@ -115,8 +130,9 @@ static void finish(struct duet_stack *s, struct tcp_conn *c, struct draft *draft
     if (length > 0) {
         const struct tcp_transfer *t = transfer_of(s, c);
         uint32_t offset = seq_distance(tcp_send_start(c), seq);
-        buffer_read(&s->buffers, &t->send, offset, draft->build.text, length,
-                    draft->build.link_sums ? NULL : &draft->build.sum);
+        if (!gather(s, draft, &t->send, offset, length))
+            buffer_read(&s->buffers, &t->send, offset, draft->build.text, length,
+                        draft->build.link_sums ? NULL : &draft->build.sum);
     }
     segment_end(&draft->build);
 }

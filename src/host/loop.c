@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "duet/loop.h"
@@ -16,6 +17,7 @@
 #define LOOP_RETRY DUET_MILLISECOND
 
 /* Room for the largest IP packet, and what one turn may do at most. */
+enum { LOOP_PIECES = 64 };
 enum { LOOP_ROOM = 65536, LOOP_IN_MAX = 64, LOOP_OUT_MAX = 256 };
 
 duet_time duet_loop_now(void)
@@ -29,19 +31,27 @@ duet_time duet_loop_now(void)
 int duet_loop_init(struct duet_loop *loop, struct duet_stack *stack, struct duet_link *link)
 {
     uint8_t *rooms = malloc((size_t)LOOP_ROOM * 2);
+    const bool gathers = (link->offload & DUET_OFFLOAD_GATHER) != 0;
+    struct duet_piece *pieces = gathers ? calloc(LOOP_PIECES, sizeof *pieces) : NULL;
 
-    if (rooms == NULL)
+    if (rooms == NULL || (gathers && pieces == NULL)) {
+        free(rooms);
         return -1;
+    }
     *loop = (struct duet_loop){.stack = stack,
                                .link = link,
                                .room = {.data = rooms, .size = LOOP_ROOM},
-                               .waiting = {.data = rooms + LOOP_ROOM, .size = LOOP_ROOM}};
+                               .waiting = {.data = rooms + LOOP_ROOM,
+                                           .size = LOOP_ROOM,
+                                           .pieces = pieces,
+                                           .pieces_max = gathers ? LOOP_PIECES : 0}};
     return 0;
 }
 
 void duet_loop_free(struct duet_loop *loop)
 {
     free(loop->room.data); /* both rooms */
+    free(loop->waiting.pieces);
     *loop = (struct duet_loop){0};
 }
 
@@ -78,14 +88,29 @@ static int take_arrived(struct duet_loop *loop)
     return -1;
 }
 
+/* What stays cannot rely on the stack to keep its text. */
+static void keep_pieces(struct duet_packet *packet)
+{
+    uint32_t at = packet->length;
+
+    for (unsigned i = 0; i < packet->piece_count; i++)
+        at -= packet->pieces[i].size;
+    for (unsigned i = 0; i < packet->piece_count; at += packet->pieces[i++].size)
+        memcpy(packet->data + at, packet->pieces[i].data, packet->pieces[i].size);
+    packet->piece_count = 0;
+}
+
 /* Sends the packet that waits, if it may leave. False: it stays. */
 static bool send_waiting(struct duet_loop *loop, duet_time now)
 {
-    if (loop->waiting.departure > now)
+    if (loop->waiting.departure > now) {
+        keep_pieces(&loop->waiting);
         return false;
+    }
     loop->link->error = 0;
     if (!loop->link->send(loop->link, now, &loop->waiting) && loop->link->error == 0) {
         loop->is_blocked = true;
+        keep_pieces(&loop->waiting);
         return false;
     }
     loop->is_blocked = false;

@@ -87,7 +87,7 @@ int duet_tee(struct duet_link *inner, struct duet_recorder *recorder, unsigned e
                  .descriptor = tee_descriptor,
                  .close = tee_close,
                  .mtu = inner->mtu,
-                 .offload = inner->offload},
+                 .offload = inner->offload & ~(uint32_t)DUET_OFFLOAD_GATHER},
         .inner = inner,
         .recorder = recorder,
         .end = end,

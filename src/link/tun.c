@@ -44,18 +44,23 @@ static bool tun_send(struct duet_link *link, duet_time now, const struct duet_pa
 {
     struct tun *tun = tun_of(link);
     struct virtio_net_hdr header;
-    struct iovec parts[2] = {{.iov_base = &header, .iov_len = sizeof(header)},
-                             {.iov_base = packet->data, .iov_len = packet->length}};
-    int skip = tun->has_header ? 0 : 1;
+    struct iovec parts[2 + UINT8_MAX] = {{.iov_base = &header, .iov_len = sizeof(header)},
+                                         {.iov_base = packet->data, .iov_len = packet->length}};
+    int skip = tun->has_header ? 0 : 1, count = 2;
 
     (void)now;
+    for (unsigned i = 0; i < packet->piece_count && i < UINT8_MAX; i++, count++) {
+        memcpy(&parts[count].iov_base, &packet->pieces[i].data, sizeof(void *));
+        parts[count].iov_len = packet->pieces[i].size;
+        parts[1].iov_len -= packet->pieces[i].size;
+    }
     if (tun->has_header
             ? !virtio_write(&header, packet)
             : packet->segment_size != 0 || (packet->flags & DUET_PACKET_CHECKSUM_PARTIAL) != 0) {
         link->error = EINVAL;
         return false;
     }
-    if (writev(tun->descriptor, parts + skip, 2 - skip) >= 0)
+    if (writev(tun->descriptor, parts + skip, count - skip) >= 0)
         return true;
     if (!is_temporary(errno))
         link->error = errno;
@@ -146,7 +151,7 @@ static uint32_t negotiate(int descriptor, uint32_t wanted)
         return 0;
     if (wanted & DUET_OFFLOAD_SEGMENT &&
         ioctl(descriptor, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN) == 0)
-        return sum | DUET_OFFLOAD_SEGMENT;
+        return sum | DUET_OFFLOAD_SEGMENT | (wanted & DUET_OFFLOAD_GATHER);
     if (wanted & DUET_OFFLOAD_CHECKSUM_IN && ioctl(descriptor, TUNSETOFFLOAD, TUN_F_CSUM) == 0)
         return wanted & sum;
     return wanted & DUET_OFFLOAD_CHECKSUM_OUT; /* to send with its sum undone needs no leave */

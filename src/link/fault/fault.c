@@ -208,7 +208,7 @@ struct fault *fault_new(struct duet_link *inner, const struct duet_fault_choice 
                                      .descriptor = fault_descriptor,
                                      .close = fault_close,
                                      .mtu = inner->mtu,
-                                     .offload = inner->offload};
+                                     .offload = inner->offload & ~(uint32_t)DUET_OFFLOAD_GATHER};
     fault->inner = inner;
     fault->kind = kind;
     fault->choice = *choice;
