@@ -35,10 +35,11 @@ static bool is_plain(const struct tcp_conn *c)
 }
 
 /* A segment may have to be withheld (tcp_verify.h). */
-static bool verify_is_due(const struct tcp_conn *c, const struct tcp_transfer *t)
+static bool verify_is_due(const struct duet_stack *s, const struct tcp_conn *c,
+                          const struct tcp_transfer *t)
 {
     uint32_t least = t->verify.due ? TCP_VERIFY_SUSPICION : TCP_VERIFY_INTERVAL;
-    return seq_distance(t->verify.since, c->snd.nxt) >= least;
+    return seq_distance(t->verify.since, c->snd.nxt) >= least && tcp_verify_is_due(s, c);
 }
 
 static bool is_calm(const struct duet_stack *s, const struct tcp_conn *c,
@@ -46,7 +47,8 @@ static bool is_calm(const struct duet_stack *s, const struct tcp_conn *c,
 {
     return t->phase == TCP_PHASE_OPEN && t->flight.lost == 0 && t->flight.sacked == 0 &&
            t->dupacks == 0 && t->retransmissions == 0 && !t->urgent && !t->probed &&
-           t->ecn_hold == 0 && !t->verify.withheld && !verify_is_due(c, t) && tcp_mtu_rests(s, c);
+           t->ecn_hold == 0 && !t->verify.withheld && !verify_is_due(s, c, t) &&
+           tcp_mtu_rests(s, c);
 }
 
 /* How much text may go (RFC 9293, 3.8.6.2.1): a full segment, or all that is queued. Anything else is

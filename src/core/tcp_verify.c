@@ -76,12 +76,18 @@ static bool is_possible(const struct duet_stack *s, const struct tcp_conn *c)
            !t->probed && has_data && has_window && c->cwnd >= all && tcp_flight(c) + mss <= c->cwnd;
 }
 
+bool tcp_verify_is_due(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const struct tcp_verify *v = &transfer_of(s, c)->verify;
+    uint32_t least = v->due ? TCP_VERIFY_SUSPICION : interval(c);
+    return s->config.verify_acks && seq_distance(v->since, c->snd.nxt) >= least;
+}
+
 void tcp_verify_withhold(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_verify *v = &transfer_of(s, c)->verify;
-    uint32_t least = v->due ? TCP_VERIFY_SUSPICION : interval(c);
-    if (!s->config.verify_acks || seq_distance(v->since, c->snd.nxt) < least ||
-        !is_possible(s, c) || flight_reserve(s, c, 1 + BEHIND) < 1 + BEHIND)
+    if (!tcp_verify_is_due(s, c) || !is_possible(s, c) ||
+        flight_reserve(s, c, 1 + BEHIND) < 1 + BEHIND)
         return;
     v->start = c->snd.nxt;
     c->snd.nxt = seq_add(c->snd.nxt, tcp_send_mss(c));

@@ -27,6 +27,8 @@ struct tcp_verify {
 void tcp_verify_begin(const struct duet_stack *s, const struct tcp_conn *c);
 /* A round trip shorter than all of the latest seconds. */
 void tcp_verify_rtt(const struct duet_stack *s, const struct tcp_conn *c, uint32_t rtt_us);
+/* Has enough been sent since the latest test? */
+bool tcp_verify_is_due(const struct duet_stack *s, const struct tcp_conn *c);
 /* New text is about to leave, and a test is due or may be after TCP_VERIFY_INTERVAL: its first segment
  * stays, if it is time for that. */
 void tcp_verify_withhold(struct duet_stack *s, struct tcp_conn *c);
