@@ -27,7 +27,9 @@ static inline uint32_t bytes_turn32(uint32_t value)
 
 static inline uint16_t bytes_turn16(uint16_t value)
 {
-    return bytes_least_first() ? (uint16_t)(value >> 8 | value << 8) : value;
+    if (!bytes_least_first())
+        return value;
+    return (uint16_t)(value >> 8 | value << 8);
 }
 
 static inline uint16_t bytes_get16(const uint8_t *at)

@@ -79,21 +79,25 @@ const char *tcp_conn_check(const struct duet_stack *s, const struct tcp_conn *c)
     return broken;
 }
 
-/* The same for what nearly every connection is, in one expression: then nothing above would find
- * fault. */
+/* The same for what nearly every connection is, without a branch: then nothing above would find fault. */
 static bool is_plainly_sound(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     uint32_t flight = seq_distance(c->snd.una, c->snd.nxt);
-    bool is_sound = (c->state == DUET_ESTABLISHED) & conn_is(c, TCP_CONN_SYN_ACKED) &
-                    (owes(c) == (c->owing.next != LIST_OFF)) & seq_le(c->rcv.nxt, c->rcv.adv) &
-                    seq_le(c->rcv.acked, c->rcv.nxt) & (c->cwnd != 0) & (c->ssthresh != 0) &
-                    (c->challenges <= s->config.challenge_limit);
+    unsigned is_sound = c->state == DUET_ESTABLISHED;
+    is_sound &= conn_is(c, TCP_CONN_SYN_ACKED);
+    is_sound &= owes(c) == (c->owing.next != LIST_OFF);
+    is_sound &= seq_le(c->rcv.nxt, c->rcv.adv);
+    is_sound &= seq_le(c->rcv.acked, c->rcv.nxt);
+    is_sound &= c->cwnd != 0;
+    is_sound &= c->ssthresh != 0;
+    is_sound &= c->challenges <= s->config.challenge_limit;
     if (t == NULL)
         return is_sound & (flight == 0);
-    return is_sound & (flight <= t->send.length) & (t->send.length <= s->config.send_buffer) &
-           (t->flight.sacked + t->flight.lost <= flight) &
-           ((flight == 0) | (t->deadline != DUET_NEVER) | owes(c));
+    is_sound &= flight <= t->send.length;
+    is_sound &= t->send.length <= s->config.send_buffer;
+    is_sound &= t->flight.sacked + t->flight.lost <= flight;
+    return is_sound & (flight == 0 || t->deadline != DUET_NEVER || owes(c));
 }
 
 void tcp_conn_must_be_sound(const struct duet_stack *s, const struct tcp_conn *c)
