@@ -117,17 +117,30 @@ static void forge_syn(const struct flood *flood, uint8_t *bytes)
     put16(bytes + 36, sum);
 }
 
+/* In one call of the system, so that the attacker costs less than the attacked. */
 static void send_batch(struct flood *flood)
 {
-    uint8_t bytes[SYN_BYTES];
+    uint8_t bytes[BATCH][SYN_BYTES];
     struct sockaddr_in to = {.sin_family = AF_INET};
+    struct mmsghdr messages[BATCH];
+    struct iovec pieces[BATCH];
+    unsigned sent = 0;
 
     memcpy(&to.sin_addr, flood->kernel.ours[0].address.bytes + 12, 4);
+    memset(messages, 0, sizeof messages);
     for (unsigned i = 0; i < BATCH; i++) {
-        forge_syn(flood, bytes);
+        forge_syn(flood, bytes[i]);
         flood->number++;
-        (void)sendto(flood->raw, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&to,
-                     sizeof to);
+        pieces[i] = (struct iovec){bytes[i], SYN_BYTES};
+        messages[i].msg_hdr.msg_name = &to;
+        messages[i].msg_hdr.msg_namelen = sizeof to;
+        messages[i].msg_hdr.msg_iov = &pieces[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    while (sent < BATCH) { /* one that is refused is passed over */
+        int some = sendmmsg(flood->raw, messages + sent, BATCH - sent, MSG_DONTWAIT);
+
+        sent += some > 0 ? (unsigned)some : 1;
     }
 }
 
