@@ -78,53 +78,31 @@ static void want(struct attacks *attacks, const char *id)
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-    struct attacks *attacks = state->input;
+    struct attacks *a = state->input;
+    const struct command_option options[] = {
+        {KEY_ALL, &a->all, 0, 0, 0, 0},
+        {KEY_LIST, &a->list, 0, 0, 0, 0},
+        {KEY_JSON, &a->json, 0, 0, 0, 0},
+        {KEY_TSV, &a->tsv, 0, 0, 0, 0},
+        {KEY_QUICK, &a->quick, 0, 0, 0, 0},
+        {KEY_SEED, NULL, &a->seed, "seed", 0, UINT32_MAX},
+        {KEY_LIMIT, NULL, &a->seconds, "number of seconds", 0, SECONDS_MOST},
+        {KEY_CAMPAIGN, NULL, &a->campaign, "number of injections", 0, UINT32_MAX},
+        {KEY_TUN, NULL, &a->tun, "number of seconds", 0, SECONDS_MOST},
+        {KEY_JOBS, NULL, &a->jobs, "number of rows", 0, JOBS_MOST},
+        {0, 0, 0, 0, 0, 0},
+    };
 
-    switch (key) {
-    case KEY_ALL:
-        attacks->all = true;
+    if (key == KEY_CAMPAIGN)
+        a->campaign = CAMPAIGN_DEFAULT;
+    if (key == KEY_TUN)
+        a->tun = TUN_DEFAULT;
+    if (command_take(a->command, options, key, argument))
         return 0;
-    case KEY_LIST:
-        attacks->list = true;
-        return 0;
-    case KEY_JSON:
-        attacks->json = true;
-        return 0;
-    case KEY_TSV:
-        attacks->tsv = true;
-        return 0;
-    case KEY_QUICK:
-        attacks->quick = true;
-        return 0;
-    case KEY_SEED:
-        attacks->seed = command_number_of(attacks->command, "seed", argument, 0, UINT32_MAX);
-        return 0;
-    case KEY_LIMIT:
-        attacks->seconds =
-            command_number_of(attacks->command, "number of seconds", argument, 0, SECONDS_MOST);
-        return 0;
-    case KEY_CAMPAIGN:
-        attacks->campaign = CAMPAIGN_DEFAULT;
-        if (argument != NULL)
-            attacks->campaign = command_number_of(attacks->command, "number of injections",
-                                                  argument, 0, UINT32_MAX);
-        return 0;
-    case KEY_TUN:
-        attacks->tun = TUN_DEFAULT;
-        if (argument != NULL)
-            attacks->tun =
-                command_number_of(attacks->command, "number of seconds", argument, 0, SECONDS_MOST);
-        return 0;
-    case KEY_JOBS:
-        attacks->jobs =
-            command_number_of(attacks->command, "number of rows", argument, 0, JOBS_MOST);
-        return 0;
-    case ARGP_KEY_ARG:
-        want(attacks, argument);
-        return 0;
-    default:
+    if (key != ARGP_KEY_ARG)
         return ARGP_ERR_UNKNOWN;
-    }
+    want(a, argument);
+    return 0;
 }
 
 static const struct argp argp = {

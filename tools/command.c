@@ -51,6 +51,22 @@ uint64_t command_number_of(const char *command, const char *what, const char *te
     exit(COMMAND_USAGE);
 }
 
+bool command_take(const char *command, const struct command_option *table, int key,
+                  const char *text)
+{
+    for (; table->key != 0; table++) {
+        if (table->key != key)
+            continue;
+        if (table->is_so != NULL)
+            *table->is_so = true;
+        else if (text != NULL) /* without one it is as it is */
+            *table->number =
+                command_number_of(command, table->what, text, table->least, table->most);
+        return true;
+    }
+    return false;
+}
+
 bool command_colour(const char *word, FILE *to, bool *colour)
 {
     const char *none = getenv("NO_COLOR");

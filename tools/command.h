@@ -36,6 +36,19 @@ bool command_number(const char *text, uint64_t least, uint64_t most, uint64_t *n
 uint64_t command_number_of(const char *command, const char *what, const char *text, uint64_t least,
                            uint64_t most);
 
+/* An option that says one thing: that something is so, or how much of it. */
+struct command_option {
+    int key;          /* of argp; 0 ends a table */
+    bool *is_so;      /* NULL: a number */
+    uint64_t *number; /* what it is, from least to most, is called what */
+    const char *what;
+    uint64_t least, most;
+};
+
+/* Does what the option of a table says, as command_number_of() does. False: the key is another's. */
+bool command_take(const char *command, const struct command_option *table, int key,
+                  const char *text);
+
 /* "auto", "always" or "never" to colour or not, for output to this stream. auto means a terminal
  * that has not asked for none (NO_COLOR, TERM=dumb). False if the word is another. */
 bool command_colour(const char *word, FILE *to, bool *colour);

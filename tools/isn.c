@@ -31,21 +31,18 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct audit *audit = state->input;
 
-    switch (key) {
-    case KEY_SELF:
-        audit->self = true;
+    const struct command_option options[] = {
+        {KEY_SELF, &audit->self, 0, 0, 0, 0},
+        {KEY_JSON, &audit->json, 0, 0, 0, 0},
+        {0, 0, 0, 0, 0, 0},
+    };
+
+    if (command_take(audit->command, options, key, argument))
         return 0;
-    case KEY_JSON:
-        audit->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (audit->path != NULL)
-            return ARGP_ERR_UNKNOWN;
-        audit->path = argument;
-        return 0;
-    default:
+    if (key != ARGP_KEY_ARG || audit->path != NULL)
         return ARGP_ERR_UNKNOWN;
-    }
+    audit->path = argument;
+    return 0;
 }
 
 static const struct argp argp = {
