@@ -18,7 +18,7 @@
 #include "duet/block.h"
 #include "duet/kernel.h"
 
-enum { RATE = 100000, BATCH = 50, CLIENT_RATE = 100, CLIENTS_MOST = 512, PORT = 80 };
+enum { RATE = 105000, BATCH = 50, CLIENT_RATE = 100, CLIENTS_MOST = 512, PORT = 80 };
 enum { SYN_BYTES = 40, PACKET_MAX = 65536 };
 #define CLIENT_LIMIT DUET_SECOND
 
