@@ -22,8 +22,9 @@
  *                   has run out
  *   the longest     how long nothing was sent  only compared with the RTO (RFC 5681, 4.1), which is
  *   RTO and 1 ms    if that is longer          never longer
- *   zero            answers of a TIME-WAIT     they decide once there are 15 in 5 s; who explores
- *                   record so far              keeps far below that
+ *   zero            answers of a TIME-WAIT     the next one would count anew
+ *                   record, in an interval
+ *                   that is over
  *   left out        free lists, positions in   the order of places decides nothing; how many are
  *                   tables, shapes of trees,   left does, and is hashed
  *                   the draw for them
@@ -62,6 +63,7 @@ static void add_half_open(struct view *v)
 static void add_time_wait(struct view *v)
 {
     const struct time_wait_ring *ring = &v->s->time_wait;
+    int64_t interval = v->s->now / v->s->config.challenge_interval;
     for (uint64_t at = ring->age.head; at < ring->age.tail; at++) {
         struct tcp_time_wait record = ring->records[age_ring_index(&ring->age, at)];
         bool is_alive = (record.flags & TCP_TIME_WAIT_ALIVE) != 0;
@@ -72,8 +74,11 @@ static void add_time_wait(struct view *v)
         from_base(&record.rcv_nxt, v->base.received);
         ms_from_now(v, &record.ts_recent, (record.flags & TCP_TIME_WAIT_TIMESTAMPS) != 0);
         us_from_now(v, &record.expires_us, true);
-        record.answers = 0;
+        if (record.interval != (uint8_t)(interval & 15))
+            record.answers = 0;
         record.interval = 0;
+        if (record.answers > 0)
+            add(&v->digest, (uint64_t)(v->s->now % v->s->config.challenge_interval));
         add_bytes(&v->digest, &record, sizeof record);
     }
 }
