@@ -433,6 +433,24 @@ static void each_field_matters_or_does_not(void **state)
     }
 }
 
+/* TIME-WAIT answers so often in an interval: how often it has, and when the interval ends, decide; of
+ * an interval that is over nothing does. */
+static void answers_of_time_wait_count_in_their_interval(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("TIME-WAIT"), 0);
+    struct duet_stack *s = stage->rig.stack;
+    struct tcp_time_wait *record = (void *)owner_of(stage, WAIT);
+    const uint32_t now = (uint32_t)(s->now / s->config.challenge_interval);
+    record->interval = now & 15u;
+    const uint64_t none = number_of(stage);
+    record->answers = 3;
+    EXPECT("three in this one", number_of(stage) != none);
+    record->interval = (now + 1u) & 15u;
+    EXPECT("three in one that is over", number_of(stage) == none);
+    stage_end(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +460,7 @@ int main(void)
         cmocka_unit_test(now_is_another_time_than_none),
         cmocka_unit_test(snapshot_brings_the_number_back),
         cmocka_unit_test(each_field_matters_or_does_not),
+        cmocka_unit_test(answers_of_time_wait_count_in_their_interval),
     };
     return cmocka_run_group_tests_name("canonical form", tests, NULL, NULL);
 }
