@@ -248,6 +248,17 @@ static void fin_wait_2(struct stage *stage)
     assert_int_equal(stage_conn(stage)->state, DUET_FIN_WAIT_2);
 }
 
+static void fin_wait_2_of_user(struct stage *stage)
+{
+    const struct rig_segment offer = offer_of(stage);
+    rig_accept(&stage->rig, &stage->conn, &offer);
+    assert_int_equal(duet_shutdown(stage->rig.stack, stage->rig.now, stage->conn.handle), DUET_OK);
+    rig_drain(&stage->rig);
+    stage->conn.ack++;
+    rig_say(&stage->rig, &stage->conn, 0, 0, NULL, 0);
+    assert_int_equal(stage_conn(stage)->state, DUET_FIN_WAIT_2);
+}
+
 static void unaccepted(struct stage *stage)
 {
     half_open(stage);
@@ -312,6 +323,7 @@ static const struct {
     {"a path is known", path_known, NULL},
     {"keep-alive", keepalive, unwatched},
     {"FIN-WAIT-2", fin_wait_2, NULL},
+    {"FIN-WAIT-2 of a user", fin_wait_2_of_user, NULL},
     {"not accepted yet", unaccepted, NULL},
     {"accurate ECN", accurate_ecn, with_accurate_ecn},
 };

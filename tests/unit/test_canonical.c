@@ -80,6 +80,36 @@ static void what_was_in_a_hole_of_the_ring_is_left_out(void **state)
     stage_end(stage);
 }
 
+/* Of what shares a word with others, which no table can name. */
+static void bits_matter_or_do_not(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("recovery"), 0);
+    struct tcp_conn *c = stage_conn(stage);
+    const uint64_t before = number_of(stage);
+#define BITS(field, matters)                                                                       \
+    do {                                                                                           \
+        c->field ^= 1u;                                                                            \
+        EXPECT(#field, (number_of(stage) != before) == (matters));                                 \
+        c->field ^= 1u;                                                                            \
+    } while (0)
+    BITS(rule, false);
+    BITS(why, false);
+    BITS(controller, true);
+    BITS(plateau, true);
+    BITS(send_scale, true);
+    BITS(receive_scale, true);
+    BITS(ecn, true);
+    BITS(ecn_count, true);
+    BITS(reordering_seen, true);
+    BITS(reordering_persist, true);
+    BITS(reordering_widening, true);
+    BITS(quick, true);
+    BITS(events, true);
+#undef BITS
+    stage_end(stage);
+}
+
 /* 0 and never have meanings of their own, which a time that is just now does not take on. */
 static void now_is_another_time_than_none(void **state)
 {
@@ -471,6 +501,7 @@ int main(void)
         cmocka_unit_test(another_time_and_other_isns_are_the_same_state),
         cmocka_unit_test(situations_are_different_states),
         cmocka_unit_test(what_was_in_a_hole_of_the_ring_is_left_out),
+        cmocka_unit_test(bits_matter_or_do_not),
         cmocka_unit_test(now_is_another_time_than_none),
         cmocka_unit_test(snapshot_brings_the_number_back),
         cmocka_unit_test(each_field_matters_or_does_not),

@@ -343,6 +343,41 @@ static void reports_of_duplicates_that_tell_nothing(void **state)
     }
 }
 
+/* RFC 2883, 4: a first block in the second is a duplicate, and its edges may be the same. */
+static void duplicate_in_the_second_block(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t left, right; /* of the first, from SND.UNA; the second is [10, 20) */
+        unsigned duplicates;
+    } rows[] = {
+        {"within", 12, 18, 1},
+        {"the same left edge", 10, 18, 1},
+        {"the same right edge", 12, 20, 1},
+        {"the same block", 10, 20, 1},
+        {"begins before", 9, 18, 0},
+        {"ends behind", 12, 21, 0},
+    };
+    for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+        struct rig *rig = start();
+        const struct rig_conn conn = accepted(rig, &with_sack);
+        rig_write(rig, &conn, "more than twenty bytes of text", 30);
+        assert_int_equal(rig_drain(rig), 1);
+        const struct rig_segment segment = {
+            .flags = DUET_ACK,
+            .seq = conn.seq,
+            .ack = conn.ack,
+            .window = conn.window,
+            .blocks = 2,
+            .block = {{conn.ack + rows[i].left, conn.ack + rows[i].right},
+                      {conn.ack + 10, conn.ack + 20}}};
+        rig_input(rig, &conn.tuple, &segment);
+        EXPECT_EQUAL(rows[i].name, rig_hits(rig, TCP_RULE_DSACK_RECEIVED), rows[i].duplicates);
+        stop(rig);
+    }
+}
+
 /* In the second block lies the first one, whose end was never sent. */
 static void duplicate_of_what_was_never_sent(void **state)
 {
@@ -639,6 +674,7 @@ int main(void)
         TEST(what_has_no_name_says_so),
         TEST(syn_ack_at_a_half_open_record),
         TEST(reports_of_duplicates_that_tell_nothing),
+        TEST(duplicate_in_the_second_block),
         TEST(duplicate_of_what_was_never_sent),
         TEST(fin_in_front_of_text_that_came_twice),
         TEST(ipv6_length_that_cannot_be),
