@@ -197,6 +197,31 @@ static void unused_window_stays(void **state)
     }
 }
 
+/* More than a window is no more than a round trip: an acknowledgement of a hundred segments grows a window of ten as one
+ * of ten does. */
+static void acknowledgement_of_more_than_a_window(void **state)
+{
+    (void)state;
+    uint32_t grown[2];
+    for (unsigned i = 0; i < 2; i++) {
+        struct subject *x = subject_new(DUET_CUBIC, false, true);
+        x->c->cwnd = 100 * MSS;
+        congestion(x, TCP_CONGESTION_LOSS, 100 * MSS);
+        set_trip(x, 100000);
+        for (unsigned trip = 0; trip < 5; trip++)
+            round_trip(x, MS(100), MSS);
+        send(x, 100 * MSS);
+        x->c->cwnd = 10 * MSS;
+        x->c->ssthresh = 10 * MSS;
+        x->s->now += MS(100);
+        acknowledge(x, i == 0 ? 10 * MSS : 100 * MSS);
+        grown[i] = x->c->cwnd;
+        subject_free(x);
+    }
+    assert_true(grown[0] > 10 * MSS);
+    assert_int_equal(grown[1], grown[0]);
+}
+
 /* All acknowledgements arrive in one bunch before anything more can be sent: the last ones find little in
  * the network, and count all the same. */
 static void bunch_of_acks_counts_as_a_whole(void **state)
@@ -692,6 +717,7 @@ int main(void)
         cmocka_unit_test(newreno_grows_by_a_segment_a_trip),
         cmocka_unit_test(initial_values),
         cmocka_unit_test(unused_window_stays),
+        cmocka_unit_test(acknowledgement_of_more_than_a_window),
         cmocka_unit_test(bunch_of_acks_counts_as_a_whole),
         cmocka_unit_test(small_flights_over_the_whole_sequence_space),
         cmocka_unit_test(what_congestion_leaves),
