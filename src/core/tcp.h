@@ -313,6 +313,7 @@ struct tcp_transfer {
     bool ecn_reduced;  /* because of ECN */
     bool ecn_marked;   /* the latest acknowledgement reported congestion */
     bool r1_told;
+    bool disorder_answered; /* the window was reduced since flight_before was noted */
     bool has_rest;
     bool probed;                            /* what is in flight was sent into a closed window */
     bool paced;                             /* something waits for pace_at */

@@ -15,7 +15,12 @@
 struct tcp_conn;
 
 /* What tells that the network is full. */
-enum tcp_congestion { TCP_CONGESTION_LOSS, TCP_CONGESTION_ECN, TCP_CONGESTION_TIMEOUT };
+enum tcp_congestion {
+    TCP_CONGESTION_LOSS,
+    TCP_CONGESTION_GOES_ON, /* more losses of a disorder that was answered: no new W_max */
+    TCP_CONGESTION_ECN,
+    TCP_CONGESTION_TIMEOUT,
+};
 
 /* Where W_max of CUBIC lies, as far as ssthresh can tell: all that is kept of the curve while
  * nothing is in flight (tcp_cubic.c). */

@@ -226,6 +226,8 @@ static void congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_conges
     curve->w_est = 0;
     if (kind == TCP_CONGESTION_TIMEOUT) {
         c->plateau = TCP_PLATEAU_NEXT;
+    } else if (kind == TCP_CONGESTION_GOES_ON) {
+        c->plateau = TCP_PLATEAU_LOSS;
     } else if (c->cwnd < curve->w_max) {
         curve->w_max = (uint32_t)((uint64_t)c->cwnd * CONVERGE / CONVERGE_OF);
         c->plateau = TCP_PLATEAU_CONVERGENCE;

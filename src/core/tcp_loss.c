@@ -72,23 +72,29 @@ static void note_disorder(struct duet_stack *s, struct tcp_conn *c, const struct
     struct tcp_transfer *t = transfer_of(s, c);
     if (t->phase != TCP_PHASE_OPEN || !news->sacked)
         return;
-    if (news->sacked_before == 0)
+    if (news->sacked_before == 0) {
         t->flight_before = news->flight;
-    else if (seq_le(t->disorder_end, c->snd.una))
+        t->disorder_answered = false;
+    } else if (seq_le(t->disorder_end, c->snd.una)) {
         t->flight_before = min_u32(c->cwnd, max_u32(t->flight_before, news->flight));
-    else
+    } else {
         return;
+    }
     uint32_t more = c->reordering_seen ? REORDERED_TRIPS - 1 : 0;
     t->disorder_end = seq_add(c->snd.nxt, more * min_u32(tcp_flight(c), FLIGHT_COUNTED));
 }
 
-/* Fast recovery: one window of data is one signal. */
+/* Fast recovery: one window of data is one signal. Where the path reorders, losses of a disorder that
+ * has not ended since the window was reduced say nothing of where the network is full. */
 static void enter_recovery(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
+    bool is_answered = c->reordering_seen && t->disorder_answered;
     tcp_undo_begin(s, c);
     if (tcp_ecn_loss(s, c))
-        tcp_cc_congestion(s, c, TCP_CONGESTION_LOSS, t->flight_before);
+        tcp_cc_congestion(s, c, is_answered ? TCP_CONGESTION_GOES_ON : TCP_CONGESTION_LOSS,
+                          t->flight_before);
+    t->disorder_answered = true;
     set_phase(s, c, TCP_PHASE_RECOVERY);
     t->recover = c->snd.nxt;
     t->timing = false; /* Karn */

@@ -110,6 +110,7 @@ bool tcp_undo_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp
     t->undo.was_undone = true;
     t->undo.undone_at = c->snd.una;
     t->phase = TCP_PHASE_OPEN;
+    t->disorder_answered = false;
     flight_none_lost(s, c);
     tcp_cc_undo(s, c);
     trace_congestion(s, c, rule);

@@ -333,6 +333,8 @@ static const struct field fields[] = {
     OF_TRANSFER("recovery", ecn_reduced, true),
     OF_TRANSFER("recovery", ecn_marked, true),
     OF_TRANSFER("recovery", r1_told, true),
+    OF_TRANSFER("recovery", disorder_end, true),
+    OF_TRANSFER("recovery", disorder_answered, true),
     OF_TRANSFER("recovery", probed, true),
     OF_TRANSFER("recovery", paced, true),
     OF_TRANSFER("recovery", fast_open, true),

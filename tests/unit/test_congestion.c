@@ -458,6 +458,22 @@ static void fast_convergence(void **state)
     subject_free(x);
 }
 
+/* More losses of a disorder that was answered lower ssthresh as any do, and leave W_max where it was. */
+static void congestion_that_goes_on_is_no_new_plateau(void **state)
+{
+    (void)state;
+    struct subject *x = on_the_curve(100);
+    const uint32_t w_max = memory_of(x)->cubic.w_max;
+    x->c->cwnd = 70 * MSS;
+    congestion(x, TCP_CONGESTION_GOES_ON, 70 * MSS);
+    EXPECT_EQUAL("W_max", memory_of(x)->cubic.w_max, w_max);
+    EXPECT_EQUAL("ssthresh", x->c->ssthresh, 49 * MSS);
+    x->c->cwnd = 49 * MSS;
+    congestion(x, TCP_CONGESTION_LOSS, 49 * MSS);
+    EXPECT("another one", memory_of(x)->cubic.w_max < 49 * MSS);
+    subject_free(x);
+}
+
 /* 9438-10, 9438-12: slow start up to ssthresh, then a stage with K = 0 and W_max where it begins. */
 static void stage_after_a_timeout(void **state)
 {
@@ -729,6 +745,7 @@ int main(void)
         cmocka_unit_test(time_without_use_does_not_count),
         cmocka_unit_test(reno_friendly_region),
         cmocka_unit_test(fast_convergence),
+        cmocka_unit_test(congestion_that_goes_on_is_no_new_plateau),
         cmocka_unit_test(stage_after_a_timeout),
         cmocka_unit_test(curve_outlives_the_transfer),
         cmocka_unit_test(plateau_of_an_idle_connection),
