@@ -8,7 +8,9 @@
 
 #include "duet/kernel.h"
 
-enum { TUN_WHY = 160, TUN_PORT = 5001 };
+/* Connections are asked for at each of so many ports in turn, from the first on: who closes first has his
+ * own ports in TIME-WAIT, and with one port at the other end they are used up after 28,000. */
+enum { TUN_WHY = 160, TUN_PORT = 5001, TUN_PORTS = 32 };
 
 enum tun_work {
     TUN_RECEIVE, /* the kernel sends as fast as it may */

@@ -17,7 +17,7 @@ struct node {
     struct tun_round *round;
     struct duet_stack *stack;
     struct duet_loop loop;
-    struct duet_handle listener, connection;
+    struct duet_handle connection;
     void *block;
     size_t size;
     uint64_t position; /* of the bulk stream */
@@ -48,6 +48,7 @@ static bool make_stack(struct node *node)
     config.offload = kernel->link->offload;
     config.packet_max = 65535;
     config.connections_max = config.half_open_max = config.transfers_max = CONNECTIONS;
+    config.listeners_max = TUN_PORTS;
     config.time_wait_max = 1 << 20;
     config.page_size = 16384;
     config.pages_max = 8192;
@@ -178,17 +179,27 @@ static bool run(struct node *node)
     return true;
 }
 
+static bool listen_at(struct node *node, uint16_t port)
+{
+    const struct duet_listen_options here = {.local = {.port = port}, .backlog = CONNECTIONS};
+    struct duet_handle listener;
+
+    return duet_listen(node->stack, node->now, &here, &listener) == DUET_OK ||
+           fail(node, "duet does not listen");
+}
+
 static bool begin(struct node *node)
 {
-    const struct duet_listen_options here = {.local = {.port = TUN_PORT}, .backlog = CONNECTIONS};
     const struct duet_connect_options to = {.remote = {node->round->kernel->kernels[0], TUN_PORT}};
 
     node->now = duet_loop_now();
     if (node->round->work == TUN_SEND)
         return duet_connect(node->stack, node->now, &to, &node->connection) == DUET_OK ||
                fail(node, "duet does not connect");
-    return duet_listen(node->stack, node->now, &here, &node->listener) == DUET_OK ||
-           fail(node, "duet does not listen");
+    for (unsigned i = 0; i < TUN_PORTS; i++)
+        if (!listen_at(node, (uint16_t)(TUN_PORT + i)))
+            return false;
+    return true;
 }
 
 bool tun_round_duet(struct tun_round *round)

@@ -18,9 +18,9 @@
 
 enum { CHUNK = 1 << 18, SMALL = 64, AGAIN_US = 1000 };
 
-static struct sockaddr_in name_of(const struct duet_address *address)
+static struct sockaddr_in name_of(const struct duet_address *address, unsigned port)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(TUN_PORT)};
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 
     memcpy(&name.sin_addr, address->bytes + 12, 4);
     return name;
@@ -28,7 +28,10 @@ static struct sockaddr_in name_of(const struct duet_address *address)
 
 static int connected(const struct tun_round *round)
 {
-    const struct sockaddr_in to = name_of(&round->kernel->ours[0].address);
+    static unsigned number;
+    const unsigned port = TUN_PORT + number++ % TUN_PORTS;
+    const struct sockaddr_in to =
+        name_of(&round->kernel->ours[0].address, round->work == TUN_CONNECT ? port : TUN_PORT);
     int one = 1, descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (descriptor < 0)
@@ -61,7 +64,7 @@ static void send_for_ever(int descriptor)
 static void receive(const struct tun_round *round)
 {
     static uint8_t room[CHUNK];
-    const struct sockaddr_in name = name_of(&round->kernel->kernels[0]);
+    const struct sockaddr_in name = name_of(&round->kernel->kernels[0], TUN_PORT);
     int one = 1, listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), descriptor;
     uint64_t position = 0;
 
