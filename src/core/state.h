@@ -101,7 +101,7 @@ struct duet_stack {
     struct list owing;            /* connections that owe something */
     struct list telling;          /* connections that have events */
     struct list listener_telling; /* listeners that have events */
-    uint32_t recent;              /* connection that the fast path found last */
+    uint32_t recent;              /* connection that a packet was for last */
     uint32_t generation;          /* of the next handle */
     uint16_t ports[PORT_TABLE];
     uint32_t port_choices;                 /* so far */

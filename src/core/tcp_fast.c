@@ -99,21 +99,6 @@ static bool predict_tcp(struct prediction *p)
     return true;
 }
 
-/* The connection of the pair of sockets: the one of the packet before this one, or the table's. */
-static struct tcp_conn *find(struct duet_stack *s, const struct tcp_tuple *tuple)
-{
-    if (s->recent < s->conns.fresh) {
-        struct tcp_conn *c = conn_at(s, s->recent);
-        if (conn_is(c, TCP_CONN_IN_TABLE) && memcmp(&c->tuple, tuple, sizeof *tuple) == 0)
-            return c;
-    }
-    struct demux_ref ref = demux_find(s, tuple);
-    if (ref.kind != DEMUX_CONN)
-        return NULL;
-    s->recent = ref.index;
-    return conn_at(s, ref.index);
-}
-
 /* Nothing is going on but text and acknowledgements. */
 static bool is_plain(const struct tcp_conn *c, bool has_timestamps)
 {
@@ -200,10 +185,11 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
         return false;
     if ((p.traffic_class & 3) != TCP_NOT_ECT || !predict_tcp(&p))
         return false;
-    struct tcp_conn *c = find(s, &p.tuple);
+    struct demux_ref ref = demux_find_recent(s, &p.tuple);
     bool has_timestamps = p.header == TIMESTAMPS_HEADER;
-    if (c == NULL || !is_plain(c, has_timestamps))
+    if (ref.kind != DEMUX_CONN || !is_plain(conn_at(s, ref.index), has_timestamps))
         return false;
+    struct tcp_conn *c = conn_at(s, ref.index);
     struct tcp_options options;
     options.present = 0;
     options.malformed = false;

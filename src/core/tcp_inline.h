@@ -6,6 +6,25 @@
 #include "base/bytes.h"
 #include "core/state.h"
 
+#include <string.h>
+
+/* ---- demux.c ---- */
+
+/* demux_find(); the connection of the packet before this one is looked at first. */
+static inline struct demux_ref demux_find_recent(struct duet_stack *s,
+                                                 const struct tcp_tuple *tuple)
+{
+    if (s->recent < s->conns.fresh) {
+        const struct tcp_conn *c = conn_at(s, s->recent);
+        if (conn_is(c, TCP_CONN_IN_TABLE) && memcmp(&c->tuple, tuple, sizeof *tuple) == 0)
+            return (struct demux_ref){.kind = DEMUX_CONN, .index = s->recent};
+    }
+    struct demux_ref ref = demux_find(s, tuple);
+    if (ref.kind == DEMUX_CONN)
+        s->recent = ref.index;
+    return ref;
+}
+
 /* ---- tcp_send.c ---- */
 
 /* Sequence number of the first byte in the queue. */

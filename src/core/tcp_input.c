@@ -98,7 +98,7 @@ void tcp_input(struct duet_stack *s, const struct duet_packet *packet, const str
         .remote_port = header.source_port,
     };
     struct tcp_segment seg = segment_of(&header, packet->segment_size, ip->traffic_class);
-    struct demux_ref ref = demux_find(s, &tuple);
+    struct demux_ref ref = demux_find_recent(s, &tuple);
     struct tcp_listener *listener = ref.kind == DEMUX_NONE ? demux_listener(s, &tuple) : NULL;
     enum duet_state state = state_of(s, ref, listener);
     trace_segment(s, DUET_TRACE_SEGMENT_IN, &tuple, state, TCP_RULE_NONE, &header,
