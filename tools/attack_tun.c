@@ -8,14 +8,13 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "duet/attack.h"
 #include "duet/block.h"
 #include "duet/kernel.h"
 
@@ -237,26 +236,10 @@ static bool start_stack(struct flood *flood, struct duet_block *block)
     return duet_listen(flood->stack, clock_now(), &options, &flood->listener) == DUET_OK;
 }
 
-/* Memory of the process that no file stands behind, in KB: code that runs for the first time is no
- * growth. */
-static long memory_used(void)
-{
-    char line[200];
-    long anonymous = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-
-    while (status != NULL && fgets(line, sizeof line, status) != NULL)
-        if (strncmp(line, "RssAnon:", 8) == 0)
-            anonymous = strtol(line + 8, NULL, 10);
-    if (status != NULL)
-        fclose(status);
-    return anonymous;
-}
-
 static int judge(const struct flood *flood, unsigned seconds, long before)
 {
     struct duet_counters counters;
-    long grown = memory_used() - before;
+    long grown = duet_attack_memory_kb() - before;
     bool good;
 
     duet_counters(flood->stack, &counters);
@@ -294,10 +277,10 @@ int attack_tun(const char *command, unsigned seconds)
         command_complain(command, "packets cannot be forged here: %s", strerror(errno));
     } else if (start_stack(&flood, &block)) {
         flood.begin = clock_now();
-        (void)memory_used();
+        (void)duet_attack_memory_kb();
         run(&flood, 1); /* so that every page that will be used has been, of what measures, too */
         flood.number = flood.asked = flood.connected = flood.late = 0;
-        before = memory_used();
+        before = duet_attack_memory_kb();
         flood.begin = clock_now();
         run(&flood, seconds);
         code = judge(&flood, seconds, before);

@@ -54,6 +54,11 @@ struct duet_attack_result {
  * packets, or play tens of thousands of peers, make do with a part of them. */
 void duet_attack_run(unsigned index, uint64_t seed, bool quick, struct duet_attack_result *result);
 
+/* Memory of this process that no file stands behind, in KB, for who measures what an attack makes
+ * grow: code that runs for the first time is no growth. 0 where the system does not say. Uses some
+ * itself the first time. */
+long duet_attack_memory_kb(void);
+
 /* ---- the long campaign ---- */
 
 /* Blind segments and ICMP errors at live connections whose ports the attacker is granted: RST, SYN,
