@@ -125,6 +125,8 @@ bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_seg
     uint32_t flight = tcp_flight(c);
     if (c->snd.wnd == 0 || window == 0 || !floor_is_settled(c))
         return false;
+    if (seq_distance(una, seg->ack) >> s->buffers.page_log >= FLIGHT_PAGES)
+        return false; /* more than one packet may ask for */
     if (advances ? !is_calm(s, c, t) : t != NULL)
         return false;
     if (advances && !seq_eq(flight_reach(s, c, seg->ack), seg->ack)) /* more than one may ask for */

@@ -74,8 +74,6 @@ void flight_rescued(struct duet_stack *s, struct tcp_conn *c, uint32_t number)
 
 /* ---- what one packet may ask ---- */
 
-enum { PAGES_AT_ONCE = 256 }; /* of text, that one acknowledgement gives back */
-
 void flight_allow(const struct duet_stack *s, const struct tcp_conn *c)
 {
     flight_of(s, c)->allowance = FLIGHT_ALLOWANCE;
@@ -172,7 +170,7 @@ static bool is_plain(const struct tcp_flight *f)
 struct seq flight_reach(const struct duet_stack *s, const struct tcp_conn *c, struct seq ack)
 {
     struct tcp_flight *f = flight_of(s, c);
-    uint32_t most = (uint32_t)PAGES_AT_ONCE << s->buffers.page_log;
+    uint32_t most = (uint32_t)FLIGHT_PAGES << s->buffers.page_log;
     bool is_far = f->count > 0 && seq_distance(f->start, ack) > most;
     if (!is_far && f->count <= FLIGHT_ALLOWANCE)
         return ack;

@@ -42,6 +42,7 @@ struct tcp_conn;
  * records that have gone are not taken for others. */
 #define FLIGHT_NONE UINT32_C(0xffffff)
 enum { FLIGHT_INLINE = 4, FLIGHT_MAX = 1 << 22, FLIGHT_ALLOWANCE = 48 };
+enum { FLIGHT_PAGES = 256 }; /* of text, that one acknowledgement gives back */
 
 enum flight_flag {
     FLIGHT_SACKED = 1 << 0,
