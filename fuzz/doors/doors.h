@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The world of the fuzzer of the doors: two stacks, the packets that fly between them, a user at each end, one clock.
  *
- * Whatever the input makes happen, this must hold: all that duet_check asks for, after every step at the ends that it touched; every packet that a
- * stack sends is well formed and says what its user said; every byte that a user receives is the one that belongs at
- * that place of the stream. A byte is a function of the pair of ports, the direction and its place, so the forged text of
- * a stranger who guesses everything right is right as well. In a world without forgers two ends also agree on how far
- * they are. */
+ * Whatever the input makes happen, this must hold: all that duet_check asks for, after every step at the ends that it
+ * touched; every packet that a stack sends is well formed and says what its user said; every byte that a user receives
+ * is the one that belongs at that place of the stream. A byte is a function of the pair of ports, the direction and its
+ * place, so the forged text of a stranger who guesses everything right is right as well. In a world without forgers two
+ * ends also agree on how far they are. */
 #ifndef FUZZ_DOORS_H
 #define FUZZ_DOORS_H
 
