@@ -199,8 +199,8 @@ def main():
     sample = everything
     if 0 < chosen.sample < len(everything):
         sample = sampled(everything, texts, chosen.sample, chosen.seed)
-    start = time.monotonic()
     bench = Bench(chosen.build, chosen.build / "mutate")
+    start = time.monotonic()  # of trying; linking and timing the tests takes as long as it takes
     print(f"{len(everything)} mutants of {len(paths)} files, {len(sample)} of them to try; {len(bench.times)} fast tests, "
           f"{sum(bench.times.values()):.1f} s of them", flush=True)
     campaign = Campaign(bench, Results(bench.folder / "results.tsv", bench.tests_digest), texts)

@@ -3,7 +3,7 @@
 """The mutants are those that were meant, and a few of them are tried against the fast tests; `make mutate` tries more.
 
 variants: release
-timeout: 300
+timeout: 400
 """
 import os
 import pathlib
