@@ -161,6 +161,7 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     memset(s, 0, sizeof *s);
     s->config = *config;
     s->generation = 1;
+    s->isn_tick = -1;
     s->wide_vectors = checksum_can_be_wide();
     derive_keys(s, config);
     init_pools(s, block, &l);

@@ -81,6 +81,7 @@ enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
 struct duet_stack {
     struct duet_config config;
     duet_time now;     /* the latest time seen */
+    int64_t isn_tick;  /* of the latest initial sequence number, in 4 us */
     bool wide_vectors; /* checksum_can_be_wide() */
 
     struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
@@ -220,6 +221,7 @@ struct tcp_listener *demux_listener(const struct duet_stack *s, const struct tcp
 
 /* tcp_isn.c */
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple);
+struct seq tcp_isn_take(struct duet_stack *s, const struct tcp_tuple *tuple);
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple);
 uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple);
 

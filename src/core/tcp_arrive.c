@@ -38,7 +38,7 @@ static void listen_third_check_syn(struct duet_stack *s, struct tcp_listener *li
         stack_rule(s, tuple, DUET_LISTEN, refusal);
         return;
     }
-    struct seq iss = tcp_isn(s, tuple);
+    struct seq iss = tcp_isn_take(s, tuple);
     if (iss_above != NULL && seq_le(iss, *iss_above))
         iss = seq_add(*iss_above, 1 + (iss.raw & 0xffff));
     enum duet_state from = iss_above != NULL ? DUET_TIME_WAIT : DUET_LISTEN;

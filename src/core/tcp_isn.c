@@ -21,12 +21,30 @@ static uint64_t hash_of(const struct siphash_key *key, const struct tcp_tuple *t
     return siphash_2_4(key, message, sizeof message);
 }
 
+static int64_t tick_now(const struct duet_stack *s)
+{
+    return s->now / (4 * DUET_MICROSECOND);
+}
+
+static struct seq isn_at(const struct duet_stack *s, const struct tcp_tuple *tuple, int64_t tick)
+{
+    return seq_of((uint32_t)tick + (uint32_t)hash_of(&s->isn_key, tuple));
+}
+
 /* ISN = M + F(localip, localport, remoteip, remoteport, secretkey): M ticks every 4 microseconds.
  */
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    uint32_t m = (uint32_t)(s->now / (4 * DUET_MICROSECOND));
-    return seq_of(m + (uint32_t)hash_of(&s->isn_key, tuple));
+    return isn_at(s, tuple, tick_now(s));
+}
+
+/* The one of a connection that begins now. No tick gives two, so that even while the clock stands still
+ * the next incarnation does not take segments of the one before for its own. */
+struct seq tcp_isn_take(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    int64_t tick = tick_now(s);
+    s->isn_tick = tick > s->isn_tick ? tick : s->isn_tick + 1;
+    return isn_at(s, tuple, s->isn_tick);
 }
 
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple)

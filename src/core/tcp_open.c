@@ -34,9 +34,9 @@ static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *
 
 /* SND.UNA = ISS, SND.NXT = ISS + 1: what is borrowed after this begins where the connection
  * does. */
-static void choose_iss(const struct duet_stack *s, struct tcp_conn *c)
+static void choose_iss(struct duet_stack *s, struct tcp_conn *c)
 {
-    c->snd.iss = tcp_isn(s, &c->tuple);
+    c->snd.iss = tcp_isn_take(s, &c->tuple);
     c->snd.una = c->snd.iss;
     c->snd.nxt = seq_add(c->snd.iss, 1);
 }

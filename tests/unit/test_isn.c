@@ -145,11 +145,11 @@ static void clock_plus_keyed_hash(void **state)
         uint32_t m;
     } rows[] = {
         {"at the origin", 0, 0},
-        {"just before a tick", TICK - 1, 0},
-        {"a tick", TICK, 1},
+        {"just before a tick", 3 * TICK - 1, 2},
+        {"a tick", 4 * TICK, 4},
         {"a second", DUET_SECOND, 250000},
         {"before the wrap", (INT64_C(1) << 32) * TICK - 1, 0xffffffff},
-        {"the wrap, after 4 hours and 46 minutes", (INT64_C(1) << 32) * TICK, 0},
+        {"the wrap, after 4 hours and 46 minutes", ((INT64_C(1) << 32) + 2) * TICK, 2},
         {"55 years", INT64_C(1735689600) * DUET_SECOND, 0x6e831800},
     };
     struct rig *rig = rig_new(49152, 65535);
@@ -167,8 +167,22 @@ static void clock_plus_keyed_hash(void **state)
         passive.local_port = 81;
         rig_input(rig, &passive, &(struct rig_segment){.flags = DUET_SYN, .window = 1});
         assert_true(rig_output(rig, NULL, &answer));
-        EXPECT_EQUAL(rows[i].name, answer.seq, (uint32_t)(rows[i].m + keyed(&key, &passive)));
+        /* At the same time, and no tick gives two. */
+        EXPECT_EQUAL(rows[i].name, answer.seq, (uint32_t)(rows[i].m + 1 + keyed(&key, &passive)));
     }
+    rig_free(rig);
+}
+
+/* An incarnation that comes and goes while the clock stands still does not leave its number to the
+ * next. */
+static void clock_that_stands_still(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(49152, 65535);
+    const struct tcp_tuple tuple = some_tuple(0);
+    const uint32_t first = tcp_isn_take(rig->stack, &tuple).raw;
+    for (uint32_t i = 1; i < 5; i++)
+        EXPECT_EQUAL("the next", tcp_isn_take(rig->stack, &tuple).raw, first + i);
     rig_free(rig);
 }
 
@@ -446,6 +460,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clock_plus_keyed_hash),
+        cmocka_unit_test(clock_that_stands_still),
         cmocka_unit_test(every_part_counts),
         cmocka_unit_test(timestamps),
         cmocka_unit_test(independent_across_tuples),
