@@ -217,8 +217,11 @@ static void touch(const struct duet_block *block)
     enum { PAGE = 4096 };
     volatile uint8_t *bytes = block->memory;
 
-    for (size_t at = 0; at < block->size; at += PAGE)
-        bytes[at] = bytes[at];
+    for (size_t at = 0; at < block->size; at += PAGE) {
+        uint8_t byte = bytes[at];
+
+        bytes[at] = byte;
+    }
 }
 
 static bool start_stack(struct flood *flood, struct duet_block *block)

@@ -19,6 +19,7 @@
  *   answers and guesses of a second, or an interval,  the next one begins at zero
  *   that is over
  */
+#include "base/check.h"
 #include "core/config.h"
 #include "core/state.h"
 
@@ -38,6 +39,7 @@ static void move(struct walk *walk, void *bytes, size_t size)
         memcpy(bytes, walk->from, size);
         walk->from += size;
     } else {
+        CHECK(walk->to != NULL);
         memcpy(walk->to, bytes, size);
         walk->to += size;
     }

@@ -127,7 +127,7 @@ bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_seg
         return false;
     if (seq_distance(una, seg->ack) >> s->buffers.page_log >= FLIGHT_PAGES)
         return false; /* more than one packet may ask for */
-    if (advances ? !is_calm(s, c, t) : t != NULL)
+    if (t == NULL ? advances : !advances || !is_calm(s, c, t))
         return false;
     if (advances && !seq_eq(flight_reach(s, c, seg->ack), seg->ack)) /* more than one may ask for */
         return false;
