@@ -77,6 +77,7 @@ static bool fits_behind(const struct duet_stack *s, const struct tcp_conn *c, st
                         struct seq end, struct seq next_end, uint32_t room)
 {
     uint32_t mss = tcp_send_mss(c);
+    CHECK(mss != 0);
     struct seq text_end = tcp_send_end(s, c);
     uint32_t so_far = seq_distance(start, seq_min(end, text_end));
     uint32_t all = seq_distance(start, seq_min(next_end, text_end));
@@ -194,6 +195,7 @@ static uint32_t text_to_send(const struct tcp_conn *c, const struct tcp_transfer
                              const struct limits *l, uint32_t most)
 {
     uint32_t n = min_u32(min_u32(l->queued, l->window), min_u32(l->congestion, most));
+    CHECK(l->mss != 0);
     uint32_t tail = n % l->mss;
     if (tail == 0)
         return n;

@@ -36,6 +36,7 @@ int duet_loop_init(struct duet_loop *loop, struct duet_stack *stack, struct duet
 
     if (rooms == NULL || (gathers && pieces == NULL)) {
         free(rooms);
+        free(pieces);
         return -1;
     }
     *loop = (struct duet_loop){.stack = stack,

@@ -16,7 +16,7 @@ extern const unsigned stage_situations;
 const char *stage_name(unsigned situation);
 unsigned stage_named(const char *name);
 /* Plays it; everything happens later by the shift. */
-struct stage *stage_play(unsigned situation, uint32_t shift);
+struct stage *stage_play(unsigned index, uint32_t shift);
 void stage_end(struct stage *stage);
 /* The one connection that there is. */
 struct tcp_conn *stage_conn(const struct stage *stage);

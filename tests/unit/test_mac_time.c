@@ -46,7 +46,7 @@ static void try_fast_open(struct rig *rig, unsigned byte)
     syn.cookie[byte] ^= 0x10;
     syn.text = (const uint8_t *)"request";
     syn.length = 7;
-    for (uint16_t i = 0; i < TRIES; i++) {
+    for (unsigned i = 0; i < TRIES; i++) {
         tuple.remote_port = (uint16_t)(2000 + i);
         rig_input(rig, &tuple, &syn);
         rig_drain(rig);
@@ -60,7 +60,7 @@ static void try_syn_cookie(struct rig *rig, unsigned bit)
     struct rig_segment syn = {.flags = DUET_SYN, .seq = 1, .window = 1000};
     struct rig_segment answer;
     begin(rig, 2);
-    for (uint16_t i = 0; i < TRIES; i++) {
+    for (unsigned i = 0; i < TRIES; i++) {
         struct tcp_tuple tuple = rig_tuple(80, (uint16_t)(2000 + i));
         rig_input(rig, &tuple, &syn);
         assert_true(rig_output(rig, NULL, &answer));

@@ -2,6 +2,7 @@
 /* Section B of the attack table: peers that hold what they get. */
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "sim/attack/attack.h"
 
 /* ---- B3 ---- */
@@ -74,6 +75,7 @@ static bool hold_all(struct target *target, const struct crowd *crowd)
 {
     static const uint8_t text[65536];
 
+    CHECK(crowd->holders != NULL);
     for (unsigned i = 0; i < crowd->count; i++) {
         struct peer *holder = &crowd->holders[i];
         struct forged offer = peer_plain;
