@@ -113,57 +113,30 @@ static void choose_sabotage(struct explore *explore, const char *name)
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct explore *e = state->input;
+    const struct command_option options[] = {
+        {KEY_LIST, &e->list, 0, 0, 0, 0},
+        {KEY_JSON, &e->json, 0, 0, 0, 0},
+        {KEY_ABSOLUTE, &e->absolute, 0, 0, 0, 0},
+        {KEY_VERIFY, &e->options.verify, 0, 0, 0, 0},
+        {'j', 0, &e->jobs, "number of processes", 1, 64},
+        {KEY_LOSSES, 0, &e->losses, "number of losses", 0, 8},
+        {KEY_DUPLICATES, 0, &e->duplicates, "number of duplicates", 0, 8},
+        {KEY_LATE, 0, &e->late, "number of late timers", 0, 8},
+        {KEY_MARKS, 0, &e->marks, "number of marks", 0, 8},
+        {KEY_IN_FLIGHT, 0, &e->in_flight, "number of packets", 1, DUET_EXPLORE_IN_FLIGHT_MAX},
+        {KEY_SENDS, 0, &e->sends, "number of sends", 0, 8},
+        {KEY_SEED, 0, &e->options.seed, "seed", 0, UINT64_MAX},
+        {KEY_STATES, 0, &e->options.states_max, "number of states", 1, UINT64_MAX},
+        {KEY_SECONDS, 0, &e->most_seconds, "number of seconds", 1, 1 << 30},
+        {KEY_MEMORY, 0, &e->megabytes, "number of megabytes", 1, 1 << 20},
+        {0, 0, 0, 0, 0, 0},
+    };
 
+    if (command_take(e->command, options, key, text))
+        return 0;
     switch (key) {
-    case KEY_LIST:
-        e->list = true;
-        return 0;
-    case KEY_JSON:
-        e->json = true;
-        return 0;
-    case KEY_ABSOLUTE:
-        e->absolute = true;
-        return 0;
-    case KEY_VERIFY:
-        e->options.verify = true;
-        return 0;
     case 'o':
         e->output = text;
-        return 0;
-    case 'j':
-        e->jobs = command_number_of(e->command, "number of processes", text, 1, 64);
-        return 0;
-    case KEY_LOSSES:
-        e->losses = command_number_of(e->command, "number of losses", text, 0, 8);
-        return 0;
-    case KEY_DUPLICATES:
-        e->duplicates = command_number_of(e->command, "number of duplicates", text, 0, 8);
-        return 0;
-    case KEY_LATE:
-        e->late = command_number_of(e->command, "number of late timers", text, 0, 8);
-        return 0;
-    case KEY_MARKS:
-        e->marks = command_number_of(e->command, "number of marks", text, 0, 8);
-        return 0;
-    case KEY_IN_FLIGHT:
-        e->in_flight =
-            command_number_of(e->command, "number of packets", text, 1, DUET_EXPLORE_IN_FLIGHT_MAX);
-        return 0;
-    case KEY_SENDS:
-        e->sends = command_number_of(e->command, "number of sends", text, 0, 8);
-        return 0;
-    case KEY_SEED:
-        e->options.seed = command_number_of(e->command, "seed", text, 0, UINT64_MAX);
-        return 0;
-    case KEY_STATES:
-        e->options.states_max =
-            command_number_of(e->command, "number of states", text, 1, UINT64_MAX);
-        return 0;
-    case KEY_SECONDS:
-        e->most_seconds = command_number_of(e->command, "number of seconds", text, 1, 1 << 30);
-        return 0;
-    case KEY_MEMORY:
-        e->megabytes = command_number_of(e->command, "number of megabytes", text, 1, 1 << 20);
         return 0;
     case KEY_BREAK:
         choose_sabotage(e, text);
