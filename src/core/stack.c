@@ -37,8 +37,7 @@ static struct layout lay_out(const struct duet_config *config)
 
     l.conns =
         place(&l.end, config->connections_max, sizeof(struct tcp_conn), alignof(struct tcp_conn));
-    l.transfers = place(&l.end, config->transfers_max, sizeof(struct tcp_transfer),
-                        alignof(struct tcp_transfer));
+    l.transfers = place(&l.end, config->transfers_max, sizeof(struct tcp_transfer), 64);
     l.reassemblies = place(&l.end, config->reassemblies_max, sizeof(struct tcp_reassembly),
                            alignof(struct tcp_reassembly));
     l.accurate_ecn = place(&l.end, config->accurate_ecn_max, sizeof(struct tcp_accurate_ecn),
@@ -164,6 +163,7 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     s->isn_tick = -1;
     s->wide_vectors = checksum_can_be_wide();
     derive_keys(s, config);
+    tcp_rtt_start_stack(s);
     init_pools(s, block, &l);
     s->listeners = (void *)(block + l.listeners);
     memset(s->listeners, 0, config->listeners_max * sizeof *s->listeners);
@@ -222,7 +222,7 @@ bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet
     if (packet->size < s->config.mtu)
         return false;
     packet->piece_count = 0;
-    bool is_reply = reply_output(s, packet);
+    bool is_reply = s->replies.head != s->replies.tail && reply_output(s, packet);
     if (!is_reply && !tcp_output(s, packet))
         return false;
     if (s->watch != NULL)

@@ -80,9 +80,12 @@ enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
 /* Whoever adds what can decide something adds it to snapshot.c, and to tcp_canonical.c. */
 struct duet_stack {
     struct duet_config config;
-    duet_time now;     /* the latest time seen */
+    duet_time now;  /* the latest time seen; written by stack_now() alone */
+    int64_t now_us; /* the same in microseconds, and the low bits of it in milliseconds */
+    uint32_t now_ms;
     int64_t isn_tick;  /* of the latest initial sequence number, in 4 us */
     bool wide_vectors; /* checksum_can_be_wide() */
+    uint32_t rto_min_us, rto_max_us, rttvar_min_us; /* as configured */
 
     struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
         cookie_key, syn_cookie_key, limit_key;
@@ -122,6 +125,16 @@ struct duet_stack {
 };
 
 /* ---- small things everybody needs ---- */
+
+/* Time never goes back for a stack. */
+static inline void stack_now(struct duet_stack *s, duet_time now)
+{
+    if (s->now >= now)
+        return;
+    s->now = now;
+    s->now_us = now / DUET_MICROSECOND;
+    s->now_ms = (uint32_t)(now / DUET_MILLISECOND);
+}
 
 static inline struct tcp_conn *conn_at(const struct duet_stack *s, uint32_t index)
 {
@@ -179,9 +192,9 @@ static inline void count_rule(struct duet_stack *s, enum tcp_rule rule)
 
 /* ---- the functions of the core, by file ---- */
 
-/* tcp_trace.c */
-void tcp_rule(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule,
-              const struct tcp_segment *seg);
+/* tcp_trace.c; most of it is called through tcp_inline.h */
+void trace_rule(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,
+                const struct tcp_segment *seg);
 void stack_rule(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
                 enum tcp_rule rule);
 void trace_segment(struct duet_stack *s, enum duet_trace_kind kind, const struct tcp_tuple *tuple,
@@ -190,12 +203,10 @@ void trace_segment(struct duet_stack *s, enum duet_trace_kind kind, const struct
 void trace_timer(struct duet_stack *s, const struct tcp_conn *c, enum duet_timer timer,
                  enum duet_timer_action action, uint8_t count, duet_time deadline,
                  enum tcp_rule rule);
-void trace_call(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
-                enum duet_call call, int64_t result, uint64_t size);
-void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule);
-/* The same without a rule: an acknowledgement has told something (rtt 0), or a round trip was
- * measured. */
-void trace_progress(struct duet_stack *s, const struct tcp_conn *c, duet_time rtt);
+void trace_put_call(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
+                    enum duet_call call, int64_t result, uint64_t size);
+void trace_put_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,
+                          duet_time rtt);
 
 /* config.c */
 uint8_t window_scale_for(uint32_t receive_buffer);
@@ -433,6 +444,7 @@ void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                    uint32_t rtt_us);
 void tcp_rtt_out_of_turn(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);
+void tcp_rtt_start_stack(struct duet_stack *s);
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
 void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
 void tcp_rtt_from_echo(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);

@@ -223,8 +223,8 @@ struct tcp_rack {
     struct seq fack;  /* highest end delivered */
     struct seq
         dsack_round;      /* with in_dsack_round: the window is not widened before this is acked */
-    duet_time reorder_at; /* the reordering timer; DUET_NEVER: off */
     struct seq probe_end; /* TLP.end_seq, with probe_out */
+    duet_time reorder_at; /* the reordering timer; DUET_NEVER: off */
     duet_time probe_at;   /* two round trips after the last sign of life */
     bool valid;           /* sent_us, rtt_us and end are */
     bool in_dsack_round;
@@ -237,7 +237,6 @@ struct tcp_rack {
 struct tcp_prr {
     uint32_t recover_fs; /* RecoverFS: bytes in the network when recovery began */
     uint32_t delivered, out;
-    bool rescued; /* RFC 6675, RescueRxt: the one rescue of this recovery was sent */
 };
 
 /* Was a retransmission spurious? (tcp_undo.c) */
@@ -307,21 +306,24 @@ struct tcp_transfer {
     uint8_t phase;           /* enum tcp_phase */
     uint8_t retransmissions; /* times the timer ran out in a row: the backoff */
     uint8_t dupacks;
-    bool urgent;
-    bool timing;       /* timed and timed_at are running */
     bool ecn_answered; /* the window was reduced for what is below ecn_end */
     bool ecn_reduced;  /* because of ECN */
     bool ecn_marked;   /* the latest acknowledgement reported congestion */
     bool r1_told;
-    bool disorder_answered; /* the window was reduced since flight_before was noted */
-    bool has_rest;
-    bool probed;                            /* what is in flight was sent into a closed window */
-    bool paced;                             /* something waits for pace_at */
-    uint16_t why;                           /* rule of the latest retransmission that is owed */
-    uint8_t fast_open;                      /* enum tcp_fast_open */
-    bool fast_open_grants;                  /* PENDING: the SYN,ACK carries a fresh cookie */
+    bool disorder_answered;    /* the window was reduced since flight_before was noted */
+    bool probed;               /* what is in flight was sent into a closed window */
+    bool paced;                /* something waits for pace_at */
+    bool urgent : 1;           /* up lies ahead */
+    bool timing : 1;           /* timed and timed_at are running */
+    bool has_rest : 1;         /* rest does */
+    bool rescued : 1;          /* RFC 6675, RescueRxt: the one rescue of this recovery was sent */
+    bool fast_open_grants : 1; /* PENDING: the SYN,ACK carries a fresh cookie */
+    uint8_t fast_open;         /* enum tcp_fast_open */
+    uint16_t why;              /* rule of the latest retransmission that is owed */
     uint32_t listener, listener_generation; /* PENDING: who counts it */
 };
+_Static_assert(sizeof(struct tcp_transfer) == 512,
+               "a shift finds it, in lines of the cache of its own");
 
 enum { TCP_RECENT_MAX = 2 * TCP_SACK_MAX };
 

@@ -218,7 +218,7 @@ static void await_rest(struct duet_stack *s, struct tcp_conn *c)
     struct tcp_transfer *t = transfer_of(s, c);
     if (t == NULL || !t->has_rest)
         return;
-    t->rack.reorder_at = (s->now / DUET_MICROSECOND + 1) * DUET_MICROSECOND;
+    t->rack.reorder_at = (s->now_us + 1) * DUET_MICROSECOND;
     tcp_timer_choose(s, c);
 }
 

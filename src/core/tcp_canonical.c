@@ -150,10 +150,7 @@ static duet_time exact_deadline(const struct duet_stack *s)
 void duet_canonical(const struct duet_stack *s, const struct duet_canonical_base *base,
                     struct duet_canonical *canonical)
 {
-    struct view v = {.s = s,
-                     .base = *base,
-                     .now_us = (uint32_t)(s->now / DUET_MICROSECOND),
-                     .now_ms = (uint32_t)(s->now / DUET_MILLISECOND)};
+    struct view v = {.s = s, .base = *base, .now_us = (uint32_t)s->now_us, .now_ms = s->now_ms};
     uint64_t conns = 0; /* a sum: the order of records decides nothing */
     for (uint32_t i = 0; i < s->conns.fresh; i++)
         if (conn_at(s, i)->generation != 0)

@@ -110,7 +110,7 @@ void tcp_cc_lower(struct duet_stack *s, struct tcp_conn *c, uint32_t cwnd)
 void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    uint32_t idle_ms = (uint32_t)(s->now / DUET_MILLISECOND) - c->sent_at;
+    uint32_t idle_ms = s->now_ms - c->sent_at;
     if (t != NULL)
         controller_of(c)->paused(s, c);
     if (idle_ms * DUET_MILLISECOND <= tcp_rto(c))
@@ -157,6 +157,18 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint
     move_marks(c, m);
     controller_of(c)->acked(s, c, bytes, used && c->cwnd < CWND_MAX);
     c->cwnd = min_u32(c->cwnd, CWND_MAX);
+}
+
+/* A window that was not in use does not grow, and a round that has not begun to watch the delay ends
+ * nothing. SND.UNA and SND.NXT are the same now, and all of bytes was in flight. */
+void tcp_cc_acked_last(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us, uint32_t bytes)
+{
+    const struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    bool used = window_is_full(c, bytes) || seq_lt(seq_sub(c->snd.una, bytes), m->full_until);
+    if (!used && m->round.baseline_us == 0 && m->round.samples == 0)
+        return;
+    tcp_cc_rtt(s, c, rtt_us);
+    tcp_cc_acked(s, c, bytes, bytes);
 }
 
 /* RFC 5681, 3.1: one segment for an acknowledgement, whatever it covers, and not beyond ssthresh.

@@ -78,6 +78,10 @@ void tcp_cc_choose(struct duet_stack *s, struct tcp_conn *c, enum duet_controlle
  * that. The window grows only where it was in use. */
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint32_t flight);
 
+/* tcp_cc_rtt and tcp_cc_acked where the transfer is given back right after it: what it would
+ * remember is not written down. */
+void tcp_cc_acked_last(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us, uint32_t bytes);
+
 /* A round trip of a segment that was sent once, in microseconds; before the tcp_cc_acked of the
  * same acknowledgement. */
 void tcp_cc_rtt(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);

@@ -45,7 +45,7 @@ struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struc
         .generation = s->generation++,
         .transfer = POOL_NONE,
         .reassembly = POOL_NONE,
-        .sent_at = (uint32_t)(s->now / DUET_MILLISECOND),
+        .sent_at = s->now_ms,
         .mtu = path_mtu(s, &tuple->remote),
         .ts_offset = tcp_timestamp_offset(s, tuple),
         .receive_limit = tcp_first_receive_limit(s),
@@ -161,7 +161,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
     t->deadline = t->rto_at = t->rack.reorder_at = DUET_NEVER;
     t->progress = t->last_sent = s->now;
     t->pace_at = -DUET_NEVER;
-    t->rtt_min_since = (uint32_t)(s->now / DUET_MILLISECOND);
+    t->rtt_min_since = s->now_ms;
     buffer_init(&t->send);
     flight_init(&t->flight);
     tcp_verify_begin(s, c);

@@ -47,7 +47,7 @@ enum { CUBE_MAX_US = 400 * 1000 * 1000 }; /* 0.4 * 400^3 segments of 64 bytes: a
 
 static uint64_t now_us(const struct duet_stack *s)
 {
-    return (uint64_t)(s->now / DUET_MICROSECOND);
+    return (uint64_t)s->now_us;
 }
 
 /* ---- the curve ---- */

@@ -34,7 +34,9 @@ enum {
 
 /* What the packet says, as far as it matters here. */
 struct prediction {
-    struct tcp_tuple tuple;
+    struct tcp_tuple tuple;   /* once it is needed */
+    const uint8_t *addresses; /* source and destination, one behind the other */
+    uint32_t addresses_size;
     const uint8_t *tcp;
     uint32_t tcp_length;
     uint32_t header; /* of TCP */
@@ -52,10 +54,10 @@ static bool predict_ipv4(const uint8_t *bytes, uint32_t length, struct predictio
         bytes[9] != IP_PROTOCOL_TCP)
         return false;
     checksum_add_words(&sum, bytes, IPV4_HEADER);
-    if (checksum_finish(&sum) != 0)
+    if (!checksum_is_right(&sum))
         return false;
-    p->tuple.local = duet_ipv4(bytes[16], bytes[17], bytes[18], bytes[19]);
-    p->tuple.remote = duet_ipv4(bytes[12], bytes[13], bytes[14], bytes[15]);
+    p->addresses = bytes + 12;
+    p->addresses_size = 8;
     p->tcp = bytes + IPV4_HEADER;
     p->tcp_length = total - IPV4_HEADER;
     p->traffic_class = bytes[1];
@@ -71,6 +73,8 @@ static bool predict_ipv6(const uint8_t *bytes, uint32_t length, struct predictio
         return false;
     memcpy(p->tuple.remote.bytes, bytes + 8, 16);
     memcpy(p->tuple.local.bytes, bytes + 24, 16);
+    p->addresses = bytes + 8;
+    p->addresses_size = 32;
     p->tcp = bytes + IPV6_HEADER;
     p->tcp_length = payload;
     p->traffic_class = (uint8_t)(bytes_get16(bytes) >> 4);
@@ -94,9 +98,36 @@ static bool predict_tcp(struct prediction *p)
     } else if (p->header != TCP_HEADER) {
         return false;
     }
-    p->tuple.remote_port = bytes_get16(tcp);
-    p->tuple.local_port = bytes_get16(tcp + 2);
     return true;
+}
+
+/* ---- the connection ---- */
+
+/* Is that the pair of sockets of a packet of IPv4? */
+static bool is_of(const struct tcp_conn *c, const struct prediction *p)
+{
+    return memcmp(c->tuple.remote.bytes + 12, p->addresses, 4) == 0 &&
+           memcmp(c->tuple.local.bytes + 12, p->addresses + 4, 4) == 0 &&
+           c->tuple.remote_port == bytes_get16(p->tcp) &&
+           c->tuple.local_port == bytes_get16(p->tcp + 2) && address_is_ipv4(&c->tuple.remote);
+}
+
+/* That of the packet before is asked by the bytes of the header, the table by a pair of sockets made
+ * of them. NULL: no connection. */
+static struct tcp_conn *find(struct duet_stack *s, struct prediction *p)
+{
+    const uint8_t *a = p->addresses;
+    if (p->addresses_size == 8) {
+        struct tcp_conn *c = conn_at(s, s->recent);
+        if (s->recent < s->conns.fresh && conn_is(c, TCP_CONN_IN_TABLE) && is_of(c, p))
+            return c;
+        p->tuple.remote = duet_ipv4(a[0], a[1], a[2], a[3]);
+        p->tuple.local = duet_ipv4(a[4], a[5], a[6], a[7]);
+    }
+    p->tuple.remote_port = bytes_get16(p->tcp);
+    p->tuple.local_port = bytes_get16(p->tcp + 2);
+    struct demux_ref ref = demux_find_recent(s, &p->tuple);
+    return ref.kind == DEMUX_CONN ? conn_at(s, ref.index) : NULL;
 }
 
 /* Nothing is going on but text and acknowledgements. */
@@ -154,15 +185,16 @@ static bool sum_is_right(const struct duet_stack *s, const struct tcp_conn *c,
         (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
         return true;
     struct checksum sum = {.wide = s->wide_vectors};
-    checksum_add_pseudo(&sum, &p->tuple.remote, &p->tuple.local, IP_PROTOCOL_TCP, p->tcp_length);
+    checksum_add_words(&sum, p->addresses, p->addresses_size);
+    sum.sum += (uint64_t)bytes_turn32(IP_PROTOCOL_TCP) + bytes_turn32(p->tcp_length);
     checksum_add_words(&sum, p->tcp, p->header);
     uint8_t *place = buffer_behind(&s->buffers, &c->receive, seg->text_length);
     seg->is_placed = place != NULL && seg->text_length > 0;
     if (seg->is_placed)
         checksum_copy(&sum, place, seg->text, seg->text_length);
-    else
+    else if (seg->text_length > 0)
         checksum_add(&sum, seg->text, seg->text_length);
-    return checksum_finish(&sum) == 0;
+    return checksum_is_right(&sum);
 }
 
 /* As the other way does. */
@@ -185,11 +217,10 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
         return false;
     if ((p.traffic_class & 3) != TCP_NOT_ECT || !predict_tcp(&p))
         return false;
-    struct demux_ref ref = demux_find_recent(s, &p.tuple);
+    struct tcp_conn *c = find(s, &p);
     bool has_timestamps = p.header == TIMESTAMPS_HEADER;
-    if (ref.kind != DEMUX_CONN || !is_plain(conn_at(s, ref.index), has_timestamps))
+    if (c == NULL || !is_plain(c, has_timestamps))
         return false;
-    struct tcp_conn *c = conn_at(s, ref.index);
     struct tcp_options options;
     options.present = 0;
     options.malformed = false;

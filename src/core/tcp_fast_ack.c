@@ -114,6 +114,47 @@ static void follow(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer
     tcp_timer_choose(s, c);
 }
 
+/* ---- the last one ----
+ *
+ * Nothing is queued behind what it acknowledges, so the transfer goes back to its pool, and of all that
+ * would be written down in it only that counts which the connection keeps: RTO, window, path MTU. In a
+ * dialogue each acknowledgement is such a one. */
+
+static bool is_last(const struct duet_stack *s, const struct tcp_conn *c,
+                    const struct tcp_transfer *t, const struct tcp_segment *seg)
+{
+    return seq_eq(seg->ack, c->snd.nxt) && t->send.length == tcp_flight(c) &&
+           flight_is_plain_and_few(&t->flight) && !buffer_has_record(&t->send) &&
+           t->mtu.epoch == s->paths.epoch &&
+           !conn_is(c, TCP_CONN_FIN_WANTED | TCP_CONN_WRITE_BLOCKED);
+}
+
+static void take_last(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t,
+                      const struct tcp_segment *seg)
+{
+    struct tcp_flight *f = &t->flight;
+    uint32_t flight = tcp_flight(c);
+    uint32_t rtt_us = max_u32(1, flight_age_us(s, f->few[f->count - 1].sent_us));
+    uint32_t longest = 0;
+    struct seq start = f->start;
+    for (uint32_t i = 0; i < f->count; i++) {
+        longest = max_u32(longest, seq_distance(start, f->few[i].end));
+        start = f->few[i].end;
+    }
+    if (longest >= tcp_send_mss(c))
+        c->flags |= TCP_CONN_MTU_PROVEN;
+    f->count = 0;
+    tcp_rtt_acked(s, c, seg, rtt_us);
+    c->snd.una = seg->ack;
+    tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
+    tcp_rtt_min(s, c, rtt_us);
+    tcp_cc_acked_last(s, c, rtt_us, flight);
+    trace_progress(s, c, 0);
+    tcp_return_transfer(s, c);
+}
+
+/* ---- either ---- */
+
 /* The segment is the next one expected, in ESTABLISHED, and SND.UNA <= ACK <= SND.NXT. False: nothing
  * has been changed, and the fifth step is to look at it. */
 bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
@@ -129,10 +170,18 @@ bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_seg
         return false; /* more than one packet may ask for */
     if (t == NULL ? advances : !advances || !is_calm(s, c, t))
         return false;
-    if (advances && !seq_eq(flight_reach(s, c, seg->ack), seg->ack)) /* more than one may ask for */
+    if (advances && t->flight.count > FLIGHT_ALLOWANCE &&
+        !seq_eq(flight_reach(s, c, seg->ack), seg->ack)) /* more than one may ask for */
         return false;
     if (conn_is(c, TCP_CONN_TIMESTAMPS) && seq_le(seg->seq, c->rcv.acked))
         c->ts_recent = seg->options->tsval;
+    if (advances && is_last(s, c, t, seg)) {
+        take_last(s, c, t, seg);
+        take_window(s, c, seg, window);
+        c->heard = s->now;
+        c->probes = 0;
+        return true;
+    }
     if (advances) {
         flight_allow(s, c);
         t->has_rest = false;

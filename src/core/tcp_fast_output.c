@@ -20,7 +20,8 @@
 /* What one packet is made of. */
 struct plan {
     uint32_t mss;
-    uint32_t text; /* 0: a pure ACK */
+    uint32_t header; /* of TCP */
+    uint32_t text;   /* 0: a pure ACK */
     bool psh;
 };
 
@@ -80,49 +81,51 @@ static bool make_plan(struct duet_stack *s, struct tcp_conn *c, struct plan *pla
         return false;
     if (seq_eq(c->snd.una, c->snd.nxt))
         tcp_cc_restart_after_idle(s, c);
-    return tcp_pace_may_send(s, c) && plan_text(c, t, plan) && flight_reserve(s, c, 1) == 1;
+    return tcp_pace_may_send(s, c) && plan_text(c, t, plan) &&
+           (flight_has_place(&t->flight) || flight_reserve(s, c, 1) == 1);
 }
 
 /* ---- the packet ---- */
 
-static uint64_t sum_of_addresses(const struct tcp_tuple *tuple)
+/* Words are summed as they lie in the packet, in whatever order the machine reads their bytes. */
+static uint64_t sum_of_addresses(const struct tcp_tuple *tuple, bool ipv4)
 {
-    uint32_t i = address_is_ipv4(&tuple->remote) ? 12 : 0;
-    uint64_t sum = 0;
-    for (; i < sizeof tuple->local.bytes; i += 4)
-        sum += (uint64_t)bytes_get32(tuple->local.bytes + i) + bytes_get32(tuple->remote.bytes + i);
-    return sum;
+    struct checksum sum = {0};
+    const uint8_t *local = tuple->local.bytes, *remote = tuple->remote.bytes;
+    if (ipv4) {
+        checksum_add_words(&sum, local + 12, 4);
+        checksum_add_words(&sum, remote + 12, 4);
+    } else {
+        checksum_add_words(&sum, local, 16);
+        checksum_add_words(&sum, remote, 16);
+    }
+    return sum.sum;
 }
 
-/* Of words of 32 bits. */
-static uint16_t fold(uint64_t sum)
+static uint64_t put(uint8_t *at, uint32_t value)
 {
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (uint16_t)sum;
+    const uint32_t word = bytes_turn32(value);
+    memcpy(at, &word, sizeof word);
+    return word;
 }
 
-/* The words of the TCP header but for its sum; returns their number. */
-static uint32_t make_words(struct duet_stack *s, struct tcp_conn *c, const struct plan *plan,
-                           uint32_t words[8])
+/* The TCP header but for its sum; returns the sum of what was written. */
+static uint64_t put_tcp(struct duet_stack *s, struct tcp_conn *c, const struct plan *plan,
+                        uint8_t *at)
 {
     bool has_timestamps = conn_is(c, TCP_CONN_TIMESTAMPS);
-    uint32_t count = has_timestamps ? 8 : 5;
-    uint32_t flags = count << 12 | DUET_ACK | (plan->psh ? DUET_PSH : 0u);
-    words[0] = (uint32_t)c->tuple.local_port << 16 | c->tuple.remote_port;
-    words[1] = c->snd.nxt.raw;
-    words[2] = c->rcv.nxt.raw;
-    words[3] = flags << 16 | tcp_receive_window(s, c, false);
-    words[4] = 0;
+    uint32_t flags = (plan->header / 4) << 12 | DUET_ACK | (plan->psh ? DUET_PSH : 0u);
+    uint64_t sum = put(at, (uint32_t)c->tuple.local_port << 16 | c->tuple.remote_port);
+    sum += put(at + 4, c->snd.nxt.raw);
+    sum += put(at + 8, c->rcv.nxt.raw);
+    sum += put(at + 12, flags << 16 | tcp_receive_window(s, c, false));
+    sum += put(at + 16, 0);
     if (!has_timestamps)
-        return count;
-    words[5] =
-        (uint32_t)TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 | TCP_OPTION_TIMESTAMPS << 8 | 10;
-    words[6] = tcp_timestamp(s, c->ts_offset);
-    words[7] = c->ts_recent;
-    return count;
+        return sum;
+    sum += put(at + 20, (uint32_t)TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 |
+                            TCP_OPTION_TIMESTAMPS << 8 | 10);
+    sum += put(at + 24, tcp_timestamp(s, c->ts_offset));
+    return sum + put(at + 28, c->ts_recent);
 }
 
 /* As the other way does. */
@@ -136,19 +139,16 @@ static void trace(struct duet_stack *s, const struct tcp_conn *c, const uint8_t 
 }
 
 /* The header of IPv4 in words, as ipv4_build() has it. */
-static void put_ipv4(uint8_t *at, const struct tcp_conn *c, uint32_t length)
+static void put_ipv4(uint8_t *at, const struct tcp_conn *c, uint32_t length, uint64_t addresses)
 {
     uint32_t first = UINT32_C(0x45000000) | (uint32_t)c->dscp << 18 | (IPV4_HEADER + length);
     uint32_t second = 0x4000; /* DF */
     uint32_t third = (uint32_t)c->ttl << 24 | IP_PROTOCOL_TCP << 16;
-    uint32_t source = bytes_get32(c->tuple.local.bytes + 12);
-    uint32_t destination = bytes_get32(c->tuple.remote.bytes + 12);
-    uint64_t sum = (uint64_t)first + second + third + source + destination;
-    bytes_put32(at, first);
-    bytes_put32(at + 4, second);
-    bytes_put32(at + 8, third | (uint16_t)~fold(sum));
-    bytes_put32(at + 12, source);
-    bytes_put32(at + 16, destination);
+    uint64_t sum = put(at, first) + put(at + 4, second) + put(at + 8, third) + addresses;
+    const uint16_t field = (uint16_t)~checksum_fold(sum);
+    memcpy(at + 10, &field, sizeof field);
+    memcpy(at + 12, c->tuple.local.bytes + 12, 4);
+    memcpy(at + 16, c->tuple.remote.bytes + 12, 4);
 }
 
 static void put_ipv6(uint8_t *at, const struct tcp_conn *c, uint32_t length)
@@ -166,29 +166,25 @@ static void put_ipv6(uint8_t *at, const struct tcp_conn *c, uint32_t length)
 static void build(struct duet_stack *s, struct tcp_conn *c, const struct plan *plan,
                   struct duet_packet *packet)
 {
-    uint32_t words[8];
-    uint32_t count = make_words(s, c, plan, words);
-    uint32_t length = count * 4 + plan->text;
+    uint32_t length = plan->header + plan->text;
     uint32_t ip_size = ip_header_size(&c->tuple.remote);
+    uint64_t addresses = sum_of_addresses(&c->tuple, ip_size == IPV4_HEADER);
     if (ip_size == IPV4_HEADER)
-        put_ipv4(packet->data, c, length);
+        put_ipv4(packet->data, c, length, addresses);
     else
         put_ipv6(packet->data, c, length);
     uint8_t *tcp = packet->data + ip_size;
-    uint64_t sum = sum_of_addresses(&c->tuple) + IP_PROTOCOL_TCP + length;
     bool link_sums = (s->config.offload & DUET_OFFLOAD_CHECKSUM_OUT) != 0;
-    for (uint32_t i = 0; i < count; i++) {
-        bytes_put32(tcp + 4 * (size_t)i, words[i]);
-        sum += link_sums ? 0 : words[i];
-    }
-    if (plan->text > 0) {
-        struct checksum text = {.wide = s->wide_vectors};
-        buffer_read(&s->buffers, &transfer_of(s, c)->send, tcp_flight(c), tcp + 4 * (size_t)count,
+    uint64_t sum = put_tcp(s, c, plan, tcp);
+    struct checksum text = {.wide = s->wide_vectors};
+    if (plan->text > 0)
+        buffer_read(&s->buffers, &transfer_of(s, c)->send, tcp_flight(c), tcp + plan->header,
                     plan->text, link_sums ? NULL : &text);
-        sum += link_sums ? 0 : checksum_partial(&text);
-    }
-    uint16_t folded = fold(sum);
-    bytes_put16(tcp + 16, link_sums ? folded : (uint16_t)~folded);
+    sum = link_sums ? 0 : sum + text.sum;
+    sum += addresses + bytes_turn32(IP_PROTOCOL_TCP) + bytes_turn32(length);
+    const uint16_t folded = checksum_fold(sum);
+    const uint16_t field = link_sums ? folded : (uint16_t)~folded;
+    memcpy(tcp + 16, &field, sizeof field);
     packet->length = ip_size + length;
     packet->segment_size = 0;
     packet->flags = link_sums ? DUET_PACKET_CHECKSUM_PARTIAL : 0;
@@ -213,7 +209,7 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct plan *pl
     tcp_probe_schedule(s, c);
     t->last_sent = s->now;
     if (!conn_is(c, TCP_CONN_UNACCEPTED))
-        c->sent_at = (uint32_t)(s->now / DUET_MILLISECOND);
+        c->sent_at = s->now_ms;
     if (t->deadline == DUET_NEVER)
         t->progress = s->now;
     if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
@@ -225,7 +221,7 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct plan *pl
 /* True: the packet is built, and what it paid is owed no longer. */
 bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
-    struct plan plan = {0};
+    struct plan plan = {.header = conn_is(c, TCP_CONN_TIMESTAMPS) ? 32 : 20};
     if (!s->config.fast_path || !is_plain(c) || !make_plan(s, c, &plan))
         return false;
     enum tcp_rule rule = TCP_RULE_SEND_DATA;
@@ -243,8 +239,10 @@ bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
         c->owes = 0;
         return true;
     }
-    tcp_mtu_sent(s, c, c->snd.nxt, seq_add(c->snd.nxt, plan.text));
-    tcp_pace_sent(s, c, packet);
+    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    m->size_sent = (uint16_t)max_u32(m->size_sent, packet->length);
+    if (s->config.pacing)
+        tcp_pace_sent(s, c, packet);
     sent(s, c, &plan);
     tcp_data_left(s, c);
     return true;

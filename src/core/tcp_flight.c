@@ -13,7 +13,7 @@ enum { AHEAD_MAX = 1000 }; /* microseconds: it takes as many acknowledgements in
 
 static uint32_t now_us(const struct duet_stack *s)
 {
-    return (uint32_t)(s->now / DUET_MICROSECOND);
+    return (uint32_t)s->now_us;
 }
 
 uint32_t flight_age_us(const struct duet_stack *s, uint32_t sent_us)

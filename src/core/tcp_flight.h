@@ -108,6 +108,11 @@ uint32_t flight_in_network(const struct duet_stack *s, const struct tcp_conn *c)
 /* For how many more records, at most `wanted`, is there memory? 0: nothing new can be sent before
  * something is acknowledged. */
 uint32_t flight_reserve(struct duet_stack *s, struct tcp_conn *c, uint32_t wanted);
+/* One more needs none. */
+static inline bool flight_has_place(const struct tcp_flight *f)
+{
+    return f->ring.index == POOL_NONE && f->count < FLIGHT_INLINE;
+}
 /* [start, end) is being sent for the first time, right behind the newest record; memory was
  * reserved. */
 void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end);
@@ -126,6 +131,14 @@ bool flight_get(const struct duet_stack *s, const struct tcp_conn *c, uint32_t n
 void flight_allow(const struct duet_stack *s, const struct tcp_conn *c);
 /* Is it used up? */
 bool flight_is_spent(const struct duet_stack *s, const struct tcp_conn *c);
+
+/* Some records are there, they lie in the transfer, and nothing has happened to any of them but that it
+ * was sent. */
+static inline bool flight_is_plain_and_few(const struct tcp_flight *f)
+{
+    return f->count > 0 && f->ring.index == POOL_NONE && f->sacked_count == 0 &&
+           f->lost_list.first == FLIGHT_NONE && f->again_list.first == FLIGHT_NONE;
+}
 
 /* How far an acknowledgement up to ack can be followed at once: ack, or the end of a record before it.
  */

@@ -311,7 +311,7 @@ static enum tcp_verdict fourth_check_syn(struct duet_stack *s, struct tcp_half_o
 static void take_round_trip(struct duet_stack *s, struct tcp_conn *c,
                             const struct tcp_half_open *half)
 {
-    int32_t age_us = (int32_t)((uint32_t)(s->now / DUET_MICROSECOND) - half->created_us);
+    int32_t age_us = (int32_t)((uint32_t)s->now_us - half->created_us);
     age_us = age_us < 0 ? 0 : age_us; /* created_us is rounded up */
     if ((half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0)
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;

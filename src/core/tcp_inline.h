@@ -8,7 +8,62 @@
 
 #include <string.h>
 
+/* ---- tcp_trace.c: counted always, written down where somebody reads it ---- */
+
+static inline bool is_traced(const struct duet_stack *s)
+{
+    return s->config.trace_events != 0;
+}
+
+static inline void tcp_rule(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,
+                            const struct tcp_segment *seg)
+{
+    count_rule(s, rule);
+    if (is_traced(s))
+        trace_rule(s, c, rule, seg);
+}
+
+static inline void trace_call(struct duet_stack *s, const struct tcp_tuple *tuple,
+                              enum duet_state state, enum duet_call call, int64_t result,
+                              uint64_t size)
+{
+    if (is_traced(s))
+        trace_put_call(s, tuple, state, call, result, size);
+}
+
+static inline void trace_congestion(struct duet_stack *s, const struct tcp_conn *c,
+                                    enum tcp_rule rule)
+{
+    count_rule(s, rule);
+    if (is_traced(s))
+        trace_put_congestion(s, c, rule, 0);
+}
+
+/* The same without a rule: an acknowledgement has told something (rtt 0), or a round trip was
+ * measured. */
+static inline void trace_progress(struct duet_stack *s, const struct tcp_conn *c, duet_time rtt)
+{
+    if (is_traced(s))
+        trace_put_congestion(s, c, TCP_RULE_NONE, rtt);
+}
+
 /* ---- demux.c ---- */
+
+/* memcmp() without the call. */
+static inline bool tuple_eq(const struct tcp_tuple *a, const struct tcp_tuple *b)
+{
+    _Static_assert(sizeof *a == 36, "four words of 64 bits and one of 32");
+    uint64_t differing = 0;
+    uint64_t x[4], y[4];
+    uint32_t x_ports, y_ports;
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    memcpy(&x_ports, &a->local_port, sizeof x_ports);
+    memcpy(&y_ports, &b->local_port, sizeof y_ports);
+    for (unsigned i = 0; i < 4; i++)
+        differing |= x[i] ^ y[i];
+    return (differing | (x_ports ^ y_ports)) == 0;
+}
 
 /* demux_find(); the connection of the packet before this one is looked at first. */
 static inline struct demux_ref demux_find_recent(struct duet_stack *s,
@@ -16,7 +71,7 @@ static inline struct demux_ref demux_find_recent(struct duet_stack *s,
 {
     if (s->recent < s->conns.fresh) {
         const struct tcp_conn *c = conn_at(s, s->recent);
-        if (conn_is(c, TCP_CONN_IN_TABLE) && memcmp(&c->tuple, tuple, sizeof *tuple) == 0)
+        if (conn_is(c, TCP_CONN_IN_TABLE) && tuple_eq(&c->tuple, tuple))
             return (struct demux_ref){.kind = DEMUX_CONN, .index = s->recent};
     }
     struct demux_ref ref = demux_find(s, tuple);
@@ -118,7 +173,7 @@ static inline duet_time tcp_rto(const struct tcp_conn *c)
 /* The timestamp clock ticks every millisecond (RFC 7323, 5.4: between 1 ms and 1 s). */
 static inline uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset)
 {
-    return (uint32_t)(s->now / DUET_MILLISECOND) + offset;
+    return s->now_ms + offset;
 }
 
 /* A segment with ACK is leaving. */

@@ -4,8 +4,8 @@
  */
 #include "core/state.h"
 
-static bool checksum_is_right(const struct duet_stack *s, const struct duet_packet *packet,
-                              const struct ip_packet *ip)
+static bool sum_is_right(const struct duet_stack *s, const struct duet_packet *packet,
+                         const struct ip_packet *ip)
 {
     if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
         (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
@@ -83,7 +83,7 @@ void tcp_input(struct duet_stack *s, const struct duet_packet *packet, const str
         stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_SEGMENT_MALFORMED);
         return;
     }
-    if (!checksum_is_right(s, packet, ip)) {
+    if (!sum_is_right(s, packet, ip)) {
         stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_SEGMENT_BAD_CHECKSUM);
         return;
     }

@@ -111,7 +111,7 @@ int duet_accept(struct duet_stack *s, duet_time now, struct duet_handle handle,
         return DUET_E_AGAIN;
     struct tcp_conn *c = conn_at(s, index);
     c->flags &= ~(uint32_t)TCP_CONN_UNACCEPTED;
-    c->sent_at = (uint32_t)(s->now / DUET_MILLISECOND);
+    c->sent_at = s->now_ms;
     trace_call(s, &c->tuple, (enum duet_state)c->state, DUET_CALL_ACCEPT, DUET_OK, 0);
     tcp_tell(s, c, DUET_EVENT_WRITABLE);
     *connection = conn_handle(s, c);

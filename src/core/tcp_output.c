@@ -216,7 +216,7 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offe
     tcp_prr_sent(s, c, offer->length);
     t->last_sent = s->now;
     if (!conn_is(c, TCP_CONN_UNACCEPTED))
-        c->sent_at = (uint32_t)(s->now / DUET_MILLISECOND);
+        c->sent_at = s->now_ms;
     if (t->deadline == DUET_NEVER)
         t->progress = s->now;
     /* RFC 6298, 5.1; and the oldest segment has its full time again when it was sent again. */

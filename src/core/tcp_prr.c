@@ -14,7 +14,9 @@
 /* 6.1. flight: RecoverFS, what was in the network when the loss was noticed. */
 void tcp_prr_begin(struct duet_stack *s, struct tcp_conn *c, uint32_t flight)
 {
-    transfer_of(s, c)->prr = (struct tcp_prr){.recover_fs = max_u32(1, flight)};
+    struct tcp_transfer *t = transfer_of(s, c);
+    t->prr = (struct tcp_prr){.recover_fs = max_u32(1, flight)};
+    t->rescued = false;
 }
 
 /* SndCnt, 6.2: bytes that may be sent in answer to an acknowledgement that delivered some. */

@@ -175,7 +175,7 @@ void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
     if (!all_once || !all_again)
         wait_us = 1; /* the rest is judged then */
     if (wait_us > 0)
-        rack->reorder_at = (s->now / DUET_MICROSECOND + wait_us) * DUET_MICROSECOND;
+        rack->reorder_at = (s->now_us + wait_us) * DUET_MICROSECOND;
 }
 
 /* 6.3: when the retransmission timer runs out, the oldest segment is lost, and so is what RACK would

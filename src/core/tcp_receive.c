@@ -169,15 +169,21 @@ static uint32_t useful_step(const struct duet_stack *s, const struct tcp_conn *c
 /* Worth the step, and some of it can be said in units of the scale. */
 static bool may_move(const struct tcp_conn *c, uint32_t step)
 {
-    uint32_t window = rcv_wnd(c), unit = (uint32_t)1 << c->receive_scale;
-    return space(c) / unit * unit > window && space(c) - window >= step;
+    uint32_t window = rcv_wnd(c), room = space(c);
+    return room >> c->receive_scale << c->receive_scale > window && room - window >= step;
+}
+
+/* Rounded up. */
+static uint32_t in_units(const struct tcp_conn *c, uint32_t bytes)
+{
+    uint32_t unit = (uint32_t)1 << c->receive_scale;
+    return (bytes + unit - 1) >> c->receive_scale;
 }
 
 /* The Window field that repeats what was promised, rounded up to a unit of the scale. */
 uint16_t tcp_window_field(const struct tcp_conn *c)
 {
-    uint32_t unit = (uint32_t)1 << c->receive_scale;
-    return (uint16_t)min_u32((rcv_wnd(c) + unit - 1) / unit, UINT16_MAX);
+    return (uint16_t)min_u32(in_units(c, rcv_wnd(c)), UINT16_MAX);
 }
 
 /* The Window field of a segment sent now; remembers the edge that it promises. Without a step worth
@@ -189,13 +195,13 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
         return (uint16_t)min_u32(receive_limit(c), UINT16_MAX);
     if (is_syn)
         return (uint16_t)rcv_wnd(c); /* never scaled (RFC 7323, 2.2), less the text of the SYN */
-    uint32_t unit = (uint32_t)1 << c->receive_scale;
+    uint32_t scale = c->receive_scale, window = rcv_wnd(c), room = space(c);
     uint32_t field = tcp_window_field(c);
     if (may_move(c, useful_step(s, c)))
-        field = max_u32(field, space(c) / unit);
-    field = min_u32(field, max_u32(rcv_wnd(c) / unit, (space(c) + unit - 1) / unit));
+        field = max_u32(field, room >> scale);
+    field = min_u32(field, max_u32(window >> scale, in_units(c, room)));
     field = min_u32(field, UINT16_MAX);
-    c->rcv.adv = seq_max(c->rcv.adv, seq_add(c->rcv.nxt, field * unit));
+    c->rcv.adv = seq_max(c->rcv.adv, seq_add(c->rcv.nxt, field << scale));
     return (uint16_t)field;
 }
 

@@ -19,6 +19,13 @@ static uint32_t to_us(duet_time t)
     return (uint32_t)(t / DUET_MICROSECOND);
 }
 
+void tcp_rtt_start_stack(struct duet_stack *s)
+{
+    s->rto_min_us = to_us(s->config.rto_min);
+    s->rto_max_us = to_us(s->config.rto_max);
+    s->rttvar_min_us = max_u32(CLOCK_GRANULARITY_US, to_us(s->config.rttvar_min));
+}
+
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c)
 {
     c->srtt_us = 0;
@@ -29,10 +36,8 @@ void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c)
 
 static void set_rto(const struct duet_stack *s, struct tcp_conn *c)
 {
-    uint32_t rto =
-        (c->srtt_us >> 3) +
-        max_u32(max_u32(CLOCK_GRANULARITY_US, to_us(s->config.rttvar_min)), c->rttvar_us);
-    c->rto_us = min_u32(max_u32(rto, to_us(s->config.rto_min)), to_us(s->config.rto_max));
+    uint32_t rto = (c->srtt_us >> 3) + max_u32(s->rttvar_min_us, c->rttvar_us);
+    c->rto_us = min_u32(max_u32(rto, s->rto_min_us), s->rto_max_us);
 }
 
 /* RFC 6298, 2.2 and 2.3. A sample also ends the backoff of the timeouts before it. */
@@ -62,7 +67,7 @@ void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
 void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    uint32_t now_ms = (uint32_t)(s->now / DUET_MILLISECOND);
+    uint32_t now_ms = s->now_ms;
     if (now_ms - t->rtt_min_since >= MIN_WINDOW_MS) {
         c->rtt_min_us = t->rtt_min_us == 0 ? rtt_us : t->rtt_min_us;
         t->rtt_min_us = rtt_us;

@@ -21,7 +21,7 @@ enum tcp_verdict tcp_drop(struct duet_stack *s, struct tcp_conn *c, enum tcp_rul
 
 static uint32_t now_ms(const struct duet_stack *s)
 {
-    return (uint32_t)(s->now / DUET_MILLISECOND);
+    return s->now_ms;
 }
 
 /* ---- how often an invalid segment is answered ---- */

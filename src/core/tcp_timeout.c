@@ -47,9 +47,11 @@ static duet_time head_start(const struct duet_stack *s, const struct tcp_conn *c
                             const struct tcp_transfer *t)
 {
     enum { FEW_SEGMENTS = 4 };
-    struct flight_segment oldest;
-    if (!s->config.rto_restart || t->flight.count >= FEW_SEGMENTS || !flight_oldest(s, c, &oldest))
+    struct flight_segment oldest = {.sent_us = t->flight.few[0].sent_us};
+    if (!s->config.rto_restart || t->flight.count >= FEW_SEGMENTS || t->flight.count == 0)
         return 0;
+    if (t->flight.ring.index != POOL_NONE)
+        (void)flight_oldest(s, c, &oldest);
     duet_time age = flight_age_us(s, oldest.sent_us) * DUET_MICROSECOND;
     return age < tcp_rto(c) ? age : 0;
 }
@@ -107,7 +109,7 @@ void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c)
  * bits of its time tell all of it. */
 duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    int64_t now_us = s->now / DUET_MICROSECOND;
+    int64_t now_us = s->now_us;
     if (!conn_is(c, TCP_CONN_ACK_DELAYED))
         return DUET_NEVER;
     return (now_us + (int32_t)(c->delayed_ack_us - (uint32_t)now_us)) * DUET_MICROSECOND;

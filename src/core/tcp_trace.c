@@ -47,10 +47,9 @@ bool duet_next_trace(struct duet_stack *s, struct duet_trace_event *event)
     return true;
 }
 
-void tcp_rule(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule rule,
-              const struct tcp_segment *seg)
+void trace_rule(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,
+                const struct tcp_segment *seg)
 {
-    s->rule_hits[rule]++;
     struct duet_trace_event *event = put_tuple(s, DUET_TRACE_RULE, &c->tuple, c->state, rule);
     if (event == NULL)
         return;
@@ -116,8 +115,8 @@ void trace_timer(struct duet_stack *s, const struct tcp_conn *c, enum duet_timer
     event->u.timer.deadline = deadline;
 }
 
-void trace_call(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
-                enum duet_call call, int64_t result, uint64_t size)
+void trace_put_call(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
+                    enum duet_call call, int64_t result, uint64_t size)
 {
     struct duet_trace_event *event = put_tuple(s, DUET_TRACE_CALL, tuple, state, TCP_RULE_NONE);
     if (event == NULL)
@@ -137,8 +136,8 @@ static enum duet_phase phase_of(const struct duet_stack *s, const struct tcp_con
     return c->cwnd < c->ssthresh ? DUET_PHASE_SLOW_START : DUET_PHASE_AVOIDANCE;
 }
 
-static void put_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,
-                           duet_time rtt)
+void trace_put_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,
+                          duet_time rtt)
 {
     struct duet_trace_event *event = put_tuple(s, DUET_TRACE_CONGESTION, &c->tuple, c->state, rule);
     if (event == NULL)
@@ -153,15 +152,4 @@ static void put_congestion(struct duet_stack *s, const struct tcp_conn *c, enum 
     if (transfer_of(s, c) != NULL)
         event->u.congestion.pipe = flight_in_network(s, c);
     event->u.congestion.phase = (uint8_t)phase_of(s, c);
-}
-
-void trace_congestion(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule)
-{
-    s->rule_hits[rule]++;
-    put_congestion(s, c, rule, 0);
-}
-
-void trace_progress(struct duet_stack *s, const struct tcp_conn *c, duet_time rtt)
-{
-    put_congestion(s, c, TCP_RULE_NONE, rtt);
 }

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the user calls share: handles, the clock, and listeners. */
+/* What the user calls share: handles and listeners. */
 #ifndef CORE_USER_H
 #define CORE_USER_H
 
 #include "core/state.h"
-
-/* Time never goes back for a stack. */
-static inline void stack_now(struct duet_stack *s, duet_time now)
-{
-    if (s->now < now)
-        s->now = now;
-}
 
 static inline struct duet_handle conn_handle(const struct duet_stack *s, const struct tcp_conn *c)
 {

@@ -70,19 +70,10 @@ static uint64_t copy_bytes(uint8_t *to, const uint8_t *from, size_t size, bool w
     return sum + sum_tail(from + done, size - done);
 }
 
-static inline uint16_t fold(uint64_t sum)
-{
-    sum = (sum & UINT32_MAX) + (sum >> 32); /* below 2^33 */
-    sum = (sum & UINT16_MAX) + (sum >> 16); /* below 2^18 */
-    sum = (sum & UINT16_MAX) + (sum >> 16); /* at most 2^16 + 2 */
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (uint16_t)sum;
-}
-
 static void add_piece(struct checksum *checksum, uint64_t piece, size_t size)
 {
     if ((checksum->odd & 1) != 0) {
-        const uint16_t folded = fold(piece);
+        const uint16_t folded = checksum_fold(piece);
         piece = (uint16_t)(folded << 8 | folded >> 8);
     }
     checksum->sum += piece; /* far from overflow: 2^46 for the largest packet */
@@ -92,20 +83,41 @@ static void add_piece(struct checksum *checksum, uint64_t piece, size_t size)
 /* What is shorter than this is not worth the vectors. */
 enum { SHORT = 24 };
 
+/* What is left of a word of 32 bits. */
+static uint32_t last_word(const uint8_t *at, size_t size)
+{
+    uint8_t last[4] = {0};
+    uint32_t word;
+    for (size_t i = 0; i < size; i++)
+        last[i] = at[i];
+    memcpy(&word, last, 4);
+    return word;
+}
+
 /* Bytes that are few: words of 32 bits, then what is left. */
 static uint64_t sum_short(const uint8_t *at, size_t size)
 {
     uint64_t sum = 0;
-    uint32_t word = 0;
+    uint32_t word;
     for (; size >= 4; size -= 4, at += 4) {
         memcpy(&word, at, 4);
         sum += word;
     }
-    uint8_t last[4] = {0};
+    return sum + last_word(at, size);
+}
+
+static uint64_t copy_short(uint8_t *to, const uint8_t *at, size_t size)
+{
+    uint64_t sum = 0;
+    uint32_t word;
+    for (; size >= 4; size -= 4, at += 4, to += 4) {
+        memcpy(&word, at, 4);
+        memcpy(to, &word, 4);
+        sum += word;
+    }
     for (size_t i = 0; i < size; i++)
-        last[i] = at[i];
-    memcpy(&word, last, 4);
-    return sum + word;
+        to[i] = at[i];
+    return sum + last_word(at, size);
 }
 
 void checksum_add(struct checksum *checksum, const void *data, size_t size)
@@ -120,8 +132,7 @@ void checksum_add(struct checksum *checksum, const void *data, size_t size)
 void checksum_copy(struct checksum *checksum, void *to, const void *from, size_t size)
 {
     if (size < SHORT) {
-        memcpy(to, from, size);
-        add_piece(checksum, sum_short(from, size), size);
+        add_piece(checksum, copy_short(to, from, size), size);
         return;
     }
     add_piece(checksum, copy_bytes(to, from, size, checksum->wide), size);
@@ -144,7 +155,7 @@ void checksum_add_pseudo(struct checksum *checksum, const struct duet_address *s
 
 uint16_t checksum_partial(const struct checksum *checksum)
 {
-    const uint16_t sum = fold(checksum->sum);
+    const uint16_t sum = checksum_fold(checksum->sum);
     uint8_t bytes[2];
     memcpy(bytes, &sum, 2);
     return bytes_get16(bytes);

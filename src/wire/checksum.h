@@ -29,6 +29,22 @@ static inline void checksum_add_words(struct checksum *checksum, const uint8_t *
     }
 }
 
+/* A sum of words of 16 or 32 bits as one of 16. */
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+    sum = (sum & UINT32_MAX) + (sum >> 32); /* below 2^33 */
+    sum = (sum & UINT16_MAX) + (sum >> 16); /* below 2^18 */
+    sum = (sum & UINT16_MAX) + (sum >> 16); /* at most 2^16 + 2 */
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* The sum was one over a header whose own field was in it, and right. */
+static inline bool checksum_is_right(const struct checksum *checksum)
+{
+    return checksum_fold(checksum->sum) == UINT16_MAX; /* in whatever order its bytes are */
+}
+
 void checksum_add(struct checksum *checksum, const void *data, size_t size);
 /* memcpy and checksum_add in one pass; the two pieces do not overlap. */
 void checksum_copy(struct checksum *checksum, void *to, const void *from, size_t size);

@@ -81,7 +81,7 @@ static void acknowledge(struct subject *x, uint32_t bytes)
 static void round_trip(struct subject *x, duet_time trip, uint32_t piece)
 {
     fill(x);
-    x->s->now += trip;
+    stack_now(x->s, x->s->now + trip);
     for (uint32_t left = tcp_flight(x->c); left > 0;) {
         const uint32_t one = left < piece ? left : piece;
         acknowledge(x, one);
@@ -94,7 +94,7 @@ static void steady(struct subject *x, duet_time duration, uint32_t trip_ms)
 {
     const duet_time until = x->s->now + duration;
     for (fill(x); x->s->now < until; fill(x)) {
-        x->s->now += MS(trip_ms) * MSS / x->c->cwnd;
+        stack_now(x->s, x->s->now + MS(trip_ms) * MSS / x->c->cwnd);
         acknowledge(x, MSS);
     }
 }
@@ -189,7 +189,7 @@ static void unused_window_stays(void **state)
         set_trip(x, 100000);
         for (unsigned trip = 0; trip < 100; trip++) {
             send(x, 10 * MSS);
-            x->s->now += MS(100);
+            stack_now(x->s, x->s->now + MS(100));
             acknowledge(x, 10 * MSS);
         }
         EXPECT_EQUAL("quarter", x->c->cwnd, 40 * MSS); /* 9438-7 */
@@ -213,7 +213,7 @@ static void acknowledgement_of_more_than_a_window(void **state)
         send(x, 100 * MSS);
         x->c->cwnd = 10 * MSS;
         x->c->ssthresh = 10 * MSS;
-        x->s->now += MS(100);
+        stack_now(x->s, x->s->now + MS(100));
         acknowledge(x, i == 0 ? 10 * MSS : 100 * MSS);
         grown[i] = x->c->cwnd;
         subject_free(x);
@@ -410,7 +410,7 @@ static void time_without_use_does_not_count(void **state)
         for (unsigned trip = 0; trip < 20; trip++)
             round_trip(x, MS(100), MSS);
         for (unsigned second = 0; second < 10 && n > 0; second++) {
-            x->s->now += DUET_SECOND;
+            stack_now(x->s, x->s->now + DUET_SECOND);
             if (n == 2) {
                 send(x, 2 * MSS);
                 acknowledge(x, MSS);
@@ -504,7 +504,7 @@ static void curve_outlives_the_transfer(void **state)
             struct subject *x = on_the_curve(300);
             steady(x, MS(rows[i].at_ms), 300);
             while (tcp_flight(x->c) > 0) {
-                x->s->now += MS(300) * MSS / x->c->cwnd;
+                stack_now(x->s, x->s->now + MS(300) * MSS / x->c->cwnd);
                 acknowledge(x, MSS);
             }
             if (requests != 0) {
@@ -579,7 +579,7 @@ static void changing_the_controller(void **state)
 static void measured_round(struct subject *x, uint32_t us, unsigned samples)
 {
     fill(x);
-    x->s->now += us * DUET_MICROSECOND;
+    stack_now(x->s, x->s->now + us * DUET_MICROSECOND);
     for (uint32_t left = tcp_flight(x->c); left > 0; left -= MSS) {
         if (samples > 0) {
             samples--;
@@ -696,11 +696,11 @@ static void restart_windows(void **state)
         x->c->cwnd = 50 * MSS;
         send(x, MSS);
         acknowledge(x, MSS);
-        x->s->now += x->c->rto_us * DUET_MICROSECOND;
+        stack_now(x->s, x->s->now + x->c->rto_us * DUET_MICROSECOND);
         send(x, MSS);
         EXPECT_EQUAL("an RTO", x->c->cwnd, 50 * MSS);
         acknowledge(x, MSS);
-        x->s->now += (x->c->rto_us + 1000) * DUET_MICROSECOND;
+        stack_now(x->s, x->s->now + (x->c->rto_us + 1000) * DUET_MICROSECOND);
         send(x, MSS);
         EXPECT_EQUAL("longer", x->c->cwnd, (lost != 0 ? 4 : 10) * MSS);
         subject_free(x);

@@ -2,7 +2,8 @@
 /* The fast path leaves a stack as the path in the RFC's order does: two stacks talk over a wire that
  * loses, repeats, reorders, damages and marks packets while their users do things at random; once with
  * the fast path and once without. All that comes out is the same, bytes that are read included, and in the
- * end so is every byte of both blocks but those of the pages, of which nobody knows whether they are in use. */
+ * end so is every byte of both blocks but those of the pages, of which nobody knows whether they are in use,
+ * and of transfers that were given back. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -202,6 +203,17 @@ static void run(struct world *world)
 }
 
 /* What differs by purpose. */
+/* But for the links between them. */
+static void clear_free(const struct pool *pool)
+{
+    uint32_t next;
+    for (uint32_t index = pool->free; index != POOL_NONE; index = next) {
+        uint8_t *record = pool_at(pool, index);
+        memcpy(&next, record, sizeof next);
+        memset(record + sizeof next, 0, pool->record_size - sizeof next);
+    }
+}
+
 static void forget_path(struct world *world)
 {
     for (unsigned i = 0; i < ENDS; i++) {
@@ -210,6 +222,7 @@ static void forget_path(struct world *world)
                sizeof world->stacks[i]->config); /* its padding, too */
         const struct pool *pages = &world->stacks[i]->buffers.pages;
         memset(pages->records, 0, pages->record_size * pages->count);
+        clear_free(&world->stacks[i]->transfers);
         world->stacks[i]->recent = 0;
     }
 }

@@ -67,7 +67,7 @@ static bool append(struct board *b, uint32_t bytes)
 static void send(struct board *b, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        b->s->now += DUET_MILLISECOND;
+        stack_now(b->s, b->s->now + DUET_MILLISECOND);
         assert_true(append(b, MSS));
     }
 }
@@ -116,7 +116,7 @@ static void lose(struct board *b, uint32_t offset)
 
 static void resend(struct board *b, uint32_t offset, uint32_t bytes)
 {
-    b->s->now += DUET_MILLISECOND;
+    stack_now(b->s, b->s->now + DUET_MILLISECOND);
     flight_resent(b->s, b->c, at(b, offset).number, seq_add(b->una, offset + bytes));
     well("sent again", b);
 }
@@ -265,7 +265,7 @@ static void what_left_in_one_microsecond_keeps_its_order(void **state)
 {
     (void)state;
     struct board *b = board_new();
-    b->s->now = 5 * DUET_SECOND;
+    stack_now(b->s, 5 * DUET_SECOND);
     const uint32_t now_us = 5000000;
     assert_true(append(b, MSS) && append(b, MSS) && append(b, MSS));
     EXPECT_EQUAL("in sequence", at(b, 200).sent_us, now_us);
@@ -281,12 +281,12 @@ static void what_left_in_one_microsecond_keeps_its_order(void **state)
     flight_resent(b->s, b->c, at(b, 0).number, at(b, 0).end);
     EXPECT_EQUAL("a third time", at(b, 0).sent_us, now_us + 2);
     EXPECT_EQUAL("not yet sent, by its stamp", flight_age_us(b->s, at(b, 0).sent_us), 0);
-    b->s->now += 10 * DUET_MICROSECOND;
+    stack_now(b->s, b->s->now + 10 * DUET_MICROSECOND);
     EXPECT_EQUAL("old", flight_age_us(b->s, at(b, 200).sent_us), 10);
     lose(b, 0);
     flight_resent(b->s, b->c, at(b, 0).number, at(b, 0).end);
     EXPECT_EQUAL("later", at(b, 0).sent_us, now_us + 10);
-    b->s->now += INT64_C(4294968) * DUET_MILLISECOND; /* the stamp has gone round */
+    stack_now(b->s, b->s->now + INT64_C(4294968) * DUET_MILLISECOND); /* the stamp has gone round */
     lose(b, 0);
     flight_resent(b->s, b->c, at(b, 0).number, at(b, 0).end);
     EXPECT_EQUAL("71 minutes later", flight_age_us(b->s, at(b, 0).sent_us), 0);
@@ -534,7 +534,7 @@ static void random_step(struct board *b, struct plain *p, struct prng *prng)
     const uint32_t span = p->nxt - p->una;
     const uint32_t pick = p->count > 0 ? below(prng, p->count) : 0;
     struct flight_segment segment;
-    b->s->now += below(prng, 3) * DUET_MICROSECOND;
+    stack_now(b->s, b->s->now + below(prng, 3) * DUET_MICROSECOND);
     if (p->count < PLAIN_MAX && (what < 40 || p->count == 0)) {
         const uint32_t bytes = 1 + below(prng, 2 * MSS);
         assert_true(append(b, bytes));

@@ -63,7 +63,7 @@ static void the_one_used_longest_ago_gives_way(void **state)
     struct duet_address kept = host(0);
     path_lower(rig.stack, &kept, 1400);
     for (uint32_t i = 1; i < 1000; i++) {
-        rig.stack->now++;
+        stack_now(rig.stack, rig.stack->now + 1);
         struct duet_address other = host(i);
         path_lower(rig.stack, &other, 1300);
         assert_int_equal(path_mtu(rig.stack, &other), 1300);
@@ -145,13 +145,13 @@ static void estimate_grows_old_without_probes(void **state)
     struct duet_address a = host(1);
     path_lower(rig.stack, &a, 1400);
     uint32_t epoch = rig.stack->paths.epoch;
-    rig.stack->now = 10 * MINUTE - 1;
+    stack_now(rig.stack, 10 * MINUTE - 1);
     assert_int_equal(path_mtu(rig.stack, &a), 1400);
     path_lower(rig.stack, &a, 1400); /* heard again: ten minutes from now */
-    rig.stack->now = 20 * MINUTE - 2;
+    stack_now(rig.stack, 20 * MINUTE - 2);
     assert_int_equal(path_mtu(rig.stack, &a), 1400);
     assert_int_equal(rig.stack->paths.epoch, epoch);
-    rig.stack->now++;
+    stack_now(rig.stack, rig.stack->now + 1);
     assert_int_equal(path_mtu(rig.stack, &a), 1500);
     assert_int_not_equal(rig.stack->paths.epoch, epoch);
     rig_end(&rig);
@@ -159,7 +159,7 @@ static void estimate_grows_old_without_probes(void **state)
     config.pmtu_timeout = 0;
     rig_start(&rig, &config);
     path_lower(rig.stack, &a, 1400);
-    rig.stack->now = 1000 * 1440 * MINUTE;
+    stack_now(rig.stack, 1000 * 1440 * MINUTE);
     assert_int_equal(path_mtu(rig.stack, &a), 1400);
     rig_end(&rig);
 }
@@ -172,9 +172,9 @@ static void search_rests_after_packet_too_big(void **state)
     start(&rig, 1500, 16);
     struct duet_address a = host(1);
     path_lower(rig.stack, &a, 1400);
-    rig.stack->now = 10 * MINUTE - 1;
+    stack_now(rig.stack, 10 * MINUTE - 1);
     assert_int_equal(path_next_probe(rig.stack, path_find(rig.stack, &a), 1500), 0);
-    rig.stack->now++;
+    stack_now(rig.stack, rig.stack->now + 1);
     const struct path *path = path_find(rig.stack, &a);
     assert_int_equal(path->mtu, 1400);
     assert_int_equal(path_next_probe(rig.stack, path, 1500), 1500);
@@ -218,9 +218,9 @@ static void search_finds_every_mtu(void **state)
             assert_in_range(path->mtu, true_mtu - 7, true_mtu);
             assert_in_range(probes, 1, 3 * 16);
             if (path->mtu < links[i]) {
-                rig.stack->now = 10 * MINUTE - 1;
+                stack_now(rig.stack, 10 * MINUTE - 1);
                 assert_int_equal(search(&rig, path_find(rig.stack, &a), links[i]), 0);
-                rig.stack->now++;
+                stack_now(rig.stack, rig.stack->now + 1);
                 assert_int_equal(search(&rig, path_find(rig.stack, &a), links[i]), 1);
                 assert_int_equal(path->mtu, links[i]); /* the path carries all of it again */
             }
@@ -356,7 +356,7 @@ static void cookie_is_kept_beside_the_mtu(void **state)
     path_cookie_bar(rig.stack, &b, MINUTE);
     assert_true(path_cookie_is_barred(rig.stack, &b));
     assert_false(path_cookie_is_barred(rig.stack, &a));
-    rig.stack->now = MINUTE;
+    stack_now(rig.stack, MINUTE);
     assert_false(path_cookie_is_barred(rig.stack, &b));
     rig_end(&rig);
 }
