@@ -26,25 +26,28 @@ static int64_t tick_now(const struct duet_stack *s)
     return s->now / (4 * DUET_MICROSECOND);
 }
 
-static struct seq isn_at(const struct duet_stack *s, const struct tcp_tuple *tuple, int64_t tick)
-{
-    return seq_of((uint32_t)tick + (uint32_t)hash_of(&s->isn_key, tuple));
-}
-
 /* ISN = M + F(localip, localport, remoteip, remoteport, secretkey): M ticks every 4 microseconds.
  */
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return isn_at(s, tuple, tick_now(s));
+    return seq_of((uint32_t)tick_now(s) + (uint32_t)hash_of(&s->isn_key, tuple));
 }
 
-/* The one of a connection that begins now. No tick gives two, so that even while the clock stands still
- * the next incarnation does not take segments of the one before for its own. */
+/* The one of a connection that begins now. RFC 9293, 3.4.1, counts on M to outrun what connections send;
+ * where the clock stands still, M goes on without it. It steps over the numbers that a short
+ * incarnation of the same pair has used, so that the next one takes no segment of it for its own, by a
+ * length that only the key knows. 18 minutes ahead it waits for the clock, so that it never laps
+ * those who come back within an MSL. */
 struct seq tcp_isn_take(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    int64_t tick = tick_now(s);
-    s->isn_tick = tick > s->isn_tick ? tick : s->isn_tick + 1;
-    return isn_at(s, tuple, s->isn_tick);
+    enum { STEP_LEAST = 0x8001, AHEAD_MOST = 1 << 28 };
+    uint64_t hash = hash_of(&s->isn_key, tuple);
+    int64_t ahead = s->isn_tick - tick_now(s);
+    if (ahead < 0)
+        s->isn_tick = tick_now(s);
+    else
+        s->isn_tick += ahead < AHEAD_MOST ? STEP_LEAST + (int64_t)(hash >> 48) : 1;
+    return seq_of((uint32_t)s->isn_tick + (uint32_t)hash);
 }
 
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple)
