@@ -102,6 +102,26 @@ void trace_segment(struct duet_stack *s, enum duet_trace_kind kind, const struct
     event->u.segment.ecn = ecn;
 }
 
+void trace_state(struct duet_stack *s, const struct tcp_tuple *tuple, const struct tcp_conn *c,
+                 enum duet_state from, enum tcp_edge edge, enum duet_state to, enum tcp_rule rule)
+{
+    struct duet_trace_event *event = put_tuple(s, DUET_TRACE_STATE, tuple, from, rule);
+    if (event == NULL)
+        return;
+    event->u.state_change.from = (uint8_t)from;
+    event->u.state_change.to = (uint8_t)to;
+    event->u.state_change.edge = (uint8_t)edge;
+    if (c == NULL)
+        return;
+    event->u.state_change.iss = c->snd.iss.raw;
+    event->u.state_change.irs = c->rcv.irs.raw;
+    event->u.state_change.una = c->snd.una.raw;
+    event->u.state_change.nxt = c->snd.nxt.raw;
+    event->u.state_change.wnd = c->snd.wnd;
+    event->u.state_change.rcv_nxt = c->rcv.nxt.raw;
+    event->u.state_change.rcv_wnd = rcv_wnd(c);
+}
+
 void trace_timer(struct duet_stack *s, const struct tcp_conn *c, enum duet_timer timer,
                  enum duet_timer_action action, uint8_t count, duet_time deadline,
                  enum tcp_rule rule)
