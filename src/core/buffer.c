@@ -326,17 +326,11 @@ static inline uint8_t *in_one_page(const struct buffer_space *space, const struc
     return is_there ? one_page_of(space, buffer) + buffer->start + offset : NULL;
 }
 
-uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
-                      uint32_t offset, const uint8_t *from, uint32_t size)
+/* buffer_write() where it takes more than a copy. */
+static uint32_t write_pages(struct buffer_space *space, struct buffer *buffer,
+                            enum buffer_claim claim, uint32_t offset, const uint8_t *from,
+                            uint32_t size)
 {
-    if (buffer->index == POOL_NONE && size > 0 && size <= page_size(space) &&
-        offset <= page_size(space) - size && !take_one_page(space, buffer, claim))
-        return 0;
-    uint8_t *place = in_one_page(space, buffer, offset, size);
-    if (place != NULL) {
-        memcpy(place, from, size);
-        return size;
-    }
     size = make_reach(space, buffer, claim, offset, size);
     uint32_t done = 0;
     while (done < size) {
@@ -349,6 +343,19 @@ uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum bu
         done += n;
     }
     return done;
+}
+
+uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
+                      uint32_t offset, const uint8_t *from, uint32_t size)
+{
+    bool is_small = size > 0 && size <= page_size(space) && offset <= page_size(space) - size;
+    if (buffer->index == POOL_NONE && is_small && !take_one_page(space, buffer, claim))
+        return 0;
+    uint8_t *place = in_one_page(space, buffer, offset, size);
+    if (place == NULL)
+        return write_pages(space, buffer, claim, offset, from, size);
+    memcpy(place, from, size);
+    return size;
 }
 
 void buffer_extend(struct buffer *buffer, uint32_t size)

@@ -223,7 +223,7 @@ bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet
         return false;
     packet->piece_count = 0;
     bool is_reply = s->replies.head != s->replies.tail && reply_output(s, packet);
-    if (!is_reply && !tcp_output(s, packet))
+    if (!is_reply && (s->owing.count == 0 || !tcp_output(s, packet)))
         return false;
     if (s->watch != NULL)
         watch_output(s, packet, is_reply);

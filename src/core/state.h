@@ -340,6 +340,7 @@ uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_receive.c: the receive queue and the window */
 void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
+void tcp_receive_next_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *c,
                              const struct tcp_segment *seg);
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn);

@@ -68,8 +68,9 @@ static void take_conn_event(struct duet_stack *s, uint32_t index, struct duet_ev
 
 bool duet_next_event(struct duet_stack *s, struct duet_event *event)
 {
-    uint32_t index = list_pop(&s->listener_telling);
-    if (index != LIST_NONE) {
+    uint32_t index;
+    if (s->listener_telling.count != 0) {
+        index = list_pop(&s->listener_telling);
         struct tcp_listener *listener = &s->listeners[index];
         *event = (struct duet_event){
             .handle = {index | HANDLE_LISTENER, listener->generation},
@@ -78,9 +79,9 @@ bool duet_next_event(struct duet_stack *s, struct duet_event *event)
         listener->events = 0;
         return true;
     }
-    index = list_pop(&s->telling);
-    if (index == LIST_NONE)
+    if (s->telling.count == 0)
         return false;
+    index = list_pop(&s->telling);
     take_conn_event(s, index, event);
     return true;
 }

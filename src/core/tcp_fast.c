@@ -241,7 +241,7 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
     /* ACK is in range, and no FIN of ours is there: only a lie about what was sent is dropped. */
     bool is_good = tcp_fast_ack(s, c, &seg) || tcp_fifth_check_ack(s, c, &seg) == TCP_CONTINUE;
     if (is_good && seg.text_length > 0)
-        tcp_receive_text(s, c, &seg);
+        tcp_receive_next_text(s, c, &seg);
     if (s->watch != NULL)
         watch_after(s, c, &seg);
     tcp_conn_settle(s, c);

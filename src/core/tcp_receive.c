@@ -75,9 +75,9 @@ static void owe_ack(struct duet_stack *s, struct tcp_conn *c, bool at_once)
     tcp_owe(s, c, TCP_OWES_ACK, rule);
 }
 
-static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
+/* Puts the next text behind the queue. False: none of it, for want of memory. */
+static bool put_next(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
 {
-    bool fills_hole = tcp_has_hole(s, c);
     uint32_t taken = seg->text_length;
     if (!seg->is_placed)
         taken = buffer_write(&s->buffers, &c->receive, BUFFER_IN_ORDER, c->receive.length,
@@ -88,10 +88,18 @@ static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_s
     }
     if (taken == 0) {
         owe_ack(s, c, true);
-        return;
+        return false;
     }
     buffer_extend(&c->receive, taken);
     c->rcv.nxt = seq_add(c->rcv.nxt, taken);
+    return true;
+}
+
+static void take_in_order(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
+{
+    bool fills_hole = tcp_has_hole(s, c);
+    if (!put_next(s, c, seg))
+        return;
     tcp_absorb_held(s, c);
     tcp_rule(s, c, TCP_RULE_TEXT_ACCEPTED, seg);
     tell_readable(s, c);
@@ -119,14 +127,30 @@ static void hold_out_of_order(struct duet_stack *s, struct tcp_conn *c,
     tcp_rule(s, c, is_held && is_whole ? TCP_RULE_TEXT_OUT_OF_ORDER : TCP_RULE_TEXT_NO_MEMORY, seg);
 }
 
+static void note_size(const struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    uint32_t size = seg->link_segment != 0 ? seg->link_segment : seg->text_length;
+    if (size > c->receive_mss)
+        c->receive_mss = (uint16_t)max_u32(c->receive_mss, min_u32(size, tcp_receive_mss(s, c)));
+}
+
+/* tcp_receive_text() of the next text, where there is no hole, nothing arrived twice, and no FIN. */
+void tcp_receive_next_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
+{
+    note_size(s, c, seg);
+    if (!put_next(s, c, seg))
+        return;
+    tcp_rule(s, c, TCP_RULE_TEXT_ACCEPTED, seg);
+    tell_readable(s, c);
+    owe_ack(s, c, false);
+}
+
 /* Seventh, process the segment text, which lies inside the window. */
 void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg)
 {
     if (seg->text_length == 0 && !seg->has_fin)
         return;
-    uint32_t size = seg->link_segment != 0 ? seg->link_segment : seg->text_length;
-    uint32_t full = min_u32(size, tcp_receive_mss(s, c));
-    c->receive_mss = (uint16_t)max_u32(c->receive_mss, full);
+    note_size(s, c, seg);
     tcp_note_repeated(s, c, seg);
     uint32_t joinable = tcp_joinable(s, c, seg);
     if (joinable < seg->text_length) {

@@ -37,11 +37,13 @@ static int send_error(const struct tcp_conn *c)
  * remote socket must be told to call first. */
 static int find_sender(const struct duet_stack *s, struct duet_handle handle, struct tcp_conn **c)
 {
-    const struct tcp_listener *listener = listener_of_handle(s, handle);
-    if (listener != NULL)
-        return duet_address_is_any(&listener->remote.address) ? DUET_E_NOREMOTE : DUET_E_AGAIN;
     *c = conn_of_handle(s, handle);
-    return *c == NULL ? DUET_E_NOCONN : send_error(*c);
+    if (*c != NULL)
+        return send_error(*c);
+    const struct tcp_listener *listener = listener_of_handle(s, handle);
+    if (listener == NULL)
+        return DUET_E_NOCONN;
+    return duet_address_is_any(&listener->remote.address) ? DUET_E_NOREMOTE : DUET_E_AGAIN;
 }
 
 /* No more follows: what waited for it may leave. */
@@ -183,10 +185,10 @@ static int receive_error(const struct tcp_conn *c)
 /* The connection that a handle names, if it has bytes to read; else why not. */
 static int find_receiver(const struct duet_stack *s, struct duet_handle handle, struct tcp_conn **c)
 {
-    if (listener_of_handle(s, handle) != NULL)
-        return DUET_E_AGAIN;
     *c = conn_of_handle(s, handle);
-    return *c == NULL ? DUET_E_NOCONN : receive_error(*c);
+    if (*c != NULL)
+        return receive_error(*c);
+    return listener_of_handle(s, handle) != NULL ? DUET_E_AGAIN : DUET_E_NOCONN;
 }
 
 /* The user has read bytes: the window may open, the urgent mark may be passed. */

@@ -10,13 +10,21 @@
 
 static inline bool address_is_ipv4(const struct duet_address *address)
 {
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(address->bytes, prefix, sizeof prefix) == 0;
+    static const uint8_t behind[4] = {0, 0, 0xff, 0xff};
+    uint64_t zeros; /* in words, for memcmp() is a call */
+    uint32_t word, ones;
+    memcpy(&zeros, address->bytes, sizeof zeros);
+    memcpy(&word, address->bytes + 8, sizeof word);
+    memcpy(&ones, behind, sizeof ones);
+    return zeros == 0 && word == ones;
 }
 
 static inline bool address_equal(const struct duet_address *a, const struct duet_address *b)
 {
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+    uint64_t x[2], y[2];
+    memcpy(x, a->bytes, sizeof x);
+    memcpy(y, b->bytes, sizeof y);
+    return x[0] == y[0] && x[1] == y[1];
 }
 
 #endif

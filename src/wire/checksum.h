@@ -22,11 +22,18 @@ bool checksum_can_be_wide(void);
 /* Whole words of 32 bits at an even place: headers. */
 static inline void checksum_add_words(struct checksum *checksum, const uint8_t *at, size_t size)
 {
-    for (; size >= 4; size -= 4, at += 4) {
+    uint64_t sum = checksum->sum;
+    for (; size >= 8; size -= 8, at += 8) {
+        uint64_t two;
+        memcpy(&two, at, 8);
+        sum += (two & UINT32_MAX) + (two >> 32);
+    }
+    if (size >= 4) {
         uint32_t word;
         memcpy(&word, at, 4);
-        checksum->sum += word;
+        sum += word;
     }
+    checksum->sum = sum;
 }
 
 /* A sum of words of 16 or 32 bits as one of 16. */
