@@ -2,32 +2,49 @@
 /* Demultiplexing: from a pair of sockets to the record that stands for it (RFC 9293, 3.10.7).
  *
  * One open-addressed table for connections, half-open and TIME-WAIT records, so that a packet costs
- * one look-up. A slot is 4 bytes: 2 bits of kind, 6 bits of the hash, 24 bits of index. Linear
- * probing; removal shifts back, so there are no tombstones. The hash is keyed, so that nobody
- * outside can choose collisions. The table is never more than six sevenths full, and
- * that only when every record of each kind is in use: then it takes 4 slots to find one, and 25 to know that
- * there is none, which lie beside each other.
+ * one look-up. The hash is keyed, so that nobody outside can choose collisions.
+ *
+ * Theory of operation. A pair of sockets is at home in the slot that its hash names, or in one of those
+ * behind it. Entries stand in the order of their homes ("Robin Hood hashing", P. Celis, 1986), so that
+ * a search ends where an entry is met that is less far from home than the one that is looked for would
+ * be. A new entry moves those behind it on by one slot, up to the next empty one; when one goes, those
+ * behind it move back, up to one that is at home. There are no tombstones. A slot is 4 bytes:
+ *
+ *     31   30 29         24 23                      0
+ *     kind    home mod 64   more of the hash, index      0: empty
+ *
+ * Sorted entries are so close to home that these 6 bits say how far: neither who enters nor who leaves
+ * reads a record but its own. Should an entry ever be 64 slots from home (one table of ten million in
+ * fifteen, when it is full), the hash is asked instead until the table is empty (far).
+ *
+ * The table is never more than six sevenths full, and that only when every record of each kind is in
+ * use: then it takes 4 slots to find one, and 5 to know that there is none, which lie beside each other.
  */
 #include "base/check.h"
 #include "core/state.h"
 
 #include <string.h>
 
-enum { INDEX_BITS = 24, TAG_BITS = 6 };
+enum { LOW_BITS = 24, HOME_BITS = 6, HOMES = 1 << HOME_BITS };
 
 _Static_assert(sizeof(struct tcp_tuple) == 36, "hashed as bytes: no padding");
 
+/* A multiple of HOMES: so many slots on, round the end or not, the 6 bits are the same. */
 size_t demux_slots(const struct duet_config *config)
 {
     size_t records =
         (size_t)config->connections_max + config->half_open_max + config->time_wait_max;
-    return records + records / 6 + 8;
+    return (records + records / 6 + 8 + HOMES - 1) / HOMES * HOMES;
 }
 
+/* No index is larger than the number of slots: what that leaves of 24 bits is for the hash. */
 void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity)
 {
+    CHECK(capacity % HOMES == 0);
     memset(slots, 0, (size_t)capacity * sizeof *slots);
     *demux = (struct demux){.slots = slots, .capacity = capacity};
+    while (demux->index_mask < capacity - 1 && demux->index_mask < (1u << LOW_BITS) - 1)
+        demux->index_mask = demux->index_mask << 1 | 1;
 }
 
 uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple)
@@ -35,22 +52,47 @@ uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple)
     return siphash_1_3(&s->table_key, tuple, sizeof *tuple);
 }
 
-/* The upper half of the hash chooses the slot, bits 0..5 are the tag. */
+/* What is done with a packet asks for the hash of its pair several times: the latest one is kept. */
+static uint64_t hash_kept(const struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    const struct demux_hashed *kept = &s->hashed;
+    return kept->is_set && tuple_eq(&kept->tuple, tuple) ? kept->hash : demux_hash(s, tuple);
+}
+
+static uint64_t hash_and_keep(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    uint64_t hash = hash_kept(s, tuple);
+    s->hashed = (struct demux_hashed){.tuple = *tuple, .hash = hash, .is_set = true};
+    return hash;
+}
+
+/* The upper half of the hash chooses the slot, the lower one is told apart by. */
 static uint32_t home_of(const struct demux *demux, uint64_t hash)
 {
     return (uint32_t)(((hash >> 32) * demux->capacity) >> 32);
 }
 
-static uint32_t slot_value(enum demux_kind kind, uint64_t hash, uint32_t index)
+/* All of a slot but kind and index. */
+static uint32_t tag_of(const struct demux *demux, uint32_t home, uint64_t hash)
 {
-    uint32_t tag = (uint32_t)hash & ((1u << TAG_BITS) - 1);
-    return ((uint32_t)kind << (INDEX_BITS + TAG_BITS)) | (tag << INDEX_BITS) | index;
+    return (home % HOMES) << LOW_BITS |
+           ((uint32_t)hash & ((1u << LOW_BITS) - 1) & ~demux->index_mask);
 }
 
-static struct demux_ref ref_of(uint32_t slot)
+static uint32_t tag_mask(const struct demux *demux)
 {
-    return (struct demux_ref){(enum demux_kind)(slot >> (INDEX_BITS + TAG_BITS)),
-                              slot & ((1u << INDEX_BITS) - 1)};
+    return ((1u << (LOW_BITS + HOME_BITS)) - 1) & ~demux->index_mask;
+}
+
+static uint32_t slot_value(enum demux_kind kind, uint32_t tag, uint32_t index)
+{
+    return ((uint32_t)kind << (LOW_BITS + HOME_BITS)) | tag | index;
+}
+
+static struct demux_ref ref_of(const struct demux *demux, uint32_t slot)
+{
+    return (struct demux_ref){(enum demux_kind)(slot >> (LOW_BITS + HOME_BITS)),
+                              slot & demux->index_mask};
 }
 
 static const struct tcp_tuple *tuple_of(const struct duet_stack *s, struct demux_ref ref)
@@ -73,80 +115,117 @@ static uint32_t next_slot(const struct demux *demux, uint32_t slot)
     return slot + 1 == demux->capacity ? 0 : slot + 1;
 }
 
-/* The slot that holds this tuple, or the empty one where it would go. */
-static uint32_t slot_for(const struct duet_stack *s, const struct tcp_tuple *tuple, uint64_t hash)
+/* How far an entry is from home. */
+static uint32_t distance_of(const struct duet_stack *s, uint32_t slot)
 {
     const struct demux *demux = &s->demux;
-    uint32_t tag = slot_value(DEMUX_NONE, hash, 0);
-    uint32_t slot = home_of(demux, hash);
-    while (demux->slots[slot] != 0) {
-        uint32_t value = demux->slots[slot];
-        bool same_tag = (value & slot_value(DEMUX_NONE, ~UINT64_C(0), 0)) == tag;
-        if (same_tag && memcmp(tuple_of(s, ref_of(value)), tuple, sizeof *tuple) == 0)
-            break;
-        slot = next_slot(demux, slot);
+    uint32_t value = demux->slots[slot];
+    if (!demux->far)
+        return (slot - (value >> LOW_BITS)) % HOMES;
+    uint32_t home = home_of(demux, demux_hash(s, tuple_of(s, ref_of(demux, value))));
+    return slot >= home ? slot - home : slot + demux->capacity - home;
+}
+
+/* Where a pair of sockets stands, or would. */
+struct place {
+    uint32_t slot, tag;
+    uint32_t distance;
+    bool is_there;
+};
+
+static struct place place_of(const struct duet_stack *s, const struct tcp_tuple *tuple,
+                             uint64_t hash)
+{
+    const struct demux *demux = &s->demux;
+    struct place place = {.slot = home_of(demux, hash)};
+    place.tag = tag_of(demux, place.slot, hash);
+    for (;; place.slot = next_slot(demux, place.slot), place.distance++) {
+        uint32_t value = demux->slots[place.slot];
+        if (value == 0)
+            return place;
+        place.is_there = (value & tag_mask(demux)) == place.tag &&
+                         tuple_eq(tuple_of(s, ref_of(demux, value)), tuple);
+        if (place.is_there || distance_of(s, place.slot) < place.distance)
+            return place;
     }
-    return slot;
+}
+
+static struct demux_ref ref_at(const struct demux *demux, struct place place)
+{
+    return place.is_there ? ref_of(demux, demux->slots[place.slot])
+                          : (struct demux_ref){DEMUX_NONE, 0};
 }
 
 struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return ref_of(s->demux.slots[slot_for(s, tuple, demux_hash(s, tuple))]);
+    return ref_at(&s->demux, place_of(s, tuple, hash_kept(s, tuple)));
+}
+
+struct demux_ref demux_find_first(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    return ref_at(&s->demux, place_of(s, tuple, hash_and_keep(s, tuple)));
 }
 
 void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                uint32_t index)
 {
-    uint64_t hash = demux_hash(s, tuple);
-    uint32_t slot = slot_for(s, tuple, hash);
-    CHECK(s->demux.slots[slot] == 0);
-    CHECK(index < 1u << INDEX_BITS);
-    s->demux.slots[slot] = slot_value(kind, hash, index);
-    s->demux.used++;
-    CHECK(s->demux.used < s->demux.capacity);
+    struct demux *demux = &s->demux;
+    struct place place = place_of(s, tuple, hash_and_keep(s, tuple));
+    CHECK(!place.is_there);
+    CHECK(index <= demux->index_mask);
+    CHECK(demux->used + 1 < demux->capacity);
+    uint32_t carried = demux->slots[place.slot];
+    demux->slots[place.slot] = slot_value(kind, place.tag, index);
+    demux->far |= place.distance >= HOMES;
+    for (uint32_t slot = place.slot; carried != 0;) {
+        slot = next_slot(demux, slot);
+        uint32_t next = demux->slots[slot];
+        demux->slots[slot] = carried;
+        demux->far |= (slot - (carried >> LOW_BITS)) % HOMES == 0; /* it has come round: 64 slots */
+        carried = next;
+    }
+    demux->used++;
 }
 
 void demux_replace(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                    uint32_t index)
 {
-    uint64_t hash = demux_hash(s, tuple);
-    uint32_t slot = slot_for(s, tuple, hash);
-    CHECK(s->demux.slots[slot] != 0);
-    s->demux.slots[slot] = slot_value(kind, hash, index);
+    struct place place = place_of(s, tuple, hash_kept(s, tuple));
+    CHECK(place.is_there);
+    CHECK(index <= s->demux.index_mask);
+    s->demux.slots[place.slot] = slot_value(kind, place.tag, index);
 }
 
 void demux_remove(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     struct demux *demux = &s->demux;
-    uint32_t hole = slot_for(s, tuple, demux_hash(s, tuple));
-    CHECK(demux->slots[hole] != 0);
-    /* Shift back each follower that probing would no longer find across the hole. */
-    for (uint32_t slot = next_slot(demux, hole); demux->slots[slot] != 0;
-         slot = next_slot(demux, slot)) {
-        uint32_t home = home_of(demux, demux_hash(s, tuple_of(s, ref_of(demux->slots[slot]))));
-        bool stays = hole <= slot ? (home > hole && home <= slot) : (home > hole || home <= slot);
-        if (stays)
-            continue;
+    struct place place = place_of(s, tuple, hash_kept(s, tuple));
+    CHECK(place.is_there);
+    uint32_t hole = place.slot;
+    uint32_t slot = next_slot(demux, hole);
+    while (demux->slots[slot] != 0 && distance_of(s, slot) > 0) {
         demux->slots[hole] = demux->slots[slot];
         hole = slot;
+        slot = next_slot(demux, slot);
     }
     demux->slots[hole] = 0;
     demux->used--;
+    demux->far = demux->far && demux->used > 0;
 }
 
 static bool matches(const struct duet_socket_address *bound, const struct duet_address *address,
                     uint16_t port)
 {
     return (bound->port == 0 || bound->port == port) &&
-           (duet_address_is_any(&bound->address) || address_equal(&bound->address, address));
+           (address_is_any(&bound->address) || address_equal(&bound->address, address));
 }
 
 /* How much a listener says about the pair: the most specific one is chosen. */
 static unsigned specificity(const struct tcp_listener *listener)
 {
-    return (duet_address_is_any(&listener->remote.address) ? 0u : 4u) +
+    return (address_is_any(&listener->remote.address) ? 0u : 4u) +
            (listener->remote.port == 0 ? 0u : 2u) +
-           (duet_address_is_any(&listener->local.address) ? 0u : 1u);
+           (address_is_any(&listener->local.address) ? 0u : 1u);
 }
 
 struct tcp_listener *demux_listener(const struct duet_stack *s, const struct tcp_tuple *tuple)

@@ -253,7 +253,9 @@ static struct ip_packet reply_ip(const struct duet_stack *s, const struct reply 
     return (struct ip_packet){
         .ttl = reply->ttl,
         .traffic_class = (uint8_t)(reply->dscp << 2),
-        .flow_label = flow_label(tcp_timestamp_offset(s, &reply->tuple)),
+        .flow_label = address_is_ipv4(&reply->tuple.remote)
+                          ? 0
+                          : flow_label(tcp_timestamp_offset(s, &reply->tuple)),
     };
 }
 

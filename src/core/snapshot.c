@@ -7,8 +7,8 @@
  * what says how much follows (counts of pools, heads of rings, bits of the wheel) comes before it.
  *
  *   left out          what                            why nothing is lost
- *   always            configuration, keys             never change after init; so a snapshot holds no
- *                                                     secret, and is of use to those with this one alone
+ *   always            configuration, keys, the        never change after init; so a snapshot holds no
+ *                     hashes that are kept            secret, and is of use to those with this one alone
  *                     hits of rules and edges, trace  nothing reads them: they go on
  *                     what the watch notes while a    dead between two doors
  *                     segment is being processed

@@ -94,7 +94,6 @@ static struct siphash_key derive(const struct duet_config *config, uint8_t label
 static void derive_keys(struct duet_stack *s, const struct duet_config *config)
 {
     s->isn_key = derive(config, 1);
-    s->timestamp_key = derive(config, 2);
     s->table_key = derive(config, 3);
     s->port_key = derive(config, 4);
     s->port_index_key = derive(config, 5);

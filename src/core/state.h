@@ -27,6 +27,25 @@ struct demux {
     uint32_t *slots; /* kind, tag of the hash, index; 0: empty */
     uint32_t capacity;
     uint32_t used;
+    uint32_t index_mask; /* the low bits of a slot that are the index */
+    bool far;            /* some entry is too far from home for its slot to tell */
+};
+
+/* The hash of the pair of sockets that was looked up last. */
+struct demux_hashed {
+    struct tcp_tuple tuple;
+    bool is_set;
+    uint64_t hash;
+};
+
+/* ---- numbers nobody may guess (tcp_isn.c) ---- */
+
+/* What the initial sequence number and the timestamps of the pair of sockets begin with that began a
+ * connection last. */
+struct pair_number {
+    uint64_t number;
+    struct tcp_tuple tuple;
+    bool is_set;
 };
 
 /* ---- rings of the small lives ---- */
@@ -87,8 +106,10 @@ struct duet_stack {
     bool wide_vectors; /* checksum_can_be_wide() */
     uint32_t rto_min_us, rto_max_us, rttvar_min_us; /* as configured */
 
-    struct siphash_key isn_key, timestamp_key, table_key, port_key, port_index_key, path_key,
-        cookie_key, syn_cookie_key, limit_key;
+    struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
+        syn_cookie_key, limit_key;
+    struct demux_hashed hashed;
+    struct pair_number numbered;
 
     struct pool_faults faults; /* of all pools, and of the ring of replies */
     struct pool conns, transfers, reassemblies, accurate_ecn;
@@ -207,6 +228,8 @@ size_t demux_slots(const struct duet_config *config);
 void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity);
 uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple);
 struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple);
+/* The same for whoever will ask for this pair again: the hash is kept. */
+struct demux_ref demux_find_first(struct duet_stack *s, const struct tcp_tuple *tuple);
 void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                uint32_t index);
 void demux_remove(struct duet_stack *s, const struct tcp_tuple *tuple);

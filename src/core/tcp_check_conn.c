@@ -79,13 +79,14 @@ const char *tcp_conn_check(const struct duet_stack *s, const struct tcp_conn *c)
     return broken;
 }
 
-/* The same for what nearly every connection is, without a branch: then nothing above would find fault. */
+/* The same for what nearly every connection is, without a branch: then nothing above would find fault.
+ * A FIN takes one number more than there is text. */
 static bool is_plainly_sound(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     uint32_t flight = seq_distance(c->snd.una, c->snd.nxt);
-    unsigned is_sound = c->state == DUET_ESTABLISHED;
-    is_sound &= conn_is(c, TCP_CONN_SYN_ACKED);
+    unsigned is_open = c->state >= DUET_ESTABLISHED && c->state <= DUET_LAST_ACK;
+    unsigned is_sound = is_open & conn_is(c, TCP_CONN_SYN_ACKED);
     is_sound &= owes(c) == (c->owing.next != LIST_OFF);
     is_sound &= seq_le(c->rcv.nxt, c->rcv.adv);
     is_sound &= seq_le(c->rcv.acked, c->rcv.nxt);
@@ -94,7 +95,7 @@ static bool is_plainly_sound(const struct duet_stack *s, const struct tcp_conn *
     is_sound &= c->challenges <= s->config.challenge_limit;
     if (t == NULL)
         return is_sound & (flight == 0);
-    is_sound &= flight <= t->send.length;
+    is_sound &= flight <= t->send.length + conn_is(c, TCP_CONN_FIN_SENT);
     is_sound &= t->send.length <= s->config.send_buffer;
     is_sound &= t->flight.sacked + t->flight.lost <= flight;
     return is_sound & (flight == 0 || t->deadline != DUET_NEVER || owes(c));

@@ -33,10 +33,13 @@ uint32_t tcp_conn_default_flags(const struct duet_stack *s)
 struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     uint32_t index = pool_take(&s->conns);
-    return index == POOL_NONE ? NULL : tcp_conn_make(s, index, tuple);
+    if (index == POOL_NONE)
+        return NULL;
+    demux_add(s, tuple, DEMUX_CONN, index);
+    return tcp_conn_make(s, index, tuple);
 }
 
-/* The same in a record that has been taken. */
+/* The same in a record that has been taken, and is in the table already. */
 struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struct tcp_tuple *tuple)
 {
     struct tcp_conn *c = conn_at(s, index);
@@ -57,7 +60,7 @@ struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struc
         .ttl = s->config.ttl,
         .controller = s->config.controller & 3u,
         .ecn = s->config.ecn & TCP_ECN_MODE,
-        .flags = tcp_conn_default_flags(s),
+        .flags = tcp_conn_default_flags(s) | TCP_CONN_IN_TABLE,
     };
     if (s->generation == 0)
         s->generation = 1;
@@ -68,8 +71,6 @@ struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struc
     wheel_node_init(&c->timer);
     tcp_inherit_state(c, DUET_CLOSED);
     tcp_rtt_init(s, c);
-    demux_add(s, tuple, DEMUX_CONN, index);
-    c->flags |= TCP_CONN_IN_TABLE;
     s->counters.connections++;
     return c;
 }

@@ -256,6 +256,7 @@ static void begin(struct duet_stack *s, struct tcp_listener *listener,
     }
     spend(s, half->iss);
     tcp_record_edge(s, &half->tuple, DUET_LISTEN, DUET_SYN_RECEIVED, TCP_RULE_SYN_COOKIE_ACCEPTED);
+    demux_add(s, &half->tuple, DEMUX_CONN, index);
     struct tcp_conn *c = tcp_conn_make(s, index, &half->tuple);
     tcp_conn_from_half_open(s, c, half, listener);
     tcp_segment_arrives(s, c, seg);

@@ -58,13 +58,19 @@ static uint16_t window_after_syn(const struct duet_stack *s, const struct tcp_ha
     return (uint16_t)(first_window(listener_of(s, half)) >> scale);
 }
 
-/* The record leaves SYN-RECEIVED: for LISTEN, for CLOSED with its listener, or as a connection. */
-static void forget(struct duet_stack *s, struct tcp_half_open *half)
+/* Its place in the table is free, or another's. */
+static void leave_ring(struct duet_stack *s, struct tcp_half_open *half)
 {
-    demux_remove(s, &half->tuple);
     half->flags = 0;
     s->half_open.age.alive--;
     s->counters.half_open--;
+}
+
+/* The record leaves SYN-RECEIVED for LISTEN, or for CLOSED with its listener. */
+static void forget(struct duet_stack *s, struct tcp_half_open *half)
+{
+    demux_remove(s, &half->tuple);
+    leave_ring(s, half);
 }
 
 static void back_to_listen(struct duet_stack *s, struct tcp_half_open *half, enum tcp_rule rule)
@@ -262,9 +268,10 @@ static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half,
 /* First, check sequence number. The repeated SYN, with or without text, is a cue to repeat the
  * SYN,ACK; with an ACK it is old all the same. */
 static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_half_open *half,
+                                             const struct tcp_listener *listener,
                                              const struct tcp_segment *seg)
 {
-    uint32_t window = first_window(listener_of(s, half));
+    uint32_t window = first_window(listener);
     uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
     struct seq nxt = rcv_nxt_of(half);
     if (seg->has_syn && !seg->has_rst && seq_eq(seg->seq, half->irs)) {
@@ -333,7 +340,8 @@ static struct tcp_conn *promote(struct duet_stack *s, struct tcp_half_open *half
         stack_rule(s, &copy.tuple, DUET_SYN_RECEIVED, TCP_RULE_NO_CONNECTION_LEFT);
         return NULL;
     }
-    forget(s, half);
+    demux_replace(s, &copy.tuple, DEMUX_CONN, index);
+    leave_ring(s, half);
     struct tcp_conn *c = tcp_conn_make(s, index, &copy.tuple);
     tcp_conn_from_half_open(s, c, &copy, listener);
     take_round_trip(s, c, &copy);
@@ -342,7 +350,7 @@ static struct tcp_conn *promote(struct duet_stack *s, struct tcp_half_open *half
 
 /* Fifth, check the ACK field. */
 static void fifth_check_ack(struct duet_stack *s, struct tcp_half_open *half,
-                            struct tcp_segment *seg)
+                            struct tcp_listener *listener, struct tcp_segment *seg)
 {
     if (!seg->has_ack) {
         stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_ACK_MISSING);
@@ -352,7 +360,6 @@ static void fifth_check_ack(struct duet_stack *s, struct tcp_half_open *half,
         reply_reset(s, &half->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_SYN_RECEIVED_BAD_ACK);
         return;
     }
-    struct tcp_listener *listener = listener_of(s, half);
     struct tcp_conn *c = promote(s, half, listener);
     if (c == NULL)
         return;
@@ -364,16 +371,17 @@ void half_open_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
 {
     struct tcp_half_open *half = &s->half_open.records[index];
     CHECK(is_alive(half));
+    struct tcp_listener *listener = listener_of(s, half);
     if (check_timestamps(s, half, seg) == TCP_DROP)
         return;
-    if (first_check_sequence(s, half, seg) == TCP_DROP)
+    if (first_check_sequence(s, half, listener, seg) == TCP_DROP)
         return;
     if (second_check_rst(s, half, seg) == TCP_DROP)
         return;
     /* Third, check security: duet has no compartments (RFC 9293, appendix A.1). */
     if (fourth_check_syn(s, half, seg) == TCP_DROP)
         return;
-    fifth_check_ack(s, half, seg);
+    fifth_check_ack(s, half, listener, seg);
 }
 
 /* ---- timeouts ---- */

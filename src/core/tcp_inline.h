@@ -74,7 +74,7 @@ static inline struct demux_ref demux_find_recent(struct duet_stack *s,
         if (conn_is(c, TCP_CONN_IN_TABLE) && tuple_eq(&c->tuple, tuple))
             return (struct demux_ref){.kind = DEMUX_CONN, .index = s->recent};
     }
-    struct demux_ref ref = demux_find(s, tuple);
+    struct demux_ref ref = demux_find_first(s, tuple);
     if (ref.kind == DEMUX_CONN)
         s->recent = ref.index;
     return ref;

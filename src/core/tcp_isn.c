@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers that nobody outside may guess: initial sequence numbers (RFC 9293, 3.4.1), timestamp
  * offsets (RFC 7323, 7.1) and ephemeral ports (RFC 6056, algorithm 4). Each is SipHash-2-4 of the
- * pair of sockets under its own key; the keys are drawn from the secret of the configuration. */
+ * pair of sockets; the keys are drawn from the secret of the configuration. The first two are the halves
+ * of one hash: of a pseudorandom function one half says nothing about the other, and who sees the one
+ * number sees the other, too. */
 #include "core/state.h"
 
 #include <string.h>
@@ -21,6 +23,22 @@ static uint64_t hash_of(const struct siphash_key *key, const struct tcp_tuple *t
     return siphash_2_4(key, message, sizeof message);
 }
 
+/* The lower half is F of the ISN, the upper one the timestamp offset. A connection asks for it several
+ * times while it opens, so the latest one is kept. */
+static uint64_t number_of(const struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    const struct pair_number *kept = &s->numbered;
+    return kept->is_set && tuple_eq(&kept->tuple, tuple) ? kept->number
+                                                         : hash_of(&s->isn_key, tuple);
+}
+
+static uint64_t keep_number(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    uint64_t number = number_of(s, tuple);
+    s->numbered = (struct pair_number){.number = number, .tuple = *tuple, .is_set = true};
+    return number;
+}
+
 static int64_t tick_now(const struct duet_stack *s)
 {
     return s->now / (4 * DUET_MICROSECOND);
@@ -30,18 +48,18 @@ static int64_t tick_now(const struct duet_stack *s)
  */
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return seq_of((uint32_t)tick_now(s) + (uint32_t)hash_of(&s->isn_key, tuple));
+    return seq_of((uint32_t)tick_now(s) + (uint32_t)number_of(s, tuple));
 }
 
 /* The one of a connection that begins now. RFC 9293, 3.4.1, counts on M to outrun what connections send;
  * where the clock stands still, M goes on without it. It steps over the numbers that a short
  * incarnation of the same pair has used, so that the next one takes no segment of it for its own, by a
- * length that only the key knows. 18 minutes ahead it waits for the clock, so that it never laps
+ * length that nobody but this peer can know. 18 minutes ahead it waits for the clock, so that it never laps
  * those who come back within an MSL. */
 struct seq tcp_isn_take(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     enum { STEP_LEAST = 0x8001, AHEAD_MOST = 1 << 28 };
-    uint64_t hash = hash_of(&s->isn_key, tuple);
+    uint64_t hash = keep_number(s, tuple);
     int64_t ahead = s->isn_tick - tick_now(s);
     if (ahead < 0)
         s->isn_tick = tick_now(s);
@@ -52,7 +70,7 @@ struct seq tcp_isn_take(struct duet_stack *s, const struct tcp_tuple *tuple)
 
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return (uint32_t)hash_of(&s->timestamp_key, tuple);
+    return (uint32_t)(number_of(s, tuple) >> 32);
 }
 
 /* By how much a counter moves on: 1 to 8, drawn anew each time. A destination that sees its own

@@ -7,7 +7,7 @@
 
 static int check_remote(const struct duet_stack *s, const struct duet_socket_address *remote)
 {
-    if (duet_address_is_any(&remote->address) || remote->port == 0)
+    if (address_is_any(&remote->address) || remote->port == 0)
         return DUET_E_NOREMOTE;
     return ip_is_talkable(s, &remote->address) ? DUET_OK : DUET_E_ADDR; /* MUST-46 */
 }
@@ -21,15 +21,14 @@ static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *
     tuple->remote_port = remote->port;
     tuple->local = local->address;
     tuple->local_port = local->port;
-    if (duet_address_is_any(&local->address) &&
-        !ip_choose_source(s, &remote->address, &tuple->local))
+    if (address_is_any(&local->address) && !ip_choose_source(s, &remote->address, &tuple->local))
         return DUET_E_ADDR;
     if (address_is_ipv4(&tuple->local) != address_is_ipv4(&tuple->remote) ||
         !ip_is_ours(s, &tuple->local))
         return DUET_E_ADDR;
     if (local->port == 0)
         return tcp_choose_port(s, tuple) != 0 ? DUET_OK : DUET_E_ADDR;
-    return demux_find(s, tuple).kind == DEMUX_NONE ? DUET_OK : DUET_E_EXISTS;
+    return demux_find_first(s, tuple).kind == DEMUX_NONE ? DUET_OK : DUET_E_EXISTS;
 }
 
 /* SND.UNA = ISS, SND.NXT = ISS + 1: what is borrowed after this begins where the connection
@@ -94,7 +93,7 @@ int duet_connect_listener(struct duet_stack *s, duet_time now, struct duet_handl
     struct tcp_listener *listener = listener_of_handle(s, handle);
     if (listener == NULL)
         return DUET_E_NOCONN;
-    bool is_named = remote != NULL && !duet_address_is_any(&remote->address);
+    bool is_named = remote != NULL && !address_is_any(&remote->address);
     struct duet_socket_address target = is_named ? *remote : listener->remote;
     struct tcp_conn *c;
     int error = open_active(s, &listener->local, &target, DUET_LISTEN, &c);

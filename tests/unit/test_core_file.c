@@ -21,7 +21,7 @@
 
 #include "duet/block.h"
 
-enum { KEYS = 9, SECRET_WORDS = DUET_SECRET_SIZE / 8, WORDS = 2 * KEYS + SECRET_WORDS };
+enum { KEYS = 8, SECRET_WORDS = DUET_SECRET_SIZE / 8, WORDS = 2 * KEYS + SECRET_WORDS };
 
 /* In memory that no core file holds, too, and shared with the process that crashes. */
 struct wanted {
@@ -40,9 +40,9 @@ static struct wanted *wanted_new(void)
 
 static void want_keys(struct wanted *wanted, const struct duet_stack *s)
 {
-    const struct siphash_key *const keys[KEYS] = {
-        &s->isn_key,  &s->timestamp_key, &s->table_key,      &s->port_key, &s->port_index_key,
-        &s->path_key, &s->cookie_key,    &s->syn_cookie_key, &s->limit_key};
+    const struct siphash_key *const keys[KEYS] = {&s->isn_key,        &s->table_key, &s->port_key,
+                                                  &s->port_index_key, &s->path_key,  &s->cookie_key,
+                                                  &s->syn_cookie_key, &s->limit_key};
     for (unsigned i = 0; i < KEYS; i++) {
         wanted->words[wanted->count++] = keys[i]->k0;
         wanted->words[wanted->count++] = keys[i]->k1;

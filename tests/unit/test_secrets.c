@@ -24,7 +24,6 @@ static struct keys keys_of(const struct duet_stack *s)
 {
     struct keys keys = {.count = 0};
     take(&keys, &s->isn_key);
-    take(&keys, &s->timestamp_key);
     take(&keys, &s->table_key);
     take(&keys, &s->port_key);
     take(&keys, &s->port_index_key);
