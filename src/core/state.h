@@ -307,6 +307,7 @@ bool tcp_cookie_arrives(struct duet_stack *s, struct tcp_listener *listener,
 
 /* tcp_time_wait.c */
 void time_wait_init(struct time_wait_ring *ring, struct tcp_time_wait *records, uint32_t capacity);
+uint32_t time_wait_interval(const struct duet_stack *s, const struct tcp_time_wait *record);
 bool time_wait_has_place(const struct duet_stack *s, duet_time expiry);
 void time_wait_keep(struct duet_stack *s, const struct tcp_conn *c);
 void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg);

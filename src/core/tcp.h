@@ -391,10 +391,10 @@ struct tcp_time_wait {
     uint32_t ts_recent;
     uint32_t expires_us;  /* low bits of the clock */
     uint16_t window;      /* as on the wire, of the last acknowledgement */
-    uint8_t flags : 4;    /* enum tcp_time_wait_flag */
+    uint8_t flags : 2;    /* enum tcp_time_wait_flag */
+    uint8_t interval : 6; /* in which answers are counted: low bits of its number */
     uint8_t scale : 4;    /* of window */
-    uint8_t answers : 4;  /* to invalid segments, in the interval below */
-    uint8_t interval : 4; /* low bits of its number */
+    uint8_t answers : 4;  /* to invalid segments in that interval */
 };
 enum tcp_time_wait_flag {
     TCP_TIME_WAIT_ALIVE = 1 << 0,

@@ -63,22 +63,19 @@ static void add_half_open(struct view *v)
 static void add_time_wait(struct view *v)
 {
     const struct time_wait_ring *ring = &v->s->time_wait;
-    int64_t interval = v->s->now / v->s->config.challenge_interval;
     for (uint64_t at = ring->age.head; at < ring->age.tail; at++) {
         struct tcp_time_wait record = ring->records[age_ring_index(&ring->age, at)];
         bool is_alive = (record.flags & TCP_TIME_WAIT_ALIVE) != 0;
         add(&v->digest, is_alive);
         if (!is_alive)
             continue;
+        if (record.interval != time_wait_interval(v->s, &record))
+            record.answers = 0;
+        record.interval = 0;
         from_base(&record.snd_nxt, v->base.sent);
         from_base(&record.rcv_nxt, v->base.received);
         ms_from_now(v, &record.ts_recent, (record.flags & TCP_TIME_WAIT_TIMESTAMPS) != 0);
         us_from_now(v, &record.expires_us, true);
-        if (record.interval != (uint8_t)(interval & 15))
-            record.answers = 0;
-        record.interval = 0;
-        if (record.answers > 0)
-            add(&v->digest, (uint64_t)(v->s->now % v->s->config.challenge_interval));
         add_bytes(&v->digest, &record, sizeof record);
     }
 }

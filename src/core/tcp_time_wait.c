@@ -93,7 +93,7 @@ static uint32_t append(struct duet_stack *s, const struct tcp_time_wait *record,
     struct tcp_time_wait *to = record_at(ring, position);
     *to = *record;
     to->expires_us = (uint32_t)expires_us;
-    to->flags = (record->flags | (unsigned)TCP_TIME_WAIT_ALIVE) & 15u;
+    to->flags = (record->flags | (unsigned)TCP_TIME_WAIT_ALIVE) & 3u;
     s->counters.time_wait++;
     return age_ring_index(&ring->age, position);
 }
@@ -218,19 +218,41 @@ static struct judgement judge(const struct duet_stack *s, const struct tcp_time_
     return (struct judgement){NOTHING, TCP_RULE_TIME_WAIT_ACK, true};
 }
 
+/* Intervals in which answers are counted go by the record's own life, backwards from its end: what a
+ * record will do depends on how long it has, not on the hour. Six bits of their numbers tell them apart
+ * in a life of 240 s in intervals of 5. */
+uint32_t time_wait_interval(const struct duet_stack *s, const struct tcp_time_wait *record)
+{
+    return (uint32_t)((expiry_of(s, record) - s->now) / s->config.challenge_interval) & 63;
+}
+
 /* RFC 5961, 7: challenge_limit answers, at most 15, in each interval. */
 static bool may_answer(struct duet_stack *s, struct tcp_time_wait *record)
 {
-    uint32_t interval = (uint32_t)(s->now / s->config.challenge_interval) & 15;
+    uint32_t interval = time_wait_interval(s, record);
     if (record->interval != interval)
         record->answers = 0;
-    record->interval = interval & 15u;
+    record->interval = interval & 63u;
     if (record->answers >= min_u32(s->config.challenge_limit, 15)) {
         stack_rule(s, &record->tuple, DUET_TIME_WAIT, TCP_RULE_CHALLENGE_LIMIT);
         return false;
     }
     record->answers = (record->answers + 1u) & 15u;
     return true;
+}
+
+/* The record waits anew, behind all others: in an interval that begins now, in which what it has answered in
+ * the last one counts. */
+static void wait_again(struct duet_stack *s, struct tcp_time_wait *record)
+{
+    struct tcp_time_wait copy = *record;
+    if (copy.interval != time_wait_interval(s, record))
+        copy.answers = 0;
+    forget(s, record);
+    uint32_t index = append(s, &copy, s->now + 2 * s->config.msl);
+    struct tcp_time_wait *again = &s->time_wait.records[index];
+    again->interval = time_wait_interval(s, again) & 63u;
+    demux_add(s, &copy.tuple, DEMUX_TIME_WAIT, index);
 }
 
 static bool has_newer_timestamp(const struct tcp_time_wait *record, const struct tcp_segment *seg,
@@ -291,8 +313,7 @@ void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment 
     case RESTART:
         stack_rule(s, &copy.tuple, DUET_TIME_WAIT, judgement.rule);
         answer(s, &copy, judgement.rule);
-        forget(s, record);
-        demux_add(s, &copy.tuple, DEMUX_TIME_WAIT, append(s, &copy, s->now + 2 * s->config.msl));
+        wait_again(s, record);
         return;
     case DELETE:
         end(s, record, judgement.rule);

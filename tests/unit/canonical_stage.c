@@ -186,6 +186,14 @@ static void time_wait(struct stage *stage)
     assert_int_equal(stage->rig.stack->time_wait.age.alive, 1);
 }
 
+/* The interval in which answers are counted is the record's own, whatever the hour. */
+static void time_wait_that_answered(struct stage *stage)
+{
+    time_wait(stage);
+    rig_say(&stage->rig, &stage->conn, 0, 100000, NULL, 0);
+    assert_int_equal(rig_drain(&stage->rig), 1);
+}
+
 static void time_wait_of_user(struct stage *stage)
 {
     const struct rig_segment offer = offer_of(stage);
@@ -316,6 +324,7 @@ static const struct {
     {"half open", half_open, NULL},
     {"half open, around a hole", half_open_around_a_hole, NULL},
     {"TIME-WAIT", time_wait, NULL},
+    {"TIME-WAIT that answered", time_wait_that_answered, NULL},
     {"TIME-WAIT of a user", time_wait_of_user, NULL},
     {"reset by the peer", reset_by_peer, NULL},
     {"challenged", challenged, NULL},

@@ -479,20 +479,20 @@ static void each_field_matters_or_does_not(void **state)
     }
 }
 
-/* TIME-WAIT answers so often in an interval: how often it has, and when the interval ends, decide; of
- * an interval that is over nothing does. */
+/* TIME-WAIT answers so often in an interval: how often it has decides, of an interval that is over
+ * nothing does. When the next one begins follows from how long the record has. */
 static void answers_of_time_wait_count_in_their_interval(void **state)
 {
     (void)state;
     struct stage *stage = stage_play(stage_named("TIME-WAIT"), 0);
     struct duet_stack *s = stage->rig.stack;
     struct tcp_time_wait *record = (void *)owner_of(stage, WAIT);
-    const uint32_t now = (uint32_t)(s->now / s->config.challenge_interval);
-    record->interval = now & 15u;
+    const uint32_t now = time_wait_interval(s, record);
+    record->interval = now & 63u;
     const uint64_t none = number_of(stage);
     record->answers = 3;
     EXPECT("three in this one", number_of(stage) != none);
-    record->interval = (now + 1u) & 15u;
+    record->interval = (now + 1u) & 63u;
     EXPECT("three in one that is over", number_of(stage) == none);
     stage_end(stage);
 }

@@ -332,14 +332,38 @@ static void random_lives(void **state)
     }
 }
 
+/* Ten answers in five seconds, then silence; an interval later there are ten more, and a repeated FIN, which
+ * begins the wait anew, brings those of an interval that is over not back. */
+static void answers_in_an_interval(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(4, SEC(120), false);
+    struct rig_conn conn = rig_time_wait(rig, rig_tuple(80, 4000), NOBODY, &plain);
+    conn.seq--; /* of the FIN */
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < rig->config.challenge_limit; i++) {
+            rig_say(rig, &conn, 0, 100000, NULL, 0);
+            EXPECT_EQUAL("answered", rig_drain(rig), 1);
+        }
+        rig_say(rig, &conn, 0, 100000, NULL, 0);
+        rig_silence("the eleventh", rig);
+        rig_say(rig, &conn, DUET_FIN, 0, NULL, 0);
+        EXPECT_EQUAL("a FIN always", rig_drain(rig), 1);
+        rig_say(rig, &conn, 0, 100000, NULL, 0);
+        rig_silence("and one behind it", rig);
+        rig->now += rig->config.challenge_interval + DUET_MILLISECOND;
+        rig_say(rig, &conn, DUET_FIN, 0, NULL, 0);
+        EXPECT_EQUAL("a FIN always", rig_drain(rig), 1);
+    }
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lasts_two_msl),
-        cmocka_unit_test(repeated_fin_starts_anew),
-        cmocka_unit_test(long_sleep),
-        cmocka_unit_test(oldest_goes_when_full),
-        cmocka_unit_test(starting_anew_takes_no_room),
+        cmocka_unit_test(lasts_two_msl),          cmocka_unit_test(repeated_fin_starts_anew),
+        cmocka_unit_test(answers_in_an_interval), cmocka_unit_test(long_sleep),
+        cmocka_unit_test(oldest_goes_when_full),  cmocka_unit_test(starting_anew_takes_no_room),
         cmocka_unit_test(random_lives),
     };
     return cmocka_run_group_tests_name("TIME-WAIT", tests, NULL, NULL);
