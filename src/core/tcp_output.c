@@ -359,13 +359,14 @@ static bool offer_probe(struct duet_stack *s, struct tcp_conn *c, struct tcp_off
     return (n > 0 || offer->fin) && flight_reserve(s, c, 1) == 1;
 }
 
-/* The persist timer ran out: a probe, or the override of 3.8.6.2.1. */
+/* The persist timer ran out: a probe, or the override of 3.8.6.2.1. If it was stopped since, by an
+ * acknowledgement or a window that came before this could leave, it begins anew. */
 static bool pay_probe(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     struct tcp_offer offer;
     c->owes &= (uint8_t)~TCP_OWES_PROBE;
-    if (t == NULL)
+    if (t == NULL || t->timer != DUET_TIMER_PERSIST)
         return false;
     if (c->snd.wnd == 0 && s->config.empty_window_probes) {
         count_rule(s, TCP_RULE_WINDOW_PROBE);

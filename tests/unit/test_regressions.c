@@ -139,6 +139,36 @@ static void segment_behind_the_fin_before_the_last_ack(void **state)
     free(rig);
 }
 
+/* The persist timer had run out again, and before its probe left the one before was acknowledged, which stopped the timer:
+ * the probe sent the next octet, and no timer ran for it. */
+static void probe_is_owed_while_the_one_before_is_acknowledged(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    struct rig_segment shut = offer, probe;
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    shut.window = 0;
+    rig_accept(rig, &conn, &shut);
+    rig_write(rig, &conn, "what waits", 10);
+    rig_silence("the window is closed", rig);
+    rig_pass(rig, rig->now + 2 * DUET_SECOND);
+    assert_true(rig_output(rig, NULL, &probe));
+    assert_int_equal(probe.length, 1);
+    rig_pass(rig, rig->now + 5 * DUET_SECOND); /* the link takes nothing */
+    conn.ack++;
+    rig_say(rig, &conn, 0, 0, NULL, 0);
+    rig_silence("nothing before the timer runs out again", rig);
+    rig_pass(rig, rig->now + 5 * DUET_SECOND);
+    assert_true(rig_output(rig, NULL, &probe));
+    assert_int_equal(probe.seq, conn.ack);
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +177,7 @@ int main(void)
         cmocka_unit_test(option_is_set_after_close),
         cmocka_unit_test(invalid_segments_at_the_origin_of_time),
         cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
+        cmocka_unit_test(probe_is_owed_while_the_one_before_is_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
