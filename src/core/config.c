@@ -14,7 +14,7 @@ void duet_config_default(struct duet_config *config)
         .time_wait_max = 4096,
         .transfers_max = 1024,
         .reassemblies_max = 256,
-        .accurate_ecn_max = 256,
+        .accurate_ecn_max = FEATURE_ECN ? 256 : 0,
         .ranges_max = 8192,
         .listeners_max = 64,
         .replies_max = 256,
@@ -50,16 +50,16 @@ void duet_config_default(struct duet_config *config)
         .timestamps = true,
         .window_scaling = true,
         .sack = true,
-        .autotune = true,
+        .autotune = FEATURE_AUTOTUNE,
         .syn_cookies = true,
-        .rack = true,
-        .pacing = true,
+        .rack = FEATURE_RACK,
+        .pacing = FEATURE_PACING,
         .error_reports = true,
-        .controller = DUET_CUBIC,
-        .fast_path = true,
-        .hystart = true,
-        .verify_acks = true,
-        .plpmtud = true,
+        .controller = FEATURE_CUBIC ? DUET_CUBIC : DUET_NEWRENO,
+        .fast_path = FEATURE_FAST_PATH,
+        .hystart = FEATURE_HYSTART,
+        .verify_acks = FEATURE_VERIFY_ACKS,
+        .plpmtud = FEATURE_PLPMTUD,
         .mss_min = 216,
         .port_first = 49152,
         .port_last = 65535,
@@ -67,7 +67,7 @@ void duet_config_default(struct duet_config *config)
         .initial_window = 10,
         .quick_acks = 16,
         .syn_ack_retries = 5,
-        .ecn = DUET_ECN_ANSWER,
+        .ecn = FEATURE_ECN ? DUET_ECN_ANSWER : DUET_ECN_OFF,
     };
 }
 
@@ -114,7 +114,7 @@ static bool capacities_are_valid(const struct duet_config *config)
            in_range(config->time_wait_max, 1, index_max) &&
            in_range(config->transfers_max, 1, index_max) &&
            in_range(config->reassemblies_max, 1, index_max) &&
-           in_range(config->accurate_ecn_max, 0, index_max) &&
+           in_range(config->accurate_ecn_max, 0, FEATURE_ECN ? index_max : 0) &&
            in_range(config->ranges_max, 1, index_max) &&
            in_range(config->listeners_max, 1, 1u << 16) &&
            in_range(config->replies_max, 1, 1u << 16) &&
@@ -166,20 +166,40 @@ static bool path_is_valid(const struct duet_config *config)
     return (config->pmtu_timeout == 0 || is_time) && in_range(config->mtu_initial, 0, 65535);
 }
 
+/* Nothing is wanted that this build has not. */
+static bool features_are_there(const struct duet_config *config)
+{
+    const uint32_t large = DUET_OFFLOAD_SEGMENT | DUET_OFFLOAD_GATHER | DUET_OFFLOAD_PACE;
+    bool lacks = false;
+    lacks |= config->watch && !FEATURE_WATCH;
+    lacks |= config->fast_path && !FEATURE_FAST_PATH;
+    lacks |= config->autotune && !FEATURE_AUTOTUNE;
+    lacks |= config->rack && !FEATURE_RACK;
+    lacks |= config->pacing && !FEATURE_PACING;
+    lacks |= config->hystart && !FEATURE_HYSTART;
+    lacks |= config->verify_acks && !FEATURE_VERIFY_ACKS;
+    lacks |= config->plpmtud && !FEATURE_PLPMTUD;
+    lacks |= config->user_timeout_option && !FEATURE_USER_TIMEOUT;
+    lacks |= config->controller == DUET_CUBIC && !FEATURE_CUBIC;
+    lacks |= (config->offload & large) != 0 && !FEATURE_LARGE_PACKETS;
+    return !lacks;
+}
+
 bool config_is_valid(const struct duet_config *config)
 {
     return has_secret(config) && in_range(config->mtu, 576, 65535) &&
            in_range(config->packet_max, config->mtu, 65535) && capacities_are_valid(config) &&
            times_are_valid(config) && interfaces_are_valid(config) && path_is_valid(config) &&
-           in_range(config->mss_min, 88, 536) && config->port_first >= 1 &&
-           config->port_first <= config->port_last && config->ttl >= 1 &&
+           features_are_there(config) && in_range(config->mss_min, 88, 536) &&
+           config->port_first >= 1 && config->port_first <= config->port_last && config->ttl >= 1 &&
            in_range(config->initial_window, 1, 10) && config->controller < DUET_CONTROLLERS &&
            in_range(config->syn_ack_retries, 1, TCP_SYN_ACK_RETRIES_MAX) &&
-           in_range(config->ecn, DUET_ECN_OFF, DUET_ECN_REQUEST_ACCURATE) &&
+           in_range(config->ecn, DUET_ECN_OFF,
+                    FEATURE_ECN ? DUET_ECN_REQUEST_ACCURATE : DUET_ECN_OFF) &&
            in_range(config->challenge_limit, 1, 255) &&
            in_range(config->keepalive_probes, 2, 255) &&
            in_range(config->r1_retransmissions, 3, 255) &&
-           in_range(config->trace_events, 0, 1u << 24);
+           in_range(config->trace_events, 0, FEATURE_TRACE ? 1u << 24 : 0);
 }
 
 /* The shift that lets a 16-bit field announce the whole buffer (RFC 7323, 2.3). */

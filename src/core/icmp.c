@@ -31,8 +31,9 @@ static bool read_quoted(const struct icmp_message *message, struct quoted *quote
         .remote_port = bytes_get16(inner.payload + 2),
     };
     quoted->seq = seq_of(bytes_get32(inner.payload + 4));
-    quoted->size = inner.version == 4 ? bytes_get16(message->data + 2)
-                                      : IPV6_HEADER + (uint32_t)bytes_get16(message->data + 4);
+    quoted->size = version_is_ipv4(inner.version)
+                       ? bytes_get16(message->data + 2)
+                       : IPV6_HEADER + (uint32_t)bytes_get16(message->data + 4);
     return true;
 }
 

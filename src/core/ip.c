@@ -124,7 +124,7 @@ void ip_input(struct duet_stack *s, const struct duet_packet *packet)
     }
     if (ip.protocol == IP_PROTOCOL_TCP)
         tcp_input(s, packet, &ip);
-    else if (ip.protocol == (ip.version == 4 ? IP_PROTOCOL_ICMP : IP_PROTOCOL_ICMPV6))
+    else if (ip.protocol == (version_is_ipv4(ip.version) ? IP_PROTOCOL_ICMP : IP_PROTOCOL_ICMPV6))
         icmp_input(s, &ip);
     else
         stack_rule(s, NULL, DUET_CLOSED, TCP_RULE_IP_UNKNOWN_PROTOCOL);

@@ -104,6 +104,11 @@ void tcp_probe_sent(struct duet_stack *s, struct tcp_conn *c, bool again);
 bool tcp_probe_repaired(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                         const struct tcp_news *news);
 
+/* tcp_prr.c */
+void tcp_prr_begin(struct duet_stack *s, struct tcp_conn *c, uint32_t flight);
+void tcp_prr_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t delivered, bool is_safe);
+void tcp_prr_sent(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
+
 /* tcp_undo.c */
 void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c);
 void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c, struct seq start);

@@ -168,7 +168,9 @@ static void walk_all(struct walk *walk, struct duet_stack *s)
     struct pool *const pools[] = {&s->conns,        &s->transfers,    &s->reassemblies,
                                   &s->accurate_ecn, &s->ranges.nodes, &s->buffers.indexes,
                                   &s->buffers.pages};
-    move_members(walk, s, offsetof(struct duet_stack, now), offsetof(struct duet_stack, isn_key));
+    move_members(walk, s, offsetof(struct duet_stack, conns), offsetof(struct duet_stack, config));
+    move_members(walk, s, offsetof(struct duet_stack, isn_tick),
+                 offsetof(struct duet_stack, isn_key));
     move_members(walk, s, offsetof(struct duet_stack, faults),
                  offsetof(struct duet_stack, listener_buckets));
     move_members(walk, s, offsetof(struct duet_stack, half_open),

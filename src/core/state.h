@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "base/siphash.h"
 #include "core/age_ring.h"
+#include "core/features.h"
 #include "core/path.h"
 #include "core/tcp.h"
 #include "core/tcp_ecn.h"
@@ -98,10 +99,11 @@ enum { LISTENER_BUCKETS = 1024 }; /* listeners are found by local port */
 
 /* Whoever adds what can decide something adds it to snapshot.c, and to tcp_canonical.c. */
 struct duet_stack {
-    struct duet_config config;
+    struct pool conns, transfers, reassemblies; /* first, where the shortest instructions reach */
     duet_time now;  /* the latest time seen; written by stack_now() alone */
     int64_t now_us; /* the same in microseconds, and the low bits of it in milliseconds */
     uint32_t now_ms;
+    struct duet_config config;
     int64_t isn_tick;  /* of the latest initial sequence number, in 4 us */
     bool wide_vectors; /* checksum_can_be_wide() */
     uint32_t rto_min_us, rto_max_us, rttvar_min_us; /* as configured */
@@ -112,7 +114,7 @@ struct duet_stack {
     struct pair_number numbered;
 
     struct pool_faults faults; /* of all pools, and of the ring of replies */
-    struct pool conns, transfers, reassemblies, accurate_ecn;
+    struct pool accurate_ecn;
     struct range_space ranges;
     struct buffer_space buffers;
     struct demux demux;
@@ -137,8 +139,8 @@ struct duet_stack {
     int64_t limit_second;
 
     struct duet_counters counters;
-    uint64_t rule_hits[TCP_RULES];
-    uint64_t edge_hits[TCP_EDGES];
+    uint64_t rule_hits[FEATURE_RULE_COUNTS ? TCP_RULES : 1];
+    uint64_t edge_hits[FEATURE_RULE_COUNTS ? TCP_EDGES : 1];
 
     struct watch *watch;            /* NULL without config.watch */
     struct duet_trace_event *trace; /* ring of config.trace_events */
@@ -205,10 +207,17 @@ static inline uint32_t send_limit(const struct tcp_conn *c)
     return c->send_limit & ~TCP_LIMIT_FIXED;
 }
 
+/* Are losses found by time (RFC 8985)? Else by RFC 6675. */
+static inline bool tcp_uses_rack(const struct duet_stack *s)
+{
+    return FEATURE_RACK && s->config.rack;
+}
+
 /* A rule was applied whose only trace is the segment that it sends. */
 static inline void count_rule(struct duet_stack *s, enum tcp_rule rule)
 {
-    s->rule_hits[rule]++;
+    if (FEATURE_RULE_COUNTS)
+        s->rule_hits[rule]++;
 }
 
 /* ---- the functions of the core, by file ---- */
@@ -420,11 +429,6 @@ bool tcp_6675_next(struct duet_stack *s, struct tcp_conn *c, uint32_t congestion
 void tcp_6675_sent(const struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer);
 void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                       const struct tcp_news *news);
-
-/* tcp_prr.c */
-void tcp_prr_begin(struct duet_stack *s, struct tcp_conn *c, uint32_t flight);
-void tcp_prr_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t delivered, bool is_safe);
-void tcp_prr_sent(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 
 /* tcp_sack.c */
 void tcp_sack_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,

@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "core/buffer.h"
+#include "core/features.h"
 #include "core/ranges.h"
 #include "core/seq.h"
 #include "core/tcp_cc.h"
@@ -322,7 +323,7 @@ struct tcp_transfer {
     uint16_t why;              /* rule of the latest retransmission that is owed */
     uint32_t listener, listener_generation; /* PENDING: who counts it */
 };
-_Static_assert(sizeof(struct tcp_transfer) == 512,
+_Static_assert(!FEATURE_FAST_PATH || sizeof(struct tcp_transfer) == 512,
                "a shift finds it, in lines of the cache of its own");
 
 enum { TCP_RECENT_MAX = 2 * TCP_SACK_MAX };

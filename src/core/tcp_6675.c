@@ -70,7 +70,7 @@ bool tcp_6675_next(struct duet_stack *s, struct tcp_conn *c, uint32_t congestion
     struct flight_segment segment;
     uint32_t runs;
     flight_allow(s, c);
-    if (s->config.rack || t->phase != TCP_PHASE_RECOVERY || !conn_is(c, TCP_CONN_SACK) ||
+    if (tcp_uses_rack(s) || t->phase != TCP_PHASE_RECOVERY || !conn_is(c, TCP_CONN_SACK) ||
         congestion < tcp_send_mss(c) || t->mtu.probing)
         return false;
     if (flight_oldest_sent(s, c, false, &segment) && flight_sacked_behind(s, c, &runs) > 0) {

@@ -12,7 +12,7 @@
 
 static inline bool is_traced(const struct duet_stack *s)
 {
-    return s->config.trace_events != 0;
+    return FEATURE_TRACE && s->config.trace_events != 0;
 }
 
 static inline void tcp_rule(struct duet_stack *s, const struct tcp_conn *c, enum tcp_rule rule,

@@ -125,7 +125,7 @@ static bool has_recovered(const struct tcp_conn *c, const struct tcp_transfer *t
 
 static void find_losses(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news)
 {
-    if (s->config.rack)
+    if (tcp_uses_rack(s))
         tcp_rack_detect(s, c);
     else
         tcp_6675_acked(s, c, news);
@@ -237,7 +237,7 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c)
         tcp_undo_begin(s, c);
         tcp_cc_congestion(s, c, TCP_CONGESTION_TIMEOUT, tcp_flight(c) - t->flight.sacked);
     }
-    if (conn_is(c, TCP_CONN_SACK) && s->config.rack && !reneged)
+    if (conn_is(c, TCP_CONN_SACK) && tcp_uses_rack(s) && !reneged)
         tcp_rack_timeout(s, c);
     else
         flight_all_lost(s, c, reneged);

@@ -115,8 +115,8 @@ static bool gather(struct duet_stack *s, struct draft *draft, const struct buffe
 {
     enum { WORTH_GATHERING = 4096 };
     struct duet_packet *packet = draft->build.packet;
-    if (packet->pieces == NULL || !draft->build.link_sums || s->watch != NULL ||
-        length < WORTH_GATHERING)
+    if (!FEATURE_LARGE_PACKETS || packet->pieces == NULL || !draft->build.link_sums ||
+        s->watch != NULL || length < WORTH_GATHERING)
         return false;
     packet->piece_count = (uint16_t)buffer_pieces(&s->buffers, queue, offset, length,
                                                   packet->pieces, packet->pieces_max);
@@ -415,7 +415,7 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
     bool is_urgent = t != NULL && t->urgent && seq_lt(c->snd.una, t->up);
     /* It copies the options, too, and a duplicate is reported once (RFC 2883, 4). */
     bool is_single = is_urgent || tcp_has_duplicate(s, c) || tcp_ecn_forbids_cutting(c);
-    if ((s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_single)
+    if (!FEATURE_LARGE_PACKETS || (s->config.offload & DUET_OFFLOAD_SEGMENT) == 0 || is_single)
         return mss;
     uint32_t room = min_u32(min_u32(packet->size, s->config.packet_max), UINT16_MAX);
     uint32_t headers = ip_header_size(&c->tuple.remote) + TCP_HEADER + TCP_OPTIONS_MAX;
@@ -446,7 +446,7 @@ static bool choose(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
     if (probe == 0 || flight_reserve(s, c, 1) == 0) {
         const struct tcp_transfer *t = transfer_of(s, c);
         uint32_t least = t != NULL && t->verify.due ? TCP_VERIFY_SUSPICION : TCP_VERIFY_INTERVAL;
-        if (t != NULL && seq_distance(t->verify.since, c->snd.nxt) >= least)
+        if (FEATURE_VERIFY_ACKS && t != NULL && seq_distance(t->verify.since, c->snd.nxt) >= least)
             tcp_verify_withhold(s, c);
         return tcp_send_next(s, c, most, offer);
     }

@@ -23,8 +23,9 @@ static void record(struct duet_stack *s, const struct tcp_tuple *tuple, const st
                    enum duet_state from, enum duet_state to, enum tcp_rule rule)
 {
     enum tcp_edge edge = find_edge(from, to);
-    s->edge_hits[edge]++;
-    s->rule_hits[rule]++;
+    if (FEATURE_RULE_COUNTS)
+        s->edge_hits[edge]++;
+    count_rule(s, rule);
     trace_state(s, tuple, c, from, edge, to, rule);
 }
 
@@ -47,14 +48,4 @@ void tcp_inherit_state(struct tcp_conn *c, enum duet_state state)
 {
     c->state = (uint8_t)(state & 15);
     c->rule = TCP_RULE_NONE;
-}
-
-uint64_t duet_rule_hits(const struct duet_stack *s, unsigned index)
-{
-    return index < TCP_RULES ? s->rule_hits[index] : 0;
-}
-
-uint64_t duet_edge_hits(const struct duet_stack *s, unsigned index)
-{
-    return index < TCP_EDGES ? s->edge_hits[index] : 0;
 }

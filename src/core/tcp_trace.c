@@ -173,3 +173,15 @@ void trace_put_congestion(struct duet_stack *s, const struct tcp_conn *c, enum t
         event->u.congestion.pipe = flight_in_network(s, c);
     event->u.congestion.phase = (uint8_t)phase_of(s, c);
 }
+
+/* ---- what was counted ---- */
+
+uint64_t duet_rule_hits(const struct duet_stack *s, unsigned index)
+{
+    return index < TCP_RULES ? s->rule_hits[index] : 0;
+}
+
+uint64_t duet_edge_hits(const struct duet_stack *s, unsigned index)
+{
+    return index < TCP_EDGES ? s->edge_hits[index] : 0;
+}

@@ -33,6 +33,12 @@ static inline struct tcp_listener *listener_of_handle(const struct duet_stack *s
  * only. */
 void listener_remove(struct duet_stack *s, struct tcp_listener *listener, enum duet_state to);
 
+/* tcp_status.c */
+struct duet_status status_of_tuple(const struct tcp_tuple *tuple, enum duet_state state);
+struct duet_status status_of_conn(const struct duet_stack *s, const struct tcp_conn *c);
+struct duet_status status_of_listener(const struct duet_stack *s,
+                                      const struct tcp_listener *listener);
+
 /* tcp_conn.c */
 void tcp_conn_unmake(struct duet_stack *s, struct tcp_conn *c);
 void tcp_conn_idle(struct duet_stack *s, struct tcp_conn *c);

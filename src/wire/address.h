@@ -19,6 +19,12 @@ static inline bool address_is_ipv4(const struct duet_address *address)
     return zeros == 0 && word == ones;
 }
 
+/* The same of the version in the head of a packet. */
+static inline bool version_is_ipv4(unsigned version)
+{
+    return version == 4;
+}
+
 static inline bool address_equal(const struct duet_address *a, const struct duet_address *b)
 {
     uint64_t x[2], y[2];

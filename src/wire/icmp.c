@@ -104,7 +104,7 @@ static enum icmp_kind kind_of_v6(uint8_t type, uint8_t code)
 static bool has_good_checksum(const struct ip_packet *packet)
 {
     struct checksum checksum = {0};
-    if (packet->version == 6)
+    if (!version_is_ipv4(packet->version))
         checksum_add_pseudo(&checksum, &packet->source, &packet->destination, IP_PROTOCOL_ICMPV6,
                             packet->payload_length);
     checksum_add(&checksum, packet->payload, packet->payload_length);
@@ -114,7 +114,8 @@ static bool has_good_checksum(const struct ip_packet *packet)
 void icmp_parse(const struct ip_packet *packet, struct icmp_message *message)
 {
     const uint8_t *bytes = packet->payload;
-    const uint8_t protocol = packet->version == 4 ? IP_PROTOCOL_ICMP : IP_PROTOCOL_ICMPV6;
+    const uint8_t protocol =
+        version_is_ipv4(packet->version) ? IP_PROTOCOL_ICMP : IP_PROTOCOL_ICMPV6;
 
     *message = (struct icmp_message){.kind = ICMP_MALFORMED};
     if (packet->protocol != protocol || packet->payload_length < ICMP_HEAD)
@@ -124,8 +125,8 @@ void icmp_parse(const struct ip_packet *packet, struct icmp_message *message)
 
     message->type = bytes[0];
     message->code = bytes[1];
-    message->kind =
-        packet->version == 4 ? kind_of_v4(bytes[0], bytes[1]) : kind_of_v6(bytes[0], bytes[1]);
+    message->kind = version_is_ipv4(packet->version) ? kind_of_v4(bytes[0], bytes[1])
+                                                     : kind_of_v6(bytes[0], bytes[1]);
     message->data = bytes + ICMP_HEAD;
     message->data_length = packet->payload_length - ICMP_HEAD;
     if (message->kind == ICMP_ECHO_REQUEST) {
@@ -133,7 +134,8 @@ void icmp_parse(const struct ip_packet *packet, struct icmp_message *message)
         message->sequence = bytes_get16(bytes + 6);
     }
     if (message->kind == ICMP_PACKET_TOO_BIG) /* RFC 1191, 4: the lower 16 bits; RFC 4443, 3.2 */
-        message->mtu = packet->version == 4 ? bytes_get16(bytes + 6) : bytes_get32(bytes + 4);
+        message->mtu =
+            version_is_ipv4(packet->version) ? bytes_get16(bytes + 6) : bytes_get32(bytes + 4);
 }
 
 void icmp_build_echo_reply(uint8_t *bytes, uint16_t identifier, uint16_t sequence,

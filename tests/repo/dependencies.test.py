@@ -12,6 +12,7 @@ MAY_INCLUDE = {
     "src/base": set(),
     "src/wire": {"base", "duet"},
     "src/core": {"base", "wire", "duet"},
+    "src/small": {"base", "wire", "core", "duet"},
     "src/link": {"base", "wire", "duet"},
     "src/observe": {"base", "wire", "duet"},
     "src/host": {"base", "wire", "link", "observe", "duet"},
@@ -24,7 +25,7 @@ MAY_INCLUDE = {
 
 # base, wire and core know no libc beyond the headers that a freestanding compiler brings, and
 # string.h for memcpy, memmove, memset and memcmp.
-PURE = ("src/base", "src/wire", "src/core")
+PURE = ("src/base", "src/wire", "src/core", "src/small")
 PURE_HEADERS = {"stdbool.h", "stddef.h", "stdint.h", "stdalign.h", "limits.h", "stdarg.h", "string.h"}
 
 
@@ -39,7 +40,8 @@ def layer(root, path):
 
 def resolve(root, path, name):
     """The file that #include "name" means in path, or None."""
-    for folder in (path.parent, root / "src", root / "include"):
+    small = [root / "src" / "small"] if (root / "src" / "small") in path.parents else []
+    for folder in (path.parent, *small, root / "src", root / "include"):
         if (folder / name).is_file():
             return (folder / name).resolve()
     return None
