@@ -11,7 +11,9 @@
 #include "engine.h"
 #include "tun.h"
 
-enum { CONNECTIONS = 4096, BUFFER = 4 << 20, SMALL = 64 };
+enum { CONNECTIONS = 4096, SMALL = 64 };
+enum { RECEIVE_BUFFER = 4 << 20, SEND_BUFFER = 2 << 20 };
+enum { PACKETS_AHEAD = 4, PACKET_TEXT = 65535 - 80 /* IPv6, TCP and timestamps */ };
 
 struct node {
     struct tun_round *round;
@@ -22,6 +24,7 @@ struct node {
     size_t size;
     uint64_t position; /* of the bulk stream */
     uint64_t count;
+    bool open;
     duet_time now;
     bool failed;
 };
@@ -50,9 +53,10 @@ static bool make_stack(struct node *node)
     config.connections_max = config.half_open_max = config.transfers_max = CONNECTIONS;
     config.listeners_max = TUN_PORTS;
     config.time_wait_max = 1 << 20;
-    config.page_size = 16384;
-    config.pages_max = 8192;
-    config.send_buffer = config.receive_buffer = BUFFER;
+    config.page_size = 65536;
+    config.pages_max = 2048;
+    config.send_buffer = SEND_BUFFER;
+    config.receive_buffer = RECEIVE_BUFFER;
     config.pacing = false; /* there is no network */
     node->size = duet_stack_footprint(&config);
     node->block = mmap(NULL, node->size, PROT_READ | PROT_WRITE,
@@ -96,16 +100,27 @@ static void answer(struct node *node, struct duet_handle handle)
     node->count++;
 }
 
-/* What the kernel has acknowledged counts as sent. */
+/* Queues no more than a few packets ahead of what has left, so that they are still in the cache when
+ * they leave; whole ones, so that they leave whole. What the kernel has acknowledged counts as sent. */
 static void send_more(struct node *node)
 {
-    for (;;) {
+    struct duet_status status;
+
+    if (duet_status(node->stack, node->connection, &status) != DUET_OK || status.send_mss == 0)
+        return;
+    const uint32_t whole = PACKET_TEXT / status.send_mss * status.send_mss;
+    const uint32_t unsent = status.send_queued - status.in_flight;
+    uint32_t left = unsent < PACKETS_AHEAD * whole ? PACKETS_AHEAD * whole - unsent : 0;
+
+    while (left > 0) {
+        const uint32_t piece = left < ENGINE_PIECE ? left : ENGINE_PIECE;
         int64_t taken = duet_send(node->stack, node->now, node->connection,
-                                  engine_pattern(node->position), ENGINE_PIECE, 0);
+                                  engine_pattern(node->position), piece, 0);
 
         if (taken <= 0)
-            break;
+            return;
         node->position += (uint64_t)taken;
+        left -= (uint32_t)taken;
     }
 }
 
@@ -123,8 +138,8 @@ static void told(struct node *node, const struct duet_event *event)
         else
             answer(node, event->handle);
     }
-    if (work == TUN_SEND && (event->bits & (DUET_EVENT_CONNECTED | DUET_EVENT_WRITABLE)) != 0)
-        send_more(node);
+    if ((event->bits & DUET_EVENT_CONNECTED) != 0)
+        node->open = true;
     if ((event->bits & DUET_EVENT_PEER_CLOSED) != 0)
         (void)duet_close(node->stack, node->now, event->handle);
     if ((event->bits & DUET_EVENT_CLOSED) == 0)
@@ -158,6 +173,8 @@ static bool run_until(struct node *node, duet_time until)
         node->now = duet_loop_now();
         while (duet_next_event(node->stack, &event))
             told(node, &event);
+        if (node->open)
+            send_more(node);
     }
     return !node->failed;
 }

@@ -34,19 +34,40 @@ static uint32_t stamp(const struct duet_stack *s, struct tcp_flight *f, struct s
     return time;
 }
 
+static void begin_append(const struct duet_stack *s, struct tcp_flight *f, struct seq start)
+{
+    if (f->count == 0)
+        f->start = f->latest_end = start;
+    CHECK(seq_eq(ring_start(s, f, f->count), start));
+}
+
+static void append(const struct duet_stack *s, struct tcp_flight *f, struct seq end,
+                   uint32_t sent_us)
+{
+    if (f->ring.index != POOL_NONE)
+        buffer_extend(&f->ring, FLIGHT_RECORD);
+    f->count++;
+    *ring_at(s, f, f->count - 1) = (struct flight_record){
+        .end = end, .sent_us = sent_us, .next = FLIGHT_NONE, .prev = FLIGHT_NONE};
+}
+
 void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
 {
     struct tcp_flight *f = flight_of(s, c);
     CHECK(seq_lt(start, end));
-    if (f->count == 0)
-        f->start = f->latest_end = start;
-    CHECK(seq_eq(ring_start(s, f, f->count), start));
-    if (f->ring.index != POOL_NONE)
-        buffer_extend(&f->ring, FLIGHT_RECORD);
-    uint32_t sent_us = stamp(s, f, end);
-    f->count++;
-    *ring_at(s, f, f->count - 1) = (struct flight_record){
-        .end = end, .sent_us = sent_us, .next = FLIGHT_NONE, .prev = FLIGHT_NONE};
+    begin_append(s, f, start);
+    append(s, f, end, stamp(s, f, end));
+}
+
+void flight_append_full(struct duet_stack *s, struct tcp_conn *c, struct seq start, uint32_t size,
+                        uint32_t count)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    CHECK(size > 0);
+    begin_append(s, f, start);
+    uint32_t sent_us = stamp(s, f, seq_add(start, size * count));
+    for (uint32_t i = 1; i <= count; i++)
+        append(s, f, seq_add(start, size * i), sent_us);
 }
 
 void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, struct seq sent)

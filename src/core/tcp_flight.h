@@ -116,6 +116,9 @@ static inline bool flight_has_place(const struct tcp_flight *f)
 /* [start, end) is being sent for the first time, right behind the newest record; memory was
  * reserved. */
 void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end);
+/* The same for count segments of size bytes each, in one packet that a link will cut. */
+void flight_append_full(struct duet_stack *s, struct tcp_conn *c, struct seq start, uint32_t size,
+                        uint32_t count);
 
 /* The oldest record, and the one behind another. False: none. */
 bool flight_oldest(const struct duet_stack *s, const struct tcp_conn *c,

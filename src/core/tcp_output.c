@@ -171,9 +171,10 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     uint32_t mss = tcp_send_mss(c);
     struct seq start = offer->seq;
     tcp_rtt_start(s, c, offer->length > mss ? seq_add(start, mss) : end);
-    for (uint32_t left = offer->length; left > mss; left -= mss) {
-        flight_append(s, c, start, seq_add(start, mss));
-        start = seq_add(start, mss);
+    if (offer->length > mss) {
+        const uint32_t before = (offer->length - 1) / mss;
+        flight_append_full(s, c, start, mss, before);
+        start = seq_add(start, before * mss);
     }
     flight_append(s, c, start, end);
     c->snd.nxt = end;

@@ -219,7 +219,9 @@ int duet_loop_run(struct duet_loop *loop, duet_time until)
 
         if (done < 0)
             return -1;
-        /* After work the descriptors are looked at too, but not waited for. */
+        if (done > 0 && loop->also_count == 0)
+            return 1;
+        /* After work the caller's descriptors are looked at too, but not waited for. */
         ready = wait_for(loop, done > 0 ? 0 : next_time(loop, until));
         if (ready < 0)
             return -1;
