@@ -15,20 +15,24 @@
 
 enum { ROUNDS_MAX = 41 };
 
+/* What has its rounds in turns with duet's. */
+enum beside { NOTHING, BARE, PASST };
+
 struct tun_case {
     const char *name, *what;
     enum tun_work work;
-    bool offload, bare;
-    uint32_t bar; /* thousandths of the limit; 0: none */
+    bool offload;
+    enum beside beside;
+    uint32_t bar; /* thousandths of the other's; 0: none */
 };
 
 static const struct tun_case cases[] = {
-    {"receive-offload", "the kernel sends, packets of up to 64 KiB", TUN_RECEIVE, true, true, 850},
-    {"send-offload", "the kernel receives, packets of up to 64 KiB", TUN_SEND, true, true, 800},
-    {"receive", "the kernel sends, packets of 1500 bytes", TUN_RECEIVE, false, true, 0},
-    {"send", "the kernel receives, packets of 1500 bytes", TUN_SEND, false, true, 0},
-    {"connect", "connections with 64 bytes each way", TUN_CONNECT, true, false, 0},
-    {"ask", "64 bytes there and back on one connection", TUN_ASK, true, false, 0},
+    {"receive-offload", "the kernel sends, packets of up to 64 KiB", TUN_RECEIVE, true, BARE, 850},
+    {"send-offload", "the kernel receives, packets of up to 64 KiB", TUN_SEND, true, BARE, 800},
+    {"receive", "the kernel sends, packets of 1500 bytes", TUN_RECEIVE, false, BARE, 0},
+    {"send", "the kernel receives, packets of 1500 bytes", TUN_SEND, false, BARE, 0},
+    {"connect", "connections with 64 bytes each way, beside passt", TUN_CONNECT, true, PASST, 2000},
+    {"ask", "64 bytes there and back on one connection", TUN_ASK, true, NOTHING, 0},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -51,23 +55,19 @@ static const struct argp_option argp_options[] = {
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct tun *tun = state->input;
+    const struct command_option table[] = {
+        {.key = KEY_JSON, .is_so = &tun->json},
+        {KEY_ROUNDS, NULL, &tun->rounds, "number of rounds", 1, ROUNDS_MAX},
+        {KEY_SPAN, NULL, &tun->span_ms, "span in milliseconds", 1, 60000},
+        {0},
+    };
 
-    switch (key) {
-    case KEY_JSON:
-        tun->json = true;
+    if (command_take(tun->command, table, key, argument))
         return 0;
-    case KEY_ROUNDS:
-        tun->rounds = command_number_of(tun->command, "number of rounds", argument, 1, ROUNDS_MAX);
-        return 0;
-    case KEY_SPAN:
-        tun->span_ms = command_number_of(tun->command, "span in milliseconds", argument, 1, 60000);
-        return 0;
-    case ARGP_KEY_ARG:
-        tun->only = argument;
-        return 0;
-    default:
+    if (key != ARGP_KEY_ARG)
         return ARGP_ERR_UNKNOWN;
-    }
+    tun->only = argument;
+    return 0;
 }
 
 static const struct argp argp = {
@@ -75,8 +75,11 @@ static const struct argp argp = {
     .parser = parse_option,
     .args_doc = "[CASE]",
     .doc =
-        "Measures duet over a TUN device beside the operating system's TCP and beside a reader and "
-        "writer of packets that does no TCP.\v"
+        "Measures duet over a TUN device with the operating system's TCP as its peer, in turns "
+        "with "
+        "a reader and writer of packets that does no TCP (bare), or with passt between the "
+        "operating system's TCP and itself. Cases: receive-offload, send-offload, receive, send, "
+        "connect, ask.\v"
         "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
 };
 
@@ -104,41 +107,57 @@ static uint64_t median(uint64_t *values, uint64_t count)
 
 struct tun_result {
     char why[TUN_WHY];
-    uint64_t duet, bare, ratio, low,
+    bool measured, compared;
+    uint64_t duet, other, ratio, low,
         high; /* medians; ratio in thousandths, and half of the rounds */
 };
 
-static bool play(const struct tun *tun, const struct tun_case *what,
+/* The round of whoever is measured beside duet. */
+static bool play_other(enum beside beside, struct tun_round *round)
+{
+    switch (beside) {
+    case NOTHING:
+        return false;
+    case BARE:
+        return tun_round_bare(round);
+    case PASST:
+        return tun_round_passt(round);
+    }
+    return false;
+}
+
+static void play(const struct tun *tun, const struct tun_case *what,
                  const struct duet_kernel *kernel, struct tun_result *result)
 {
-    uint64_t duet[ROUNDS_MAX], bare[ROUNDS_MAX], ratio[ROUNDS_MAX];
+    uint64_t duet[ROUNDS_MAX], other[ROUNDS_MAX] = {0}, ratio[ROUNDS_MAX] = {0};
 
+    result->compared = what->beside != NOTHING;
     for (uint64_t i = 0; i < tun->rounds; i++) {
         struct tun_round round = {.kernel = kernel,
                                   .work = what->work,
                                   .span = (duet_time)tun->span_ms * DUET_MILLISECOND};
-        bool good = tun_round_duet(&round);
 
+        result->measured = tun_round_duet(&round);
         duet[i] = rate_of(&round);
-        if (good && what->bare)
-            good = tun_round_bare(&round);
-        if (!good) {
-            snprintf(result->why, TUN_WHY, "%s", round.why);
-            return false;
+        if (result->measured && result->compared) {
+            result->compared = play_other(what->beside, &round);
+            other[i] = rate_of(&round);
+            ratio[i] = duet[i] * 1000 / (other[i] == 0 ? 1 : other[i]);
         }
-        bare[i] = rate_of(&round);
-        ratio[i] = duet[i] * 1000 / (bare[i] == 0 ? 1 : bare[i]);
+        if (round.why[0] != '\0')
+            snprintf(result->why, TUN_WHY, "%s", round.why);
+        if (!result->measured)
+            return;
     }
     result->duet = median(duet, tun->rounds);
-    result->bare = median(bare, tun->rounds);
+    result->other = median(other, tun->rounds);
     result->ratio = median(ratio, tun->rounds);
     result->low = ratio[tun->rounds / 4];
     result->high = ratio[tun->rounds - 1 - tun->rounds / 4];
-    return true;
 }
 
 struct job {
-    const struct tun *tun;
+    struct tun *tun;
     const struct tun_case *what;
 };
 
@@ -157,8 +176,7 @@ static void run_case(void *context, size_t number, void *to)
     engine_pattern_make();
     if (duet_kernel_open(&options, &kernel, result->why, TUN_WHY) != 0)
         return;
-    if (play(job->tun, job->what, &kernel, result))
-        result->why[0] = '\0';
+    play(job->tun, job->what, &kernel, result);
     kernel.link->close(kernel.link);
 }
 
@@ -168,8 +186,8 @@ static void print(const struct tun_case *what, const struct tun_result *result)
 
     printf("%-16s %-6s %9llu", what->name, bulk ? "Mbit/s" : "1/s",
            (unsigned long long)result->duet);
-    if (what->bare)
-        printf(" %9llu %6llu.%llu%% %6llu.%llu%% %6llu.%llu%%", (unsigned long long)result->bare,
+    if (result->compared)
+        printf(" %9llu %6llu.%llu%% %6llu.%llu%% %6llu.%llu%%", (unsigned long long)result->other,
                (unsigned long long)(result->ratio / 10), (unsigned long long)(result->ratio % 10),
                (unsigned long long)(result->low / 10), (unsigned long long)(result->low % 10),
                (unsigned long long)(result->high / 10), (unsigned long long)(result->high % 10));
@@ -191,9 +209,9 @@ static void print_json(const struct tun_case *what, const struct tun_result *res
 
     printf("{\"case\":\"tun-%s\",\"unit\":\"%s\",\"duet\":%llu", what->name,
            bulk ? "Mbit/s" : "1/s", (unsigned long long)result->duet);
-    if (what->bare)
-        printf(",\"bare\":%llu,\"ratio\":%llu.%03llu", (unsigned long long)result->bare,
-               (unsigned long long)(result->ratio / 1000),
+    if (result->compared)
+        printf(",\"%s\":%llu,\"ratio\":%llu.%03llu", what->beside == BARE ? "bare" : "passt",
+               (unsigned long long)result->other, (unsigned long long)(result->ratio / 1000),
                (unsigned long long)(result->ratio % 1000));
     if (what->bar > 0)
         printf(",\"bar\":0.%03u", what->bar);
@@ -206,6 +224,7 @@ static void case_done(void *context, size_t number, const void *given)
     const struct tun_result *result = given;
 
     (void)number;
+    job->tun->failed = job->tun->failed || !result->measured;
     if (job->tun->json)
         print_json(job->what, result);
     else
@@ -220,7 +239,7 @@ int bench_tun(int argc, char **argv)
     argp_err_exit_status = COMMAND_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &tun);
     if (!tun.json)
-        printf("%-16s %-6s %9s %9s %8s %8s %8s %6s  %s\n", "case", "unit", "duet", "bare", "ratio",
+        printf("%-16s %-6s %9s %9s %8s %8s %8s %6s  %s\n", "case", "unit", "duet", "other", "ratio",
                "low", "high", "bar", "what");
     for (unsigned i = 0; i < CASES; i++) {
         struct job job = {.tun = &tun, .what = &cases[i]};
@@ -235,5 +254,5 @@ int bench_tun(int argc, char **argv)
         if (tun.only == NULL || strcmp(tun.only, cases[i].name) == 0)
             good = bench_run_jobs(&jobs) && good;
     }
-    return good ? COMMAND_OK : COMMAND_FAILED;
+    return good && !tun.failed ? COMMAND_OK : COMMAND_FAILED;
 }

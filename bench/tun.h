@@ -23,10 +23,12 @@ enum tun_work {
 struct tun_round {
     const struct duet_kernel *kernel;
     enum tun_work work;
-    duet_time span;  /* that is measured, after a tenth of it */
-    uint32_t period; /* SEND: the bytes begin anew after so many; 0: never */
-    uint64_t count;  /* bytes of payload, or connections, or answers, within it */
-    duet_time took;  /* what the span came to */
+    struct duet_address to; /* where the kernel connects to */
+    bool apart;             /* the kernel's side has a namespace of its own */
+    duet_time span;         /* that is measured, after a tenth of it */
+    uint32_t period;        /* SEND: the bytes begin anew after so many; 0: never */
+    uint64_t count;         /* bytes of payload, or connections, or answers, within it */
+    duet_time took;         /* what the span came to */
     char why[TUN_WHY];
 };
 
@@ -34,8 +36,11 @@ struct tun_round {
 bool tun_round_duet(struct tun_round *round);
 /* RECEIVE and SEND alone. */
 bool tun_round_bare(struct tun_round *round);
+/* CONNECT alone: with pasta, the program of passt, between client and server. */
+bool tun_round_passt(struct tun_round *round);
 
-/* The kernel's side: a process that works until it is ended. -1 and errno. */
+/* The kernel's side: a process that works until it is ended, in its own namespace where it is to have
+ * one. -1 and errno. */
 pid_t tun_kernel_start(const struct tun_round *round);
 void tun_kernel_stop(pid_t process);
 

@@ -212,6 +212,7 @@ bool tun_round_bare(struct tun_round *round)
 
     memset(&bare, 0, sizeof bare);
     bare.round = round;
+    round->to = round->kernel->ours[0].address;
     bare.link = round->kernel->link;
     bare.in = (struct duet_packet){.data = bare.rooms[0], .size = ROOM};
     bare.out = (struct duet_packet){.data = bare.rooms[1], .size = ROOM};

@@ -222,6 +222,8 @@ static bool begin(struct node *node)
 bool tun_round_duet(struct tun_round *round)
 {
     struct node node = {.round = round};
+
+    round->to = round->kernel->ours[0].address;
     bool good = make_stack(&node) &&
                 duet_loop_init(&node.loop, node.stack, round->kernel->link) == 0 && begin(&node);
     pid_t kernel = good ? tun_kernel_start(round) : -1;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,15 +31,14 @@ static int connected(const struct tun_round *round)
 {
     static unsigned number;
     const unsigned port = TUN_PORT + number++ % TUN_PORTS;
-    const struct sockaddr_in to =
-        name_of(&round->kernel->ours[0].address, round->work == TUN_CONNECT ? port : TUN_PORT);
+    const struct sockaddr_in to = name_of(&round->to, round->work == TUN_CONNECT ? port : TUN_PORT);
     int one = 1, descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (descriptor < 0)
         return -1;
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     while (connect(descriptor, (const struct sockaddr *)&to, sizeof to) != 0) {
-        if (errno != ECONNREFUSED && errno != EADDRNOTAVAIL) {
+        if (errno != ECONNREFUSED && errno != EADDRNOTAVAIL && errno != ENETUNREACH) {
             close(descriptor);
             return -1;
         }
@@ -127,14 +127,28 @@ static void work(const struct tun_round *round)
 
 pid_t tun_kernel_start(const struct tun_round *round)
 {
-    pid_t process = fork();
+    int ready[2];
+    char byte;
+    pid_t process;
 
-    if (process != 0)
-        return process;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    work(round);
-    _exit(0);
+    if (pipe(ready) != 0)
+        return -1;
+    process = fork();
+    if (process == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)signal(SIGPIPE, SIG_IGN);
+        if (round->apart && unshare(CLONE_NEWNET) != 0)
+            _exit(1);
+        (void)!write(ready[1], "", 1);
+        work(round);
+        _exit(0);
+    }
+    close(ready[1]);
+    const bool is_there = process > 0 && read(ready[0], &byte, 1) == 1;
+    close(ready[0]);
+    if (process > 0 && !is_there)
+        tun_kernel_stop(process);
+    return is_there ? process : -1;
 }
 
 void tun_kernel_stop(pid_t process)

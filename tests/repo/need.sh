@@ -41,7 +41,7 @@ probe() {
     lwip) compiles gcc lwip.c -I/usr/include/lwip -llwip ;;
     clang-format) has clang-format-14 || has clang-format ;;
     clang-tidy) has clang-tidy-14 || has clang-tidy ;;
-    pkg-config | cmake | make | tshark | qemu-s390x | python3 | git | cppcheck | ip | valgrind | patch) has "$1" ;;
+    pkg-config | cmake | make | tshark | passt | qemu-s390x | python3 | git | cppcheck | ip | valgrind | patch) has "$1" ;;
     esac
 }
 
@@ -65,10 +65,14 @@ packages() {
     esac
 }
 
+wishes="" # is installed if that goes without a question, and not missed otherwise
 case ${1:-} in
 build) needs="c-compiler make cmake" ;;
 docs) needs="python3" ;;
-bench) needs="c-compiler make cmake lwip" ;;
+bench)
+    needs="c-compiler make cmake lwip"
+    wishes="passt"
+    ;;
 canaries) needs="c-compiler make cmake python3 patch" ;;
 conformance) needs="gcc gcc-sanitizers make cmake cmocka python3" ;;
 check) needs="gcc clang make cmake cmocka git clang-format clang-tidy cppcheck" ;;
@@ -126,6 +130,9 @@ for need in $needs; do
     missing="$missing $need"
 done
 
+for wish in $wishes; do
+    probe "$wish" || { [ "$as_root" != "impossible" ] && install "$wish"; } || echo "there is no $wish"
+done
 [ -z "$missing" ] && exit 0
 names=$(for need in $missing; do
     # shellcheck disable=SC2046 # the first of several words
