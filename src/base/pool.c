@@ -3,8 +3,6 @@
  * last is likely still in the cache. */
 #include "base/pool.h"
 
-#include <string.h>
-
 #include "base/check.h"
 
 void pool_init(struct pool *pool, void *records, size_t record_size, uint32_t count)
@@ -17,31 +15,4 @@ void pool_init(struct pool *pool, void *records, size_t record_size, uint32_t co
         .count = count,
         .free = POOL_NONE,
     };
-}
-
-uint32_t pool_take(struct pool *pool)
-{
-    uint32_t index = pool->free;
-    if (pool->faults != NULL && pool_refuses(pool->faults))
-        return POOL_NONE;
-    if (index != POOL_NONE) {
-        memcpy(&pool->free, pool_at(pool, index), sizeof pool->free);
-        CHECK(pool->free == POOL_NONE || pool->free < pool->fresh);
-    } else if (pool->fresh < pool->count) {
-        index = pool->fresh++;
-    } else {
-        return POOL_NONE;
-    }
-    pool->used++;
-    return index;
-}
-
-void pool_give(struct pool *pool, uint32_t index)
-{
-    CHECK(index < pool->fresh);
-    CHECK(index != pool->free);
-    CHECK(pool->used > 0);
-    memcpy(pool_at(pool, index), &pool->free, sizeof pool->free);
-    pool->free = index;
-    pool->used--;
 }

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/cold.h"
 #include "duet/stack.h"
 
 void buffer_init(struct buffer *buffer)
@@ -247,7 +248,7 @@ static uint32_t at_most(uint64_t reached, uint32_t offset, uint32_t size)
 }
 
 /* make_reach() where there is more to it. */
-static uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
+static COLD uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
                            enum buffer_claim claim, uint32_t offset, uint32_t size)
 {
     CHECK(size <= BUFFER_REACH);
@@ -327,7 +328,7 @@ static inline uint8_t *in_one_page(const struct buffer_space *space, const struc
 }
 
 /* buffer_write() where it takes more than a copy. */
-static uint32_t write_pages(struct buffer_space *space, struct buffer *buffer,
+static COLD uint32_t write_pages(struct buffer_space *space, struct buffer *buffer,
                             enum buffer_claim claim, uint32_t offset, const uint8_t *from,
                             uint32_t size)
 {
@@ -459,16 +460,8 @@ static void leave_page(struct buffer_space *space, const struct buffer *buffer, 
         give(space, record_of(space, buffer), entry_at(space, buffer, position - 1, level));
 }
 
-void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t size)
+static void drop_pages(struct buffer_space *space, struct buffer *buffer, uint32_t size)
 {
-    CHECK(size <= buffer->length);
-    if (has_one_page(buffer)) {
-        buffer->start += size;
-        buffer->length -= size;
-        if (buffer->start == page_size(space)) /* the only page is passed: nothing is left */
-            give_one_page(space, buffer);
-        return;
-    }
     while (size > 0) {
         uint32_t left = left_in_page(space, buffer->start);
         uint32_t n = min_u32(left, size);
@@ -478,6 +471,19 @@ void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t siz
         if (n == left)
             leave_page(space, buffer, buffer->start);
     }
+}
+
+void buffer_drop(struct buffer_space *space, struct buffer *buffer, uint32_t size)
+{
+    CHECK(size <= buffer->length);
+    if (!has_one_page(buffer)) {
+        drop_pages(space, buffer, size);
+        return;
+    }
+    buffer->start += size;
+    buffer->length -= size;
+    if (buffer->start == page_size(space)) /* the only page is passed: nothing is left */
+        give_one_page(space, buffer);
 }
 
 /* Pages under count entries of a level. As deep as the tree is high. */
@@ -527,19 +533,21 @@ static void give_all(struct buffer_space *space, struct buffer_index *record, ui
     }
 }
 
-void buffer_clear(struct buffer_space *space, struct buffer *buffer)
+static COLD void clear_record(struct buffer_space *space, struct buffer *buffer)
 {
-    if (buffer->index == POOL_NONE)
-        return;
-    if (has_one_page(buffer)) {
-        give_one_page(space, buffer);
-        return;
-    }
     struct buffer_index *record = record_of(space, buffer);
     give_all(space, record, record->entries, BUFFER_SLOTS, buffer->height);
     CHECK(record->pages == 0);
     pool_give(&space->indexes, buffer->index);
     buffer_init(buffer);
+}
+
+void buffer_clear(struct buffer_space *space, struct buffer *buffer)
+{
+    if (has_one_page(buffer))
+        give_one_page(space, buffer);
+    else if (buffer->index != POOL_NONE)
+        clear_record(space, buffer);
 }
 
 void buffer_settle(struct buffer_space *space, struct buffer *buffer, bool beyond)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* COLD: a function that is called seldom by one that is called for each packet. Kept out of line, it does
+ * not make its caller save registers for it. */
+#ifndef BASE_COLD_H
+#define BASE_COLD_H
+
+#if defined(__GNUC__)
+#define COLD __attribute__((noinline, cold))
+#else
+#define COLD
+#endif
+
+#endif
