@@ -260,6 +260,20 @@ static enum tcp_verdict settle_ack(struct duet_stack *s, struct tcp_conn *c)
     return TCP_CONTINUE;
 }
 
+/* One end or both are closing, in order: the segment is one that tcp_fast_ack() can read. Others of that
+ * kind have been shown to it before. */
+static bool closes_in_order(const struct duet_stack *s, const struct tcp_conn *c,
+                            const struct tcp_segment *seg)
+{
+    bool closes = seg->has_fin || conn_is(c, TCP_CONN_FIN_SENT);
+    return closes && s->config.fast_path && c->state >= DUET_ESTABLISHED &&
+           conn_is(c, TCP_CONN_SYN_ACKED) && tcp_ecn_mode(c) == TCP_ECN_NOT &&
+           (seg->options->present & DUET_TRACE_SACK) == 0 && !seg->arrived_syn &&
+           seq_eq(seg->arrived_seq, c->rcv.nxt) && !seg->is_outside &&
+           seq_le(c->snd.una, seg->ack) && seq_le(seg->ack, c->snd.nxt) &&
+           !tcp_ts_recent_is_stale(s, c);
+}
+
 enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
                                      const struct tcp_segment *seg)
 {
@@ -270,6 +284,8 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
         tcp_owe_challenge(s, c, TCP_RULE_ACK_OF_WITHHELD);
         return tcp_drop(s, c, TCP_RULE_ACK_OF_WITHHELD, seg);
     }
+    if (closes_in_order(s, c, seg) && tcp_fast_ack(s, c, seg))
+        return settle_ack(s, c);
     bool opens = c->state == DUET_SYN_RECEIVED;
     if (opens && syn_received_check_ack(s, c, seg) == TCP_DROP)
         return TCP_DROP;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A fast path for what nearly every acknowledgement is: calm. It stands beside the fifth step in the
  * RFC's order (tcp_ack.c, tcp_loss.c) and does what that one would; tests/unit/test_fast.c compares the
- * two. For segments that tcp_fast.c has predicted.
+ * two. For segments that tcp_fast.c has predicted, and for those by which connections close.
  *
  * Theory of operation. An acknowledgement is calm if all that could be going on beside it is not: no
  * segment is SACKed, lost or sent again, no recovery, probe, undo or persist timer runs, and no window
@@ -123,10 +123,12 @@ static void follow(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer
 static bool is_last(const struct duet_stack *s, const struct tcp_conn *c,
                     const struct tcp_transfer *t, const struct tcp_segment *seg)
 {
-    return seq_eq(seg->ack, c->snd.nxt) && t->send.length == tcp_flight(c) &&
-           flight_is_plain_and_few(&t->flight) && !buffer_has_record(&t->send) &&
-           t->mtu.epoch == s->paths.epoch &&
-           !conn_is(c, TCP_CONN_FIN_WANTED | TCP_CONN_WRITE_BLOCKED);
+    bool closes = conn_is(c, TCP_CONN_FIN_WANTED);
+    bool covers_all = closes ? conn_is(c, TCP_CONN_FIN_SENT) && t->send.length == 0
+                             : t->send.length == tcp_flight(c);
+    return seq_eq(seg->ack, c->snd.nxt) && covers_all && flight_is_plain_and_few(&t->flight) &&
+           !buffer_has_record(&t->send) && t->mtu.epoch == s->paths.epoch &&
+           !conn_is(c, TCP_CONN_WRITE_BLOCKED);
 }
 
 static void take_last(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t,
@@ -147,16 +149,23 @@ static void take_last(struct duet_stack *s, struct tcp_conn *c, struct tcp_trans
     tcp_rtt_acked(s, c, seg, rtt_us);
     c->snd.una = seg->ack;
     tcp_rule(s, c, TCP_RULE_ACK_ADVANCES, seg);
+    bool closes = conn_is(c, TCP_CONN_FIN_WANTED); /* then the FIN is all there was */
+    if (closes) {
+        c->flags |= TCP_CONN_FIN_ACKED;
+        tcp_tell(s, c, DUET_EVENT_FIN_ACKED);
+    }
     tcp_rtt_min(s, c, rtt_us);
-    tcp_cc_acked_last(s, c, rtt_us, flight);
+    tcp_cc_acked_last(s, c, rtt_us, flight - closes);
     trace_progress(s, c, 0);
-    tcp_return_transfer(s, c);
+    if (!closes) /* else the change of state does it */
+        tcp_return_transfer(s, c);
 }
 
 /* ---- either ---- */
 
-/* The segment is the next one expected, in ESTABLISHED, and SND.UNA <= ACK <= SND.NXT. False: nothing
- * has been changed, and the fifth step is to look at it. */
+/* The segment is the next one expected in a synchronized state, it has at most timestamps, ECN was not
+ * agreed, and SND.UNA <= ACK <= SND.NXT. False: nothing has been changed, and the fifth step is to look
+ * at it. */
 bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
 {
     struct tcp_transfer *t = transfer_of(s, c);
@@ -173,9 +182,13 @@ bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_seg
     if (advances && t->flight.count > FLIGHT_ALLOWANCE &&
         !seq_eq(flight_reach(s, c, seg->ack), seg->ack)) /* more than one may ask for */
         return false;
+    bool last = advances && is_last(s, c, t, seg);
+    bool covers_fin = conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(seg->ack, c->snd.nxt);
+    if (advances && covers_fin && !last)
+        return false;
     if (conn_is(c, TCP_CONN_TIMESTAMPS) && seq_le(seg->seq, c->rcv.acked))
         c->ts_recent = seg->options->tsval;
-    if (advances && is_last(s, c, t, seg)) {
+    if (last) {
         take_last(s, c, t, seg);
         take_window(s, c, seg, window);
         c->heard = s->now;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A fast path for what nearly every packet out is: the next text, of one segment, or a pure ACK, in
- * ESTABLISHED. It stands beside the path that pays debts one by one (tcp_output.c, tcp_send.c) and
+ * ESTABLISHED, and the FIN of who has nothing left to send. It stands beside the path that pays debts one by one (tcp_output.c, tcp_send.c) and
  * leaves the stack as that one would; tests/unit/test_fast.c compares the two.
  *
  * Theory of operation. The connection owes nothing but text and an acknowledgement, and there is no
@@ -21,16 +21,19 @@
 struct plan {
     uint32_t mss;
     uint32_t header; /* of TCP */
-    uint32_t text;   /* 0: a pure ACK */
-    bool psh;
+    uint32_t text;   /* 0, and no FIN: a pure ACK */
+    bool psh, fin;
 };
 
-/* Nothing but text and acknowledgements. */
+/* Nothing but text and acknowledgements, or the user has closed and the FIN has not left. */
 static bool is_plain(const struct tcp_conn *c)
 {
     const uint32_t never =
-        TCP_CONN_FIN_WANTED | TCP_CONN_USER_TIMEOUT_OPTION | TCP_CONN_CLOSE_DEFERRED;
-    return c->state == DUET_ESTABLISHED && (c->owes & ~(TCP_OWES_ACK | TCP_OWES_DATA)) == 0 &&
+        TCP_CONN_FIN_SENT | TCP_CONN_USER_TIMEOUT_OPTION | TCP_CONN_CLOSE_DEFERRED;
+    bool closes = conn_is(c, TCP_CONN_FIN_WANTED);
+    bool is_state = closes ? c->state == DUET_FIN_WAIT_1 || c->state == DUET_LAST_ACK
+                           : c->state == DUET_ESTABLISHED;
+    return is_state && (c->owes & ~(TCP_OWES_ACK | TCP_OWES_DATA)) == 0 &&
            (c->flags & never) == 0 && conn_is(c, TCP_CONN_SYN_ACKED) &&
            c->reassembly == POOL_NONE && tcp_ecn_mode(c) == TCP_ECN_NOT;
 }
@@ -69,11 +72,19 @@ static bool plan_text(const struct tcp_conn *c, const struct tcp_transfer *t, st
     return plan->text == plan->mss || (may_go && !conn_is(c, TCP_CONN_MORE));
 }
 
+/* The FIN alone: nothing is queued or in flight before it. It takes no room in the congestion window. */
+static bool plan_fin(const struct tcp_conn *c, const struct tcp_transfer *t, struct plan *plan)
+{
+    plan->fin = t->send.length == 0 && seq_eq(c->snd.una, c->snd.nxt) && c->snd.wnd > 0;
+    return plan->fin;
+}
+
 static bool make_plan(struct duet_stack *s, struct tcp_conn *c, struct plan *plan)
 {
     struct tcp_transfer *t = transfer_of(s, c);
+    bool closes = conn_is(c, TCP_CONN_FIN_WANTED);
     if (t == NULL)
-        return c->owes == TCP_OWES_ACK;
+        return c->owes == TCP_OWES_ACK && !closes;
     tcp_mtu_refresh(s, c);
     plan->mss = tcp_send_mss(c);
     bool is_cut = (s->config.offload & DUET_OFFLOAD_SEGMENT) != 0 && t->send.length > plan->mss;
@@ -81,7 +92,7 @@ static bool make_plan(struct duet_stack *s, struct tcp_conn *c, struct plan *pla
         return false;
     if (seq_eq(c->snd.una, c->snd.nxt))
         tcp_cc_restart_after_idle(s, c);
-    return tcp_pace_may_send(s, c) && plan_text(c, t, plan) &&
+    return tcp_pace_may_send(s, c) && (closes ? plan_fin(c, t, plan) : plan_text(c, t, plan)) &&
            (flight_has_place(&t->flight) || flight_reserve(s, c, 1) == 1);
 }
 
@@ -114,7 +125,8 @@ static uint64_t put_tcp(struct duet_stack *s, struct tcp_conn *c, const struct p
                         uint8_t *at)
 {
     bool has_timestamps = conn_is(c, TCP_CONN_TIMESTAMPS);
-    uint32_t flags = (plan->header / 4) << 12 | DUET_ACK | (plan->psh ? DUET_PSH : 0u);
+    uint32_t flags = (plan->header / 4) << 12 | DUET_ACK | (plan->psh ? DUET_PSH : 0u) |
+                     (plan->fin ? DUET_FIN : 0u);
     uint64_t sum = put(at, (uint32_t)c->tuple.local_port << 16 | c->tuple.remote_port);
     sum += put(at + 4, c->snd.nxt.raw);
     sum += put(at + 8, c->rcv.nxt.raw);
@@ -200,11 +212,14 @@ static void build(struct duet_stack *s, struct tcp_conn *c, const struct plan *p
 static void sent(struct duet_stack *s, struct tcp_conn *c, const struct plan *plan)
 {
     struct tcp_transfer *t = transfer_of(s, c);
-    struct seq end = seq_add(c->snd.nxt, plan->text);
+    struct seq end = seq_add(c->snd.nxt, plan->text + plan->fin);
     tcp_rtt_start(s, c, end);
     flight_append(s, c, c->snd.nxt, end);
     c->snd.nxt = end;
-    if (plan->text < plan->mss)
+    if (plan->fin)
+        c->flags |= TCP_CONN_FIN_SENT |
+                    (conn_is(c, TCP_CONN_FIN_RECEIVED) ? 0u : (uint32_t)TCP_CONN_WE_CLOSED_FIRST);
+    else if (plan->text < plan->mss)
         t->small = end;
     tcp_probe_schedule(s, c);
     t->last_sent = s->now;
@@ -224,8 +239,8 @@ bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
     struct plan plan = {.header = conn_is(c, TCP_CONN_TIMESTAMPS) ? 32 : 20};
     if (!s->config.fast_path || !is_plain(c) || !make_plan(s, c, &plan))
         return false;
-    enum tcp_rule rule = TCP_RULE_SEND_DATA;
-    if (plan.text > 0)
+    enum tcp_rule rule = plan.fin ? TCP_RULE_SEND_FIN : TCP_RULE_SEND_DATA;
+    if (plan.text > 0 || plan.fin)
         count_rule(s, rule);
     else
         rule = (enum tcp_rule)c->why;
@@ -235,7 +250,7 @@ bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
         uint32_t start = packet->checksum_start;
         trace(s, c, packet->data + start, packet->length - start, rule);
     }
-    if (plan.text == 0) {
+    if (plan.text == 0 && !plan.fin) {
         c->owes = 0;
         return true;
     }
