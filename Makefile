@@ -13,6 +13,7 @@
 #   make mutate   runs mutants of the core against the fast tests: SAMPLE of them (200; 0: all), chosen by SEED (1)
 #   make coverage which lines and branches of the core the tests reach
 #   make docs     regenerates the generated pages of docs/
+#   make histories  writes tests/golden/histories/hashes.txt anew, after a change of what duet does that was meant
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make bench    prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
 #   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
@@ -28,7 +29,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 COMMON_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo test fuzz sim explore mutate coverage check docs paths bench conformance attacks canaries install clean
+.PHONY: all demo test fuzz sim explore mutate coverage check docs histories paths bench conformance attacks canaries install clean
 
 all:
 	@tests/repo/need.sh build
@@ -69,6 +70,13 @@ check:
 docs:
 	@tests/repo/need.sh docs
 	@python3 tools/gen/docs.py
+
+histories:
+	@tests/repo/need.sh test
+	@cmake -S . -B $(BUILD) -DDUET_TESTS=ON $(COMMON_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target test_golden_histories >/dev/null
+	@DUET_UPDATE=1 DUET_SOURCE=. $(BUILD)/tests/golden/histories
+	@git --no-pager diff --stat -- tests/golden/histories/hashes.txt
 
 paths: all
 	@DUET_PROGRAM=$(BUILD)/duet tests/golden/paths.test.py --update

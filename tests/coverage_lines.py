@@ -42,7 +42,7 @@ def programs(build):
     for name, program, arguments, _ in bench.other_tests(build):
         if name.startswith("attack-"):
             continue  # they count packets by the hundred thousand, which takes long without optimisation
-        path = {"duet": "duet", "cells": "tests/conformance/cells"}.get(program, f"fuzzers/{program}")
+        path = {"duet": "duet", "cells": "tests/conformance/cells", "histories": "tests/golden/histories"}.get(program, f"fuzzers/{program}")
         words = [word for argument in arguments
                  for word in (sorted(map(str, SOURCE.glob(argument))) if "*" in argument else [argument])]
         found.append([str(build / path), *words])

@@ -58,6 +58,7 @@ struct duet_script_result {
     unsigned code_skipped; /* pieces of code that were not run */
     unsigned unknown;      /* questions that only duet can answer, not asked of the kernel */
     duet_time duration;    /* virtual */
+    uint64_t hash;         /* of all that duet's stack did: the same on every machine */
 };
 
 /* Plays the script in a file, "-" for standard input. Always fills result, whose texts

@@ -3,6 +3,7 @@
 and one link. What the tests are, in the order of how long they take:
 
   each unit program of tests/unit and the folders of timelines
+  the histories of tests/golden/histories.c, last, so that what dies of nothing else is known to
   the golden ladder of each scenario, compared byte by byte
   the corpora of the fuzzers, replayed
   the cells of the arriving segments (tests/conformance/cells.c)
@@ -148,6 +149,7 @@ SLICES = [
     ("explore-transfer", "duet", ["explore", "transfer", "--sends", "1"]),
     ("cells", "cells", []),
 ]
+HISTORIES = "tests/golden/histories/hashes.txt"
 MODELLED = ("tcp_cc.c", "tcp_cubic.c", "tcp_newreno.c", "tcp_hystart.c", "tcp_prr.c", "tcp_rtt.c", "tcp_loss.c")
 SCENARIOS = 40  # of the model
 
@@ -191,7 +193,9 @@ def other_tests(build):
                                        if (SOURCE / "fuzz" / folder / name).is_dir()], None)
                for name in fuzzers(build)]
     tails = [("tails", "duet", ["bench", "tail"], "tests/golden/paths/tail.txt")]
-    return ladders + replays + attacks + tails + [(*slice_of, None) for slice_of in SLICES]
+    parts = dict.fromkeys(line.split()[0] for line in (SOURCE / HISTORIES).read_text(encoding="utf-8").splitlines())
+    histories = [(f"history-{part}", "histories", [part], None) for part in parts]
+    return ladders + replays + attacks + tails + histories + [(*slice_of, None) for slice_of in SLICES]
 
 
 def model():
@@ -288,6 +292,7 @@ class Bench:
         programs = {"duet": self.program("duet", "CMakeFiles/duet_program.dir/**/*.c.o"),
                     "cells": self.program("cells", "tests/CMakeFiles/test_conformance_cells.dir/**/*.c.o",
                                           "tests/CMakeFiles/test_helpers_conformance.dir/**/*.c.o")}
+        programs["histories"] = self.program("histories", "tests/CMakeFiles/test_golden_histories.dir/**/*.c.o")
         programs["controller"] = self.program("controller", "tests/CMakeFiles/test_model_controller.dir/**/*.c.o")
         for name in fuzzers(self.build):
             programs[name] = self.program(name, f"fuzzers/CMakeFiles/fuzz_{name}.dir/**/*.c.o")
@@ -304,7 +309,7 @@ class Bench:
         must(["ld", "-r", "--strip-debug", "-o", self.folder / "tests.o", self.folder / "driver.o", *objects])
         self.names = [*units, *sorted(path.name for path in (SOURCE / "tests/lifecycle").iterdir() if path.is_dir()),
                       *(other[0] for other in others)]
-        read = [path.read_bytes() for pattern in ("tests/lifecycle/*/*.pkt", "tests/golden/*.txt")
+        read = [path.read_bytes() for pattern in ("tests/lifecycle/*/*.pkt", "tests/golden/*.txt", HISTORIES)
                 for path in sorted(SOURCE.glob(pattern))]
         read += [path.read_bytes() for path in sorted(self.folder.glob("paths*.txt"))]
         return digest((self.folder / "tests.o").read_bytes(), *read)

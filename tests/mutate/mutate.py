@@ -30,6 +30,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 NOT_MUTATED = ("src/core/tcp_check", "src/core/tcp_watch")
 
 
+def is_history(test):
+    """Is it one that notices that something changed, without saying what is wrong with it?"""
+    return test.startswith("history-")
+
+
 class Results:
     """What became of each mutant, in a file."""
 
@@ -81,7 +86,7 @@ class Campaign:
 
     def order(self, path):
         kills = self.kills[path]
-        return sorted(self.bench.times, key=lambda name: (-kills[name], self.bench.times[name], name))
+        return sorted(self.bench.times, key=lambda name: (is_history(name), -kills[name], self.bench.times[name], name))
 
     def try_one(self, mutant, is_late):
         key = self.key(mutant)
@@ -151,8 +156,8 @@ def report(outcomes, texts):
     """Prints all; returns the share of mutants killed, in per cent."""
     reasons = explained()
     by_file, by_operator = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter)
-    survivors, left_out = [], collections.Counter()
-    for mutant, (outcome, _) in outcomes:
+    survivors, nameless, left_out = [], [], collections.Counter()
+    for mutant, (outcome, detail) in outcomes:
         if outcome in ("invalid", "same"):
             left_out[outcome] += 1
             continue
@@ -160,6 +165,8 @@ def report(outcomes, texts):
             outcome = "explained"
         if outcome == "survived":
             survivors.append(mutant)
+        if outcome == "killed" and is_history(detail):
+            nameless.append(mutant)
         for counts in (by_file[mutant.path], by_operator[mutant.operator]):
             counts[outcome] += 1
     table("file", sorted(by_file.items()))
@@ -169,6 +176,10 @@ def report(outcomes, texts):
     print()
     table("", [("all", whole)])
     print(f"not counted: {left_out['invalid']} that do not compile, {left_out['same']} that compile to the same code")
+    if nameless:
+        print(f"\n{len(nameless)} of those killed changed histories (tests/golden/histories.c), and failed no other test:")
+    for mutant in sorted(nameless):
+        print("\t".join(identity(mutant, texts)))
     if survivors:
         print("\nsurvivors (a new test, or a reason in tests/mutate/survivors.tsv):")
     for mutant in sorted(survivors):

@@ -28,7 +28,7 @@ BUILDS = {  # name: compiler with its options, and what runs the program
 def sources():
     folders = ("base", "wire", "core", "sim/swarm")
     files = [path for folder in folders for path in sorted((SOURCE / "src" / folder).glob("*.c"))]
-    files += [SOURCE / "src/host/check_failed.c", SOURCE / "src/host/coverage.c"]
+    files += [SOURCE / f"src/{name}.c" for name in ("sim/history", "host/check_failed", "host/coverage")]
     return files + [HERE / "portable/histories.c"]
 
 

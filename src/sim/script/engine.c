@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/coverage.h"
+#include "sim/history.h"
 #include "sim/script/player.h"
 
 enum {
@@ -35,6 +36,7 @@ static bool core_start(struct player *player)
 static void core_stop(struct player *player)
 {
     if (player->stack != NULL) {
+        player->result->hash = history_add_stack(player->result->hash, player->stack);
         duet_coverage_note(player->stack);
     }
     free(player->memory);
@@ -46,6 +48,7 @@ static void take_trace(struct player *player)
     struct duet_trace_event event;
     while (duet_next_trace(player->stack, &event)) {
         duet_recorder_trace(player->recorder, ENGINE_TESTED, &event);
+        player->result->hash = history_add_event(player->result->hash, &event);
     }
 }
 
@@ -89,6 +92,8 @@ static void core_drain(struct player *player)
         duet_time time = packet.departure > player->now ? packet.departure : player->now;
         packet.tag = duet_recorder_sent(player->recorder, ENGINE_TESTED, time, &packet);
         take_trace(player);
+        player->result->hash = history_add(player->result->hash, (uint64_t)time);
+        player->result->hash = history_add_bytes(player->result->hash, packet.data, packet.length);
         engine_sent(player, time, &packet);
         core_check(player);
     }

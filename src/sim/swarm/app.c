@@ -296,6 +296,19 @@ void app_act(struct swarm *w, struct endpoint *e)
         release(w, e);
 }
 
+static void hash_outcome(struct swarm *w, const struct endpoint *e)
+{
+    const struct duet_outcome *outcome = &e->outcome;
+
+    swarm_hash(w, e->received);
+    swarm_hash(w, (uint64_t)(int64_t)outcome->error << 32 ^
+                      (uint64_t)(outcome->we_closed_first ? 1 : 0) ^
+                      (uint64_t)(outcome->fin_acknowledged ? 2 : 0) ^
+                      (uint64_t)(outcome->peer_fin_received ? 4 : 0));
+    swarm_hash(w, outcome->bytes_unacknowledged);
+    swarm_hash(w, outcome->bytes_unread);
+}
+
 void app_told(struct swarm *w, struct host *host, const struct duet_event *event)
 {
     struct endpoint *e;
@@ -312,6 +325,7 @@ void app_told(struct swarm *w, struct host *host, const struct duet_event *event
         swarm_fail(w, SWARM_NONE, "API: host %u is told of a connection that nobody holds",
                    host->number);
     e = &w->endpoints[id];
+    swarm_hash(w, (uint64_t)(int64_t)event->error << 32 ^ event->bits);
     if (e->is_over)
         swarm_fail(w, e->session, "API: an event after the final one");
     if ((event->bits & DUET_EVENT_CONNECTED) != 0)
@@ -320,7 +334,7 @@ void app_told(struct swarm *w, struct host *host, const struct duet_event *event
         e->is_over = true;
         e->outcome = event->outcome;
         e->received_when_over = e->received;
-        swarm_hash(w, (uint64_t)(int64_t)e->outcome.error << 32 ^ e->received);
+        hash_outcome(w, e);
     }
     oracle_across(w, e);
     app_act(w, e);

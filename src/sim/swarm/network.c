@@ -14,6 +14,8 @@
 #include "wire/checksum.h"
 #include "wire/ip.h"
 
+enum { HEADERS_MOST = 40 + 60 }; /* bytes of a packet that are part of the history */
+
 /* ---- addresses ---- */
 
 /* The last bytes of an address name a host and, behind a translator, which of its addresses. */
@@ -174,13 +176,12 @@ static duet_time queue_for(const struct swarm *w, struct host *from, uint32_t le
 void network_send(struct swarm *w, struct host *from, uint32_t slot, duet_time departure)
 {
     struct packet_slot *info = &w->packets.slots[slot];
-    const uint8_t *tcp =
-        packet_bytes(&w->packets, slot) + (w->plan.ipv6 ? IPV6_HEADER : IPV4_HEADER);
     duet_time later = departure;
 
-    swarm_hash(w, ((uint64_t)bytes_get32(tcp + 4) << 32 | bytes_get32(tcp + 8)) ^
-                      (uint64_t)info->length << 48);
-    swarm_hash(w, (uint64_t)w->now ^ (uint64_t)bytes_get32(tcp + 12) << 32 ^ from->number);
+    swarm_hash(w, (uint64_t)w->now << 8 ^ from->number);
+    swarm_hash(w, (uint64_t)departure << 20 ^ info->length);
+    w->hash = history_add_bytes(w->hash, packet_bytes(&w->packets, slot),
+                                min_u32(info->length, HEADERS_MOST));
     if (w->options.timeline != NULL)
         timeline_packet(w, from, slot, false);
     if (w->options.recorder != NULL && w->result->events >= w->options.record_from) {

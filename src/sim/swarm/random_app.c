@@ -34,6 +34,7 @@ static void receive_some(struct caller *c)
     size_t most = (size_t)prng_below(&c->e->prng, PIECE_MOST);
     int64_t got = duet_receive(c->stack, c->now, c->e->handle, c->w->scratch, most);
 
+    swarm_hash(c->w, (uint64_t)got);
     expect(c, is_lawful(got) && got <= (int64_t)most, "duet_receive returns what it must not");
     if (got > 0)
         app_take(c->w, c->e, c->w->scratch, (size_t)got);
@@ -48,6 +49,7 @@ static void peek_some(struct caller *c)
     size_t size = 0, part;
     int code = duet_receive_peek(c->stack, c->e->handle, &data, &size);
 
+    swarm_hash(c->w, (uint64_t)size << 32 ^ (uint64_t)(int64_t)code);
     expect(c, is_lawful(code), "duet_receive_peek returns what it must not");
     if (code != DUET_OK)
         return;
@@ -68,6 +70,7 @@ static void send_some(struct caller *c)
 
     stream_write(c->w->sessions[e->session].keys[e->side], e->sent, c->w->scratch, size);
     sent = duet_send(c->stack, c->now, e->handle, c->w->scratch, size, flag);
+    swarm_hash(c->w, (uint64_t)sent);
     expect(c, is_lawful(sent) && sent <= (int64_t)size, "duet_send returns what it must not");
     expect(c, sent < 0 || !e->has_shut || size == 0, "duet_send takes bytes after the shutdown");
     if (sent > 0)
@@ -81,6 +84,7 @@ static void reserve_some(struct caller *c)
     void *data;
     int code = duet_send_reserve(c->stack, e->handle, &data, &size);
 
+    swarm_hash(c->w, (uint64_t)size << 32 ^ (uint64_t)(int64_t)code);
     expect(c, is_lawful(code), "duet_send_reserve returns what it must not");
     if (code != DUET_OK)
         return;
@@ -102,7 +106,7 @@ static void set_something(struct caller *c)
     if (option == DUET_OPTION_USER_TIMEOUT)
         value = value % PATIENCE_MS + 1;
     code = duet_set(c->stack, c->now, c->e->handle, (enum duet_option)option, value);
-
+    swarm_hash(c->w, (uint64_t)(int64_t)code);
     expect(c, is_lawful(code) || code == DUET_E_ARG || code == DUET_E_PERM,
            "duet_set returns what it must not");
     expect(c, option <= DUET_OPTION_ECN || code < 0, "duet_set takes an option that there is not");
@@ -143,6 +147,7 @@ static void shut_down(struct caller *c)
 {
     int code = duet_shutdown(c->stack, c->now, c->e->handle);
 
+    swarm_hash(c->w, (uint64_t)(int64_t)code);
     expect(c, is_lawful(code) || code == DUET_E_NOCONN, "duet_shutdown returns what it must not");
     expect(c, code != DUET_OK || !c->e->has_shut, "a second duet_shutdown is a success");
     c->e->has_shut = true;

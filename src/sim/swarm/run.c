@@ -133,8 +133,19 @@ static void judge_silence(struct swarm *w)
     }
 }
 
+/* What all hosts know belongs to the history, too. */
+static void remember(struct swarm *w)
+{
+    for (unsigned i = 0; i < w->plan.host_count; i++)
+        w->hash = history_add_stack(w->hash, w->hosts[i].stack);
+}
+
 static void happen(struct swarm *w, const struct agenda_entry *entry)
 {
+    bool is_turn = entry->what >= AGENDA_BEGIN && entry->what <= AGENDA_HEAL;
+
+    if (is_turn || entry->what == AGENDA_FINISH)
+        remember(w);
     switch ((enum agenda_what)entry->what) {
     case AGENDA_DELIVER:
         network_deliver(w, entry->which);

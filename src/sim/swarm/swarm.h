@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "duet/sim.h"
+#include "sim/history.h"
 #include "sim/swarm/agenda.h"
 #include "sim/swarm/luck.h"
 
@@ -247,8 +248,7 @@ _Noreturn void swarm_no_memory(struct swarm *w);
 
 static inline void swarm_hash(struct swarm *w, uint64_t value)
 {
-    w->hash = (w->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-    w->hash ^= w->hash >> 29;
+    w->hash = history_add(w->hash, value);
 }
 
 static inline void swarm_event(struct swarm *w)
