@@ -105,6 +105,7 @@ static void check_sizes(const struct duet_stack *s, const struct path *path)
     CHECK(path->search_low <= path->mtu);
     CHECK(path->mtu <= path->search_high);
     CHECK(path->search_high <= s->config.mtu);
+    CHECK(path->failures == 0 || path->probe > path->mtu);
 }
 
 static void set_mtu(struct duet_stack *s, struct path *path, uint16_t mtu)
@@ -260,7 +261,7 @@ void path_raise(struct duet_stack *s, struct path *path, uint16_t mtu)
 /* A probe of this size was lost, and nothing smaller. */
 static bool has_failed(const struct path *path, uint16_t high)
 {
-    return path->failures > 0 && path->probe > path->mtu && path->probe <= high;
+    return path->failures > 0 && path->probe <= high;
 }
 
 void path_probe_failed(struct duet_stack *s, struct path *path, uint16_t size)

@@ -199,8 +199,9 @@ void tcp_accecn_add_to_syn_ack(const struct duet_stack *s, const struct tcp_conn
                                bool is_retransmission, struct tcp_options *options)
 {
     const struct tcp_accurate_ecn *record = tcp_accecn_of(s, c);
-    if (record == NULL || is_retransmission || c->state != DUET_SYN_RECEIVED)
+    if (record == NULL || is_retransmission)
         return;
+    CHECK(c->state == DUET_SYN_RECEIVED); /* before, nothing was agreed */
     uint32_t room = TCP_OPTIONS_MAX - tcp_options_size(options);
     unsigned fields = TCP_COUNTERS;
     while (fields > 0 && option_size(fields) > room)
@@ -282,7 +283,7 @@ bool tcp_accecn_is_first_ace(const struct duet_stack *s, const struct tcp_conn *
  * which were all lost, and the next step will tell. */
 static uint32_t unwrap(uint32_t delta, uint32_t packets)
 {
-    if (delta == 0 || packets <= 7 || packets < delta)
+    if (delta == 0 || packets <= 7)
         return delta;
     return packets - ((packets - delta) & 7);
 }

@@ -187,8 +187,7 @@ uint32_t tcp_slow_start(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes
 
 void tcp_cc_rtt(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
 {
-    if (transfer_of(s, c) != NULL)
-        controller_of(c)->rtt(s, c, rtt_us);
+    controller_of(c)->rtt(s, c, rtt_us);
 }
 
 /* ---- congestion ---- */

@@ -52,13 +52,14 @@ static uint64_t now_us(const struct duet_stack *s)
 
 /* ---- the curve ---- */
 
-/* The largest r with r^3 <= n, bit by bit. */
+/* The largest r with r^3 <= n, bit by bit. n is less than 2^63: 2^31 * 2.5 * 10^9 is, whatever the
+ * segments. */
 static uint32_t cube_root(uint64_t n)
 {
     uint64_t root = 0;
-    for (unsigned bit = 1u << 21; bit != 0; bit >>= 1) {
-        uint64_t next = root | bit; /* below 2^21.4, so that its cube fits */
-        if (next <= 2642245 && next * next * next <= n)
+    for (unsigned bit = 1u << 20; bit != 0; bit >>= 1) {
+        uint64_t next = root | bit;
+        if (next * next * next <= n)
             root = next;
     }
     return (uint32_t)root;
@@ -194,8 +195,8 @@ static void acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, bool
     if (!used) {
         curve->counted_us = (uint32_t)now_us(s);
     } else {
-        bytes = tcp_slow_start(s, c, bytes);
-        if (bytes > 0 && c->cwnd >= c->ssthresh)
+        bytes = tcp_slow_start(s, c, bytes); /* some are left only where it has ended */
+        if (bytes > 0)
             avoid_congestion(s, c, bytes);
     }
     tcp_hystart_round(s, c);

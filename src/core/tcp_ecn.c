@@ -156,7 +156,7 @@ static void count_marks(struct duet_stack *s, struct tcp_conn *c, const struct t
 
 void tcp_ecn_arrives(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
 {
-    if (seg->is_outside || seg->arrived_syn)
+    if (seg->is_outside)
         return;
     if (tcp_ecn_mode(c) == TCP_ECN_CLASSIC)
         classic_arrives(s, c, seg);

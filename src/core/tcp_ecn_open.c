@@ -199,9 +199,9 @@ static enum tcp_ecn_mode mode_of_crossing(enum duet_ecn wanted, unsigned ace)
 void tcp_ecn_take_syn(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg)
 {
     enum duet_ecn wanted = wanted_by(c);
-    bool plain = !conn_is(c, TCP_CONN_PASSIVE) && asks_no_more(s, c);
-    enum tcp_ecn_mode mode = conn_is(c, TCP_CONN_PASSIVE) ? tcp_ecn_of_syn(wanted, seg->ace)
-                                                          : mode_of_crossing(wanted, seg->ace);
+    bool plain = asks_no_more(s, c);
+    enum tcp_ecn_mode mode = mode_of_crossing(wanted, seg->ace);
+    CHECK(!conn_is(c, TCP_CONN_PASSIVE));
     agree(s, c, mode == TCP_ECN_ACCURATE ? TCP_ECN_ACCURATE_FIRST : mode);
     if (plain)
         tcp_ecn_put(c, TCP_ECN_MUTE);
@@ -216,9 +216,11 @@ void tcp_ecn_take_syn(struct duet_stack *s, struct tcp_conn *c, const struct tcp
 enum tcp_verdict tcp_ecn_take_syn_again(struct duet_stack *s, struct tcp_conn *c,
                                         const struct tcp_segment *seg)
 {
-    if (!seg->has_syn || seg->has_ack || seg->has_rst || c->state != DUET_SYN_RECEIVED ||
-        !seq_eq(seg->seq, c->rcv.irs) || tcp_ecn_mode(c) <= TCP_ECN_NOT)
+    CHECK(!seg->has_rst);
+    if (!seg->has_syn || seg->has_ack || !seq_eq(seg->seq, c->rcv.irs) ||
+        tcp_ecn_mode(c) <= TCP_ECN_NOT)
         return TCP_CONTINUE;
+    CHECK(c->state == DUET_SYN_RECEIVED);
     enum tcp_ecn_mode asked = tcp_ecn_of_syn(DUET_ECN_ANSWER, seg->ace);
     if (asked == TCP_ECN_NOT) {
         tcp_ecn_put(c, TCP_ECN_MUTE);

@@ -271,9 +271,8 @@ bool flight_sack(struct duet_stack *s, struct tcp_conn *c, struct seq *from, str
                  struct flight_segment *segment)
 {
     struct tcp_flight *f = flight_of(s, c);
-    uint32_t place = ring_place(f, segment->number) + 1; /* behind the one before, most likely */
-    if (place == 0 || place > f->count || !seq_eq(ring_start(s, f, place), *from))
-        place = first_from(s, f, *from);
+    bool is_first = segment->number == FLIGHT_NONE;
+    uint32_t place = is_first ? first_from(s, f, *from) : ring_place(f, segment->number) + 1;
     if (place < f->count)
         place = run_end(s, f, place);
     if (!ring_describe(s, f, place, segment) || seq_lt(right, segment->end) || !spend(f))
@@ -348,7 +347,7 @@ bool flight_first_lost(const struct duet_stack *s, const struct tcp_conn *c,
                        struct flight_segment *segment)
 {
     struct tcp_flight *f = flight_of(s, c);
-    return f->lost_list.first != FLIGHT_NONE && flight_get(s, c, f->lost_list.first, segment);
+    return flight_get(s, c, f->lost_list.first, segment);
 }
 
 /* The first place from place on that is behind the run of SACKed records there. What `fresh` passes is
@@ -367,8 +366,7 @@ bool flight_oldest_sent(struct duet_stack *s, struct tcp_conn *c, bool again,
 {
     struct tcp_flight *f = flight_of(s, c);
     if (again)
-        return f->again_list.first != FLIGHT_NONE && spend(f) &&
-               flight_get(s, c, f->again_list.first, segment);
+        return flight_get(s, c, f->again_list.first, segment) && spend(f);
     uint32_t place = ring_place(f, f->fresh);
     bool allowed = true;
     while (place < f->count && (allowed = spend(f))) {
@@ -394,7 +392,7 @@ bool flight_highest(const struct duet_stack *s, const struct tcp_conn *c,
         return false;
     if ((segment->flags & FLIGHT_SACKED) == 0)
         return true;
-    return f->again_list.last != FLIGHT_NONE && flight_get(s, c, f->again_list.last, segment);
+    return flight_get(s, c, f->again_list.last, segment);
 }
 
 uint32_t flight_sacked_behind(const struct duet_stack *s, const struct tcp_conn *c, uint32_t *runs)

@@ -60,7 +60,7 @@ bool flight_newest(const struct duet_stack *s, const struct tcp_conn *c,
                    struct flight_segment *segment)
 {
     struct tcp_flight *f = flight_of(s, c);
-    return f->count > 0 && ring_describe(s, f, f->count - 1, segment);
+    return ring_describe(s, f, f->count - 1, segment); /* of none it is a place far behind */
 }
 
 uint32_t flight_in_network(const struct duet_stack *s, const struct tcp_conn *c)
@@ -115,10 +115,8 @@ static void list_take(const struct duet_stack *s, struct tcp_flight *f, struct f
 void ring_leave_state(const struct duet_stack *s, struct tcp_flight *f, struct flight_record *r,
                       uint32_t bytes)
 {
-    if (record_is(r, FLIGHT_SACKED)) {
-        f->sacked -= bytes;
-        f->sacked_count--;
-    } else if (record_is(r, FLIGHT_LOST)) {
+    CHECK(!record_is(r, FLIGHT_SACKED));
+    if (record_is(r, FLIGHT_LOST)) {
         f->lost -= bytes;
         list_take(s, f, &f->lost_list, r);
     } else if (record_is(r, FLIGHT_AGAIN)) {

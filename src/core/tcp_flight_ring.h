@@ -92,8 +92,8 @@ void ring_list_push_back(const struct duet_stack *s, struct tcp_flight *f, struc
 void ring_list_push_front(const struct duet_stack *s, struct tcp_flight *f,
                           struct flight_list *list, uint32_t place);
 
-/* A record leaves the list that its flags have put it on, and its bytes their count. The flags are
- * then the caller's to change. */
+/* A record that is not SACKed leaves the list that its flags have put it on, and its bytes their
+ * count. The flags are then the caller's to change. */
 void ring_leave_state(const struct duet_stack *s, struct tcp_flight *f, struct flight_record *r,
                       uint32_t bytes);
 /* A record that was on no list is lost. */

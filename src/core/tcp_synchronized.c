@@ -106,7 +106,7 @@ static void trim_left(const struct tcp_conn *c, struct tcp_segment *seg)
         return;
     uint32_t old = min_u32(seq_distance(seg->seq, c->rcv.nxt), seg->len);
     uint32_t text = old;
-    if (seg->has_syn && text > 0) {
+    if (seg->has_syn) { /* the first of what is old */
         seg->has_syn = false;
         text--;
     }
@@ -135,15 +135,13 @@ bool tcp_trim_right(const struct tcp_conn *c, struct tcp_segment *seg)
 
 /* MUST-66: with a closed window the text is refused, but RST, URG and ACK still count. So do those
  * of a segment that starts one before RCV.NXT (doubt D5): the other SYN,ACK of a simultaneous open,
- * a repeated FIN, a keep-alive. */
+ * a repeated FIN, a keep-alive. A RST, and a SYN in a later state, have been seen to before. */
 static bool counts_for_its_ack(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
     if (rcv_wnd(c) == 0 && seq_eq(seg->seq, c->rcv.nxt))
         return true;
     bool is_one_before = seq_eq(seq_add(seg->seq, 1), c->rcv.nxt) && seg->len <= 1;
-    if (!is_one_before || seg->has_rst)
-        return false;
-    return !seg->has_syn || (c->state == DUET_SYN_RECEIVED && seg->has_ack);
+    return is_one_before && (!seg->has_syn || seg->has_ack);
 }
 
 static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_conn *c,

@@ -48,6 +48,7 @@ static const struct field fields[] = {
     FIELD(rto_initial, TIME, DUET_MILLISECOND, 3 * DUET_SECOND),
     FIELD(rto_min, TIME, DUET_MILLISECOND, 120 * DUET_SECOND), /* at most rto_max */
     FIELD(rto_max, TIME, 200 * DUET_MILLISECOND, 500 * DUET_SECOND),
+    FIELD(rttvar_min, TIME, 0, DAY),
     FIELD(delayed_ack, TIME, DUET_MILLISECOND, 500 * DUET_MILLISECOND - 1),
     FIELD(user_timeout, TIME, 0, 49 * DAY),
     FIELD(user_timeout_min, TIME, DUET_SECOND, 3600 * DUET_SECOND), /* at most user_timeout_max */

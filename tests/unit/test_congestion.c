@@ -384,6 +384,40 @@ static void curve_by_hand(void **state)
     subject_free(x);
 }
 
+/* A larger path MTU makes the curve steeper: before its plateau it would begin below nothing. */
+static void segments_grow_in_the_middle_of_a_stage(void **state)
+{
+    (void)state;
+    struct subject *x = on_the_curve(200);
+    const uint32_t before = x->c->cwnd;
+    x->c->peer_mss = 4 * MSS;
+    x->c->mtu = 5 * MSS;
+    assert_int_equal(tcp_send_mss(x->c), 4 * MSS);
+    round_trip(x, MS(200), MSS);
+    EXPECT("no step back", x->c->cwnd >= before);
+    EXPECT("no leap", x->c->cwnd <= before + 4 * MSS);
+    subject_free(x);
+}
+
+/* Beyond the numbers that are kept nothing goes round: neither time, nor the windows. */
+static void largest_numbers_of_a_stage(void **state)
+{
+    (void)state;
+    struct subject *x = on_the_curve(200);
+    struct tcp_cc_memory *m = memory_of(x);
+    m->cubic.t_us = INT32_MAX - 1;
+    m->cubic.w_est = HIGH - 1;
+    round_trip(x, MS(200), MSS);
+    EXPECT_EQUAL("time", m->cubic.t_us, INT32_MAX);
+    EXPECT_EQUAL("Reno's window", m->cubic.w_est, HIGH);
+    for (unsigned trip = 0; trip < 30; trip++)
+        round_trip(x, MS(200), HIGH / 4);
+    EXPECT_EQUAL("window", x->c->cwnd, HIGH);
+    round_trip(x, MS(200), HIGH / 4);
+    EXPECT_EQUAL("window", x->c->cwnd, HIGH);
+    subject_free(x);
+}
+
 /* 9438-2: however far behind the curve, half as much again in a round trip is the most. */
 static void growth_is_at_most_half_a_window_a_trip(void **state)
 {
@@ -741,6 +775,8 @@ int main(void)
         cmocka_unit_test(echoes_reduce_to_one_segment),
         cmocka_unit_test(undo),
         cmocka_unit_test(curve_by_hand),
+        cmocka_unit_test(segments_grow_in_the_middle_of_a_stage),
+        cmocka_unit_test(largest_numbers_of_a_stage),
         cmocka_unit_test(growth_is_at_most_half_a_window_a_trip),
         cmocka_unit_test(time_without_use_does_not_count),
         cmocka_unit_test(reno_friendly_region),

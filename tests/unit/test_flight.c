@@ -171,7 +171,41 @@ static void nothing_is_in_flight(void **state)
     EXPECT("empty", !flight_oldest_sent(b->s, b->c, true, &segment));
     EXPECT_EQUAL("empty", sack(b, 0, 1000), 0);
     EXPECT_EQUAL("empty", acknowledge(b, 0), 0);
+    EXPECT("empty", seq_eq(flight_reach(b->s, b->c, seq_add(b->una, 7)), seq_add(b->una, 7)));
     totals("empty", b, 0, 0, 0);
+    board_free(b);
+}
+
+/* What was merged for want of memory cannot be taken in parts: it counts as a whole. */
+static void record_of_more_text_than_one_acknowledgement_gives_back(void **state)
+{
+    (void)state;
+    struct board *b = board_new();
+    const uint32_t most = (uint32_t)FLIGHT_PAGES << b->s->buffers.page_log;
+    assert_true(append(b, most + 1));
+    assert_true(append(b, MSS));
+    const struct seq ack = b->c->snd.nxt;
+    EXPECT("all of it", seq_eq(flight_reach(b->s, b->c, ack), ack));
+    EXPECT_EQUAL("both", acknowledge(b, most + 1 + MSS), 2);
+    board_free(b);
+}
+
+static void nothing_is_found_without_allowance(void **state)
+{
+    (void)state;
+    struct board *b = board_new();
+    struct flight_segment segment;
+    send(b, 4);
+    lose(b, 0);
+    resend(b, 0, MSS);
+    flight_allow(b->s, b->c);
+    EXPECT("sent once", flight_oldest_sent(b->s, b->c, false, &segment));
+    b->f->allowance = 0;
+    EXPECT("no next", !flight_next_sent(b->s, b->c, &segment));
+    EXPECT("none of those sent again", !flight_oldest_sent(b->s, b->c, true, &segment));
+    EXPECT("none of those sent once", !flight_oldest_sent(b->s, b->c, false, &segment));
+    EXPECT("spent", flight_is_spent(b->s, b->c));
+    expect_order("with it", b, false, (const uint32_t[]){100, 200, 300}, 3);
     board_free(b);
 }
 
@@ -406,6 +440,31 @@ static void without_memory_only_a_few_are_remembered(void **state)
     board_free(b);
 }
 
+static void memory_ends_in_the_middle_of_a_flight(void **state)
+{
+    (void)state;
+    struct board *b = board_new();
+    struct pool *pages = &b->s->buffers.pages;
+    const uint32_t in_a_page = b->rig.config.page_size / (uint32_t)sizeof(struct flight_record);
+    send(b, FLIGHT_INLINE + 1);
+    uint32_t taken[4096];
+    uint32_t count = 0;
+    while (count < COUNT_OF(taken) && (taken[count] = pool_take(pages)) != POOL_NONE)
+        count++;
+    EXPECT_EQUAL("what is left of the page", flight_reserve(b->s, b->c, 10000),
+                 in_a_page - FLIGHT_INLINE - 1);
+    while (append(b, MSS))
+        continue;
+    EXPECT_EQUAL("a page of records", b->f->count, in_a_page);
+    EXPECT_EQUAL("no more", flight_reserve(b->s, b->c, 1), 0);
+    totals("and nothing is forgotten", b, in_a_page * MSS, 0, 0);
+    well("full", b);
+    while (count > 0)
+        pool_give(pages, taken[--count]);
+    EXPECT_EQUAL("all", acknowledge(b, in_a_page * MSS), in_a_page);
+    board_free(b);
+}
+
 /* Names go round after 2^23 records, sequence numbers after 2^32 octets. */
 static void names_go_round(void **state)
 {
@@ -603,6 +662,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_in_flight),
+        cmocka_unit_test(record_of_more_text_than_one_acknowledgement_gives_back),
+        cmocka_unit_test(nothing_is_found_without_allowance),
+        cmocka_unit_test(memory_ends_in_the_middle_of_a_flight),
         cmocka_unit_test(segments_are_acknowledged_across_the_wrap),
         cmocka_unit_test(block_covers_whole_records_only),
         cmocka_unit_test(lost_is_sent_again_oldest_first),

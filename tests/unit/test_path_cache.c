@@ -306,6 +306,47 @@ static void black_hole_goes_down_step_by_step(void **state)
     rig_end(&rig);
 }
 
+/* That a larger packet was lost before says that sizes matter on this path: no outage, so the size that
+ * vanished is not tried again before others. */
+static void black_hole_below_a_size_that_has_failed(void **state)
+{
+    (void)state;
+    struct rig rig;
+    start(&rig, 1500, 16);
+    struct duet_address a = host(1);
+    struct path *path = path_obtain(rig.stack, &a);
+    path->search_low = 1064;
+    path->mtu = 1400;
+    path_probe_failed(rig.stack, path, 1500);
+    assert_true(path_black_hole(rig.stack, &a, 1400));
+    assert_int_equal(path->mtu, 1064);
+    assert_int_equal(path_next_probe(rig.stack, path, 1500), 1282); /* between 1064 and 1499 */
+    /* A connection whose peer takes less does not care for what was lost above that. */
+    assert_int_equal(path_next_probe(rig.stack, path, 1200), 1132);
+    rig_end(&rig);
+}
+
+/* Two connections search the same path; what one of them says late changes nothing. */
+static void failure_that_comes_late(void **state)
+{
+    (void)state;
+    struct rig rig;
+    start(&rig, 1500, 16);
+    struct duet_address a = host(1);
+    struct path *path = path_obtain(rig.stack, &a);
+    path->search_low = path->mtu = 1064;
+    path_raise(rig.stack, path, 1400);
+    path_probe_failed(rig.stack, path, 1400);
+    path_probe_failed(rig.stack, path, 1300);
+    assert_int_equal(path->failures, 0);
+    assert_int_equal(path->mtu, 1400);
+    path_lower(rig.stack, &a, 1450);
+    path_probe_failed(rig.stack, path, 1500);
+    assert_int_equal(path->failures, 0);
+    assert_int_equal(path_next_probe(rig.stack, path, 1500), 1450);
+    rig_end(&rig);
+}
+
 /* 4821-9: a cautious start is a matter of configuration, and never outside floor and link. */
 static void initial_size_is_configured(void **state)
 {
@@ -374,6 +415,8 @@ int main(void)
         cmocka_unit_test(size_lost_by_chance_is_tried_again),
         cmocka_unit_test(router_shortens_the_search),
         cmocka_unit_test(black_hole_goes_down_step_by_step),
+        cmocka_unit_test(black_hole_below_a_size_that_has_failed),
+        cmocka_unit_test(failure_that_comes_late),
         cmocka_unit_test(initial_size_is_configured),
         cmocka_unit_test(cookie_is_kept_beside_the_mtu),
     };

@@ -287,6 +287,60 @@ static void what_has_no_name_says_so(void **state)
     assert_string_equal(duet_error_posix_name(-12345), "unknown");
     assert_string_equal(duet_error_sentence(-12345), "not an error code of duet");
     assert_string_equal(duet_error_name(DUET_OK), "DUET_OK");
+    assert_string_equal(duet_trace_kind_name(DUET_TRACE_KINDS), "unknown");
+    assert_string_equal(duet_timer_name(DUET_TIMERS), "unknown");
+    assert_string_equal(duet_call_name(DUET_CALLS), "unknown");
+    assert_string_equal(duet_phase_name(DUET_PHASES), "unknown");
+    assert_string_equal(duet_phase_name(DUET_PHASES - 1), "loss");
+}
+
+/* A program that was linked with an older library asks for a rule or an edge that this one has not. */
+static void rules_and_edges_beyond_the_last(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    assert_string_equal(duet_rule(duet_rule_count())->name, "NONE");
+    assert_string_equal(duet_rule(UINT32_MAX)->name, "NONE");
+    assert_int_equal(duet_rule_hits(rig->stack, duet_rule_count()), 0);
+    assert_non_null(duet_edge(duet_edge_count() - 1));
+    assert_null(duet_edge(duet_edge_count()));
+    assert_int_equal(duet_edge_hits(rig->stack, duet_edge_count()), 0);
+    stop(rig);
+}
+
+/* RFC 6724, rule 1: whoever talks to an address of ours has that one, not one that is near it. */
+static void own_address_is_the_source_of_what_goes_to_it(void **state)
+{
+    (void)state;
+    config.loopback_allowed = true;
+    config.interface_count = 2;
+    config.interfaces[0] = (struct duet_interface){duet_ipv4(10, 1, 1, 1), 24};
+    config.interfaces[1] = (struct duet_interface){duet_ipv4(10, 1, 1, 2), 24};
+    for (uint8_t i = 1; i <= 2; i++) {
+        struct rig *rig = start();
+        const struct duet_connect_options options = {.remote = {duet_ipv4(10, 1, 1, i), 80}};
+        struct duet_handle handle;
+        struct tcp_tuple tuple;
+        assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
+        assert_true(rig_output(rig, &tuple, NULL));
+        assert_int_equal(tuple.local.bytes[15], i);
+        stop(rig);
+    }
+}
+
+/* MUST-57: any address that one can talk from, but no group of hosts. */
+static void any_local_address_but_a_group(void **state)
+{
+    (void)state;
+    config.any_local_address = true;
+    struct rig *rig = start();
+    struct duet_connect_options options = {.local = {.address = duet_ipv4(224, 0, 0, 5)},
+                                           .remote = {duet_ipv4(10, 0, 0, 2), 80}};
+    struct duet_handle handle;
+    assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_E_ADDR);
+    options.local.address = duet_ipv4(192, 0, 2, 5);
+    assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
+    stop(rig);
 }
 
 /* ---- segments of broken peers ---- */
@@ -672,6 +726,9 @@ int main(void)
         TEST(remote_address_of_a_family_that_we_have_not),
         TEST(nearest_of_our_addresses_is_the_source),
         TEST(what_has_no_name_says_so),
+        TEST(rules_and_edges_beyond_the_last),
+        TEST(own_address_is_the_source_of_what_goes_to_it),
+        TEST(any_local_address_but_a_group),
         TEST(syn_ack_at_a_half_open_record),
         TEST(reports_of_duplicates_that_tell_nothing),
         TEST(duplicate_in_the_second_block),
