@@ -212,8 +212,7 @@ static uint32_t wanted_probe(const struct duet_stack *s, const struct tcp_conn *
 
 uint32_t tcp_mtu_probe_size(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    uint32_t text = wanted_probe(s, c);
-    return text != 0 && tcp_flight(c) + text <= c->cwnd ? text : 0;
+    return wanted_probe(s, c);
 }
 
 bool tcp_mtu_probe_waits(const struct duet_stack *s, const struct tcp_conn *c)

@@ -23,14 +23,19 @@ static void finish(struct rig *rig)
 
 /* Open, with ISS a little below 2^32, so that what is in flight lies on both sides of it. The clock
  * of the ISN ticks every 4 microseconds. */
-static void open_conn(struct rig *rig, struct rig_conn *conn, struct tcp_tuple tuple)
+static void open_by(struct rig *rig, struct rig_conn *conn, struct tcp_tuple tuple, bool sack)
 {
-    const struct rig_segment offer = {.seq = SEQUENCE, .window = 65535, .mss = 1460};
+    const struct rig_segment offer = {.seq = SEQUENCE, .window = 65535, .mss = 1460, .sack = sack};
     *conn = (struct rig_conn){.tuple = tuple, .trip = 10 * DUET_MILLISECOND};
     uint32_t ticks = 0xfffffc00 - tcp_isn(rig->stack, &tuple).raw;
     rig->now += (duet_time)ticks * 4 * DUET_MICROSECOND;
     rig_connect(rig, conn, &offer);
     rig_take_events(rig);
+}
+
+static void open_conn(struct rig *rig, struct rig_conn *conn, struct tcp_tuple tuple)
+{
+    open_by(rig, conn, tuple, false);
 }
 
 static void start(struct rig *rig, struct rig_conn *conn, struct tcp_tuple tuple)
@@ -491,6 +496,311 @@ static void window_grows_before_the_segments(void **state)
     finish(&rig);
 }
 
+/* ---- rare company of a probe, or of a claim ---- */
+
+/* SACK, and no waiting for full segments. */
+static void start_with_sack(struct rig *rig, struct rig_conn *conn)
+{
+    struct duet_config config;
+    rig_config(&config);
+    rig_start(rig, &config);
+    open_by(rig, conn, rig_tuple(PORT, 1), true);
+    assert_int_equal(duet_set(rig->stack, rig->now, conn->handle, DUET_OPTION_NODELAY, 1), DUET_OK);
+}
+
+/* All up to ack has arrived, and [left, right). */
+static void say_sack(struct rig *rig, const struct rig_conn *conn, uint32_t ack, uint32_t left,
+                     uint32_t right)
+{
+    const uint32_t first = conn->iss + 1;
+    const struct rig_segment segment = {.flags = DUET_ACK,
+                                        .seq = conn->seq,
+                                        .ack = first + ack,
+                                        .window = conn->window,
+                                        .blocks = 1,
+                                        .block = {{first + left, first + right}}};
+    rig_input(rig, &conn->tuple, &segment);
+}
+
+/* The path takes 1300, and may take FULL. */
+static struct path *path_of_1300(struct rig *rig, const struct rig_conn *conn)
+{
+    struct path *path = path_obtain(rig->stack, &conn->tuple.remote);
+    path->search_low = path->mtu = 1300;
+    rig->stack->paths.epoch++;
+    return path;
+}
+
+/* RFC 4821, 7.6.4, found by SACK: a segment before the probe is missing, too, so there was congestion,
+ * and nothing is learnt of the size. */
+static void probe_and_the_segment_before_it_are_lost(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_with_sack(&rig, &conn);
+    rig_write(&rig, &conn, octets, 100);
+    assert_true(rig_output(&rig, NULL, NULL));
+    struct path *path = path_of_1300(&rig, &conn);
+    rig_write(&rig, &conn, octets + 100, 100 + 1460 + 3 * 1260 - 100);
+    assert_true(rig_output(&rig, NULL, NULL));
+    assert_int_equal(rig.packet.length, FULL);
+    assert_int_equal(rig_drain(&rig), 3);
+    const uint32_t before = cwnd_of(&rig, &conn);
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    say_sack(&rig, &conn, 0, 1560, 1560 + 3 * 1260);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_LOST), 1);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_RECOVERY_BY_SACK), 1);
+    struct rig_segment segment;
+    uint32_t again = 0;
+    while (rig_output(&rig, NULL, &segment)) {
+        EXPECT("in pieces", rig.packet.length <= 1300);
+        again += segment.length;
+    }
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    while (again < 1560) { /* PRR spreads them over acknowledgements */
+        say_sack(&rig, &conn, again, 1560, 1560 + 3 * 1260);
+        rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+        while (rig_output(&rig, NULL, &segment))
+            again += segment.length;
+    }
+    acknowledge(&rig, &conn, 1560 + 3 * 1260);
+    assert_true(cwnd_of(&rig, &conn) < before);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_INCONCLUSIVE), 1);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_FAILED), 0);
+    assert_int_equal(path->failures, 0);
+    finish(&rig);
+}
+
+/* Somebody on the way has cut the probe: half of it is acknowledged, then the rest. That it has arrived proves
+ * nothing about packets of its size. */
+static void probe_is_acknowledged_in_two_steps(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_probing(&rig, &conn);
+    rig_drain(&rig);
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    acknowledge(&rig, &conn, 700);
+    acknowledge(&rig, &conn, 1460);
+    assert_int_equal(mtu_of(&rig, &conn), 1300);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_ACKED), 0);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_FAILED), 0);
+    assert_true(transfer_of(rig.stack, conn_at(rig.stack, conn.handle.index)) != NULL);
+    assert_false(transfer_of(rig.stack, conn_at(rig.stack, conn.handle.index))->mtu.probing);
+    (void)deliver(&rig, &conn, TEXT);
+    finish(&rig);
+}
+
+static void user_sets_a_limit_during_a_probe(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_probing(&rig, &conn);
+    rig_drain(&rig);
+    assert_int_equal(duet_set(rig.stack, rig.now, conn.handle, DUET_OPTION_MSS, 1000), DUET_OK);
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    acknowledge(&rig, &conn, 1460);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_ACKED), 1);
+    assert_int_equal(mtu_of(&rig, &conn), 1040);
+    assert_true(deliver(&rig, &conn, TEXT).largest <= 1040);
+    finish(&rig);
+}
+
+/* The window is used up: nothing smaller takes the room that the probe waits for. */
+static void probe_waits_for_room_in_the_window(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start(&rig, &conn, rig_tuple(PORT, 1));
+    struct path *path = path_of_1300(&rig, &conn);
+    path->probe_at = rig.now + 5 * DUET_MILLISECOND;
+    rig_write(&rig, &conn, octets, 30000);
+    assert_true(rig_output(&rig, NULL, NULL)); /* the path is followed */
+    struct tcp_conn *c = conn_at(rig.stack, conn.handle.index);
+    c->ssthresh = c->cwnd = 10 * 1260; /* so that it does not grow by a segment an ACK */
+    assert_int_equal(rig_drain(&rig), 9);
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    acknowledge(&rig, &conn, 1260);
+    rig_silence("1260 bytes are no room", &rig);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE), 0);
+    acknowledge(&rig, &conn, 2520);
+    assert_true(rig_output(&rig, NULL, NULL));
+    assert_int_equal(rig.packet.length, FULL);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE), 1);
+    (void)deliver(&rig, &conn, 30000);
+    finish(&rig);
+}
+
+static void claim_about_what_left_before_the_probe(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_with_sack(&rig, &conn);
+    rig_write(&rig, &conn, octets, 100);
+    assert_true(rig_output(&rig, NULL, NULL));
+    (void)path_of_1300(&rig, &conn);
+    rig_write(&rig, &conn, octets + 100, TEXT);
+    assert_true(rig_output(&rig, NULL, NULL));
+    assert_int_equal(rig.packet.length, FULL);
+    say_too_big(&rig, &conn, 1400, FULL, 0);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_ICMP_MTU_NOT_LOWER), 1);
+    say_too_big(&rig, &conn, 1400, FULL, 100);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_ICMP_MTU_OF_PROBE), 1);
+    (void)deliver(&rig, &conn, 100 + TEXT);
+    finish(&rig);
+}
+
+/* FULL has arrived before; three more are in flight. */
+static void start_proven(struct rig *rig, struct rig_conn *conn)
+{
+    start(rig, conn, rig_tuple(PORT, 1));
+    rig_write(rig, conn, octets, 1460);
+    (void)deliver(rig, conn, 1460);
+    rig_write(rig, conn, octets + 1460, 3 * 1460);
+    assert_int_equal(rig_drain(rig), 3);
+}
+
+static void claim_outlives_the_acknowledgement_of_what_lies_before_it(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_proven(&rig, &conn);
+    say_too_big(&rig, &conn, 1300, FULL, 2 * 1460);
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    acknowledge(&rig, &conn, 2 * 1460);
+    assert_int_equal(mtu_of(&rig, &conn), FULL);
+    rig_pass(&rig, rig.now + ONE_TIMEOUT);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_ICMP_MTU_CONFIRMED), 1);
+    assert_int_equal(mtu_of(&rig, &conn), 1300);
+    (void)deliver(&rig, &conn, 4 * 1460);
+    finish(&rig);
+}
+
+static void claim_is_confirmed_when_the_path_is_known_to_be_smaller(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_proven(&rig, &conn);
+    say_too_big(&rig, &conn, 1400, FULL, 1460);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_ICMP_MTU_UNCONFIRMED), 1);
+    path_lower(rig.stack, &conn.tuple.remote, 1300); /* another connection has found out */
+    rig_write(&rig, &conn, octets + 4 * 1460, 100);
+    assert_true(rig_drain(&rig) > 0);
+    assert_int_equal(mtu_of(&rig, &conn), 1300);
+    rig_pass(&rig, rig.now + ONE_TIMEOUT);
+    assert_int_equal(mtu_of(&rig, &conn), 1300);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_ICMP_MTU_CONFIRMED), 0);
+    (void)deliver(&rig, &conn, 4 * 1460 + 100);
+    finish(&rig);
+}
+
+/* What was in flight when the path turned out to be smaller is lost without congestion; what left after it, or
+ * was sent again, is lost like anything else. */
+static void losses_beside_what_was_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t ack, left; /* of what is said; all from left on has arrived */
+        unsigned recoveries;
+    } rows[] = {
+        {"of the same flight", 1460, 1560, 0},
+        {"one that left later, too", 1460, 1560 + 1260, 1},
+        {"one that was sent again", 0, 1560, 1},
+    };
+    for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+        struct rig rig;
+        struct rig_conn conn;
+        start_with_sack(&rig, &conn);
+        rig_write(&rig, &conn, octets, 1460);
+        assert_int_equal(rig_drain(&rig), 1);
+        rig_write(&rig, &conn, octets + 1460, 100);
+        assert_int_equal(rig_drain(&rig), 1);
+        rig_pass(&rig, rig.now + 5 * DUET_MILLISECOND);
+        say_too_big(&rig, &conn, 1300, FULL, 0);
+        assert_int_equal(rig_drain(&rig), 2); /* in two pieces */
+        rig_write(&rig, &conn, octets + 1560, 5 * 1260);
+        assert_int_equal(rig_drain(&rig), 5);
+        rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+        say_sack(&rig, &conn, rows[i].ack, rows[i].left, 1560 + 5 * 1260);
+        EXPECT_EQUAL(rows[i].name, rig_hits(&rig, TCP_RULE_RECOVERY_BY_SACK), rows[i].recoveries);
+        assert_true(rig_drain(&rig) > 0);
+        acknowledge(&rig, &conn, 1560 + 5 * 1260);
+        finish(&rig);
+    }
+}
+
+static void no_memory_for_the_record_of_a_probe(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_with_sack(&rig, &conn);
+    for (uint32_t i = 0; i < FLIGHT_INLINE; i++) {
+        rig_write(&rig, &conn, octets + 10 * i, 10);
+        assert_int_equal(rig_drain(&rig), 1);
+    }
+    (void)path_of_1300(&rig, &conn);
+    rig_write(&rig, &conn, octets + 10 * FLIGHT_INLINE, TEXT);
+    struct pool *pages = &rig.stack->buffers.pages;
+    uint32_t taken[512];
+    uint32_t count = 0;
+    while (count < COUNT_OF(taken) && (taken[count] = pool_take(pages)) != POOL_NONE)
+        count++;
+    rig_silence("no record", &rig);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE), 0);
+    while (count > 0)
+        pool_give(pages, taken[--count]);
+    acknowledge(&rig, &conn, 10 * FLIGHT_INLINE);
+    assert_true(rig_output(&rig, NULL, NULL));
+    assert_int_equal(rig.packet.length, FULL);
+    (void)deliver(&rig, &conn, 10 * FLIGHT_INLINE + TEXT);
+    finish(&rig);
+}
+
+/* Fast Open: a SYN can be large, and may be called so before the connection is open. */
+static void claim_about_a_syn_with_text(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(PORT, 1)};
+    rig_config(&config);
+    rig_start(&rig, &config);
+    const struct duet_connect_options options = {.local = {conn.tuple.local, PORT},
+                                                 .remote = {conn.tuple.remote, 1},
+                                                 .flags = DUET_CONNECT_FAST_OPEN};
+    path_cookie_put(rig.stack, &conn.tuple.remote,
+                    &(struct path_cookie){.length = 8, .mss = 1460, .bytes = "cookies"});
+    assert_int_equal(duet_connect(rig.stack, 0, &options, &conn.handle), DUET_OK);
+    rig_write(&rig, &conn, octets, TEXT);
+    struct rig_segment syn;
+    assert_true(rig_output(&rig, NULL, &syn));
+    assert_in_range(syn.length, 1400, 1460);
+    conn.iss = syn.seq;
+    say_too_big(&rig, &conn, 1000, rig.packet.length, UINT32_MAX);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_ICMP_MTU_LOWERED), 1);
+    assert_int_equal(path_peek(rig.stack, &conn.tuple.remote)->mtu, 1000);
+    const struct rig_segment answer = {.flags = DUET_SYN | DUET_ACK,
+                                       .seq = SEQUENCE,
+                                       .ack = conn.iss + 1,
+                                       .window = 65535,
+                                       .mss = 1460};
+    rig_input(&rig, &conn.tuple, &answer);
+    conn.seq = SEQUENCE + 1;
+    conn.ack = conn.iss + 1;
+    conn.window = 65535;
+    assert_true(deliver(&rig, &conn, TEXT).largest <= 1000);
+    finish(&rig);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof octets; i++)
@@ -509,6 +819,16 @@ int main(void)
         cmocka_unit_test(probe_that_times_out_has_failed),
         cmocka_unit_test(record_gives_way_during_a_probe),
         cmocka_unit_test(window_grows_before_the_segments),
+        cmocka_unit_test(probe_and_the_segment_before_it_are_lost),
+        cmocka_unit_test(probe_is_acknowledged_in_two_steps),
+        cmocka_unit_test(user_sets_a_limit_during_a_probe),
+        cmocka_unit_test(probe_waits_for_room_in_the_window),
+        cmocka_unit_test(claim_about_what_left_before_the_probe),
+        cmocka_unit_test(claim_outlives_the_acknowledgement_of_what_lies_before_it),
+        cmocka_unit_test(claim_is_confirmed_when_the_path_is_known_to_be_smaller),
+        cmocka_unit_test(losses_beside_what_was_cut),
+        cmocka_unit_test(no_memory_for_the_record_of_a_probe),
+        cmocka_unit_test(claim_about_a_syn_with_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
