@@ -15,15 +15,12 @@ bool tcp_ts_recent_is_stale(const struct duet_stack *s, const struct tcp_conn *c
     return s->now - c->heard >= PAWS_IDLE_DAYS * INT64_C(86400) * DUET_SECOND;
 }
 
-/* TS.Recent follows acceptable segments that start at or before the last ACK sent. */
-static void take_timestamp(const struct duet_stack *s, struct tcp_conn *c,
-                           const struct tcp_segment *seg)
+/* TS.Recent follows acceptable segments that start at or before the last ACK sent. PAWS has seen that
+ * it is not older than the one before, or that the one before is stale. */
+static void take_timestamp(struct tcp_conn *c, const struct tcp_segment *seg)
 {
-    if (!conn_is(c, TCP_CONN_TIMESTAMPS) || seg->is_outside ||
-        !seq_le(seg->arrived_seq, c->rcv.acked))
-        return;
-    bool is_stale = tcp_ts_recent_is_stale(s, c);
-    if (is_stale || seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)))
+    if (conn_is(c, TCP_CONN_TIMESTAMPS) && !seg->is_outside &&
+        seq_le(seg->arrived_seq, c->rcv.acked))
         c->ts_recent = seg->options->tsval;
 }
 
@@ -295,7 +292,7 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
         tcp_owe_challenge(s, c, rule);
         return tcp_drop(s, c, rule, seg);
     }
-    take_timestamp(s, c, seg);
+    take_timestamp(c, seg);
     struct seq reach = reach_of(s, c, seg->ack);
     if (seq_eq(reach, seg->ack)) {
         common_check_ack(s, c, seg, opens);
@@ -324,8 +321,7 @@ enum tcp_verdict tcp_ack_rest(struct duet_stack *s, struct tcp_conn *c)
                               .options = &none};
     struct tcp_news news = tcp_news_begin(s, c);
     t->rack.reorder_at = DUET_NEVER;
-    if (!seq_lt(c->snd.una, seg.ack))
-        return TCP_CONTINUE;
+    CHECK(seq_lt(c->snd.una, seg.ack)); /* what is said since has begun the rest anew */
     advance_una(s, c, &seg, &news);
     tcp_loss_acked(s, c, &seg, &news);
     update_window(s, c, &seg, true);

@@ -209,10 +209,8 @@ static void limiters_from_now(const struct view *v, struct tcp_conn *c)
  * which a timestamp is too old to compare with (RFC 7323, 5.5): days do. */
 static bool heard_decides(const struct tcp_conn *c)
 {
-    bool nobody_reads = (c->flags & TCP_CONN_USER_GONE) != 0;
     bool fin_waits = (c->flags & TCP_CONN_FIN_WANTED) != 0 && c->transfer == POOL_NONE;
-    return (c->flags & TCP_CONN_KEEPALIVE) != 0 || c->state == DUET_TIME_WAIT || fin_waits ||
-           (c->state == DUET_FIN_WAIT_2 && nobody_reads);
+    return (c->flags & TCP_CONN_KEEPALIVE) != 0 || c->state == DUET_TIME_WAIT || fin_waits;
 }
 
 static void times_from_now(const struct view *v, struct tcp_conn *c)

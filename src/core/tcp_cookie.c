@@ -194,11 +194,11 @@ static bool read_cookie(struct duet_stack *s, const struct tcp_tuple *tuple,
     return seq_eq(cookie, cookie_of(s, tuple, half->irs, interval, size, code));
 }
 
-/* Is this an acknowledgement that may show a cookie? */
+/* Is this an acknowledgement that may show a cookie? A RST has been seen to before. */
 static bool may_be_third(const struct duet_stack *s, const struct tcp_listener *listener,
                          const struct tcp_segment *seg)
 {
-    return seg->has_ack && !seg->has_syn && !seg->has_rst && s->now < listener->cookies_until;
+    return seg->has_ack && !seg->has_syn && s->now < listener->cookies_until;
 }
 
 /* ---- spent ---- */

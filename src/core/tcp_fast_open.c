@@ -88,7 +88,7 @@ bool tcp_fast_open_is_asked(const struct duet_stack *s, const struct tcp_listene
                             const struct duet_address *remote, const struct tcp_segment *seg)
 {
     bool has = (seg->options->present & DUET_TRACE_FAST_OPEN) != 0;
-    return has && listener != NULL && listener->fast_open_max > 0 &&
+    return has && listener->fast_open_max > 0 &&
            judge_cookie(s, remote, seg->options) != COOKIE_CURRENT;
 }
 
@@ -273,8 +273,7 @@ bool tcp_fast_open_syn_repeated(struct duet_stack *s, struct tcp_conn *c,
  * and one SYN,ACK at a time must do. */
 bool tcp_fast_open_may_send(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return tcp_fast_open_is_attempt(s, c) && c->state == DUET_SYN_RECEIVED &&
-           !conn_is(c, TCP_CONN_SYN_RETRANSMITTED);
+    return tcp_fast_open_is_attempt(s, c) && !conn_is(c, TCP_CONN_SYN_RETRANSMITTED);
 }
 
 /* The option of the SYN,ACK of an attempt: a fresh cookie for one that will soon be of no use. */

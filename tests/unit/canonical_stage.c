@@ -201,6 +201,78 @@ static void time_wait_of_user(struct stage *stage)
     assert_int_equal(stage_conn(stage)->state, DUET_TIME_WAIT);
 }
 
+/* Three of them, of which a RST has ended the second. */
+static void time_wait_around_a_hole(struct stage *stage)
+{
+    const struct rig_segment offer = offer_of(stage);
+    const struct age_ring *age = &stage->rig.stack->time_wait.age;
+    stage->conn = rig_time_wait(&stage->rig, stage->conn.tuple, NOBODY, &offer);
+    const struct rig_conn ended = rig_time_wait(&stage->rig, rig_tuple(80, 3998), NOBODY, &offer);
+    (void)rig_time_wait(&stage->rig, rig_tuple(80, 3999), NOBODY, &offer);
+    rig_say(&stage->rig, &ended, DUET_RST, 0, NULL, 0);
+    assert_int_equal(age->alive, 2);
+    assert_int_equal(age->tail - age->head, 3);
+}
+
+/* The record has taken over; the handle waits for its user to hear of it. */
+static void time_wait_is_not_told_yet(struct stage *stage)
+{
+    const struct rig_segment offer = offer_of(stage);
+    rig_accept(&stage->rig, &stage->conn, &offer);
+    assert_int_equal(duet_shutdown(stage->rig.stack, stage->rig.now, stage->conn.handle), DUET_OK);
+    rig_drain(&stage->rig);
+    stage->conn.ack++;
+    rig_say(&stage->rig, &stage->conn, DUET_FIN, 0, NULL, 0);
+    rig_drain(&stage->rig);
+    assert_int_equal(duet_close(stage->rig.stack, stage->rig.now, stage->conn.handle), DUET_OK);
+    assert_true(conn_is(stage_conn(stage), TCP_CONN_DETACHED));
+}
+
+/* A probe of the path MTU is in flight. */
+static void path_is_probed(struct stage *stage)
+{
+    static const uint8_t text[10000];
+    const struct duet_address remote = stage->conn.tuple.remote;
+    struct rig_segment offer = offer_of(stage);
+    offer.mss = 1460;
+    rig_accept(&stage->rig, &stage->conn, &offer);
+    pass_ms(stage, 20);
+    struct path *path = path_obtain(stage->rig.stack, &remote);
+    path->search_low = path->mtu = 1300;
+    stage->rig.stack->paths.epoch++;
+    rig_write(&stage->rig, &stage->conn, text, sizeof text);
+    rig_drain(&stage->rig);
+    assert_true(transfer_of(stage->rig.stack, stage_conn(stage))->mtu.probing);
+}
+
+/* What is half open expires before the connection beside it has a timer to run out. */
+static void half_open_beside_a_silent_connection(struct stage *stage)
+{
+    struct rig_segment syn = offer_of(stage);
+    const struct tcp_tuple other = rig_tuple(80, 4001);
+    calm(stage);
+    assert_int_equal(
+        duet_set(stage->rig.stack, stage->rig.now, stage->conn.handle, DUET_OPTION_KEEPALIVE, 1),
+        DUET_OK);
+    syn.flags = DUET_SYN;
+    rig_input(&stage->rig, &other, &syn);
+    rig_drain(&stage->rig);
+    assert_int_equal(stage->rig.stack->half_open.age.alive, 1);
+}
+
+/* The last ACK of a connection that its record has taken over waits for the link. */
+static void last_ack_waits(struct stage *stage)
+{
+    const struct rig_segment offer = offer_of(stage);
+    rig_accept(&stage->rig, &stage->conn, &offer);
+    assert_int_equal(duet_shutdown(stage->rig.stack, stage->rig.now, stage->conn.handle), DUET_OK);
+    rig_drain(&stage->rig);
+    stage->conn.ack++;
+    rig_say(&stage->rig, &stage->conn, DUET_FIN, 0, NULL, 0);
+    assert_int_equal(duet_close(stage->rig.stack, stage->rig.now, stage->conn.handle), DUET_OK);
+    assert_int_equal(stage->rig.stack->replies.tail - stage->rig.stack->replies.head, 1);
+}
+
 static void reset_by_peer(struct stage *stage)
 {
     calm(stage);
@@ -302,6 +374,16 @@ static void tuned(struct duet_config *config)
     config->autotune = true;
 }
 
+static void without_timestamps(struct duet_config *config)
+{
+    config->timestamps = false;
+}
+
+static void resets_in_time_wait(struct duet_config *config)
+{
+    config->time_wait_rst = true;
+}
+
 static void with_accurate_ecn(struct duet_config *config)
 {
     config->ecn = DUET_ECN_REQUEST_ACCURATE;
@@ -326,6 +408,12 @@ static const struct {
     {"TIME-WAIT", time_wait, NULL},
     {"TIME-WAIT that answered", time_wait_that_answered, NULL},
     {"TIME-WAIT of a user", time_wait_of_user, NULL},
+    {"TIME-WAIT, around a hole", time_wait_around_a_hole, resets_in_time_wait},
+    {"TIME-WAIT, not told yet", time_wait_is_not_told_yet, NULL},
+    {"a path is probed", path_is_probed, NULL},
+    {"half open beside a silent connection", half_open_beside_a_silent_connection, unwatched},
+    {"the last ACK waits", last_ack_waits, NULL},
+    {"a reply waits, without timestamps", reply_waits, without_timestamps},
     {"reset by the peer", reset_by_peer, NULL},
     {"challenged", challenged, NULL},
     {"a reply waits", reply_waits, NULL},

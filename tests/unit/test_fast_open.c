@@ -634,7 +634,100 @@ static void attempt_outlives_its_listener(void **state)
     rig_stop(peer.rig);
 }
 
+/* The same, and nobody takes its record. */
+static void attempt_outlives_its_listener_alone(void **state)
+{
+    (void)state;
+    struct peer peer = peer_start(1, 9);
+    struct rig_segment answer;
+    struct duet_handle handle;
+    peer_gets_cookie(&peer);
+    EXPECT_EQUAL("taken", taken(&peer, &answer), 4);
+    assert_int_equal(duet_accept(peer.rig->stack, 0, peer.listener, &handle, NULL), DUET_OK);
+    assert_int_equal(duet_close(peer.rig->stack, 0, peer.listener), DUET_OK);
+    const struct rig_segment third = {
+        .flags = DUET_ACK, .seq = peer.syn.seq + 5, .ack = answer.seq + 1, .window = 65535};
+    rig_input(peer.rig, &peer.tuple, &third);
+    EXPECT_EQUAL("open", state_of(peer.rig, handle), DUET_ESTABLISHED);
+    EXPECT("sound", duet_check(peer.rig->stack) == NULL);
+    rig_stop(peer.rig);
+}
+
+/* 7413, 2: urgent text is left to the plain way. */
+static void syn_with_urgent_text(void **state)
+{
+    (void)state;
+    struct peer peer = peer_start(9, 9);
+    struct rig_segment answer;
+    peer_gets_cookie(&peer);
+    peer.syn.flags |= DUET_URG;
+    peer.syn.urgent = 2;
+    EXPECT_EQUAL("not taken", taken(&peer, &answer), 0);
+    EXPECT_EQUAL("no attempt", rig_hits(peer.rig, TCP_RULE_FAST_OPEN_ACCEPTED), 0);
+    rig_stop(peer.rig);
+}
+
+/* Only the same SYN is a repeat, which has the SYN,ACK sent again. */
+static void what_is_no_repeat_of_the_syn(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint16_t flags;
+        uint32_t offset;
+        unsigned repeats, resets;
+    } rows[] = {
+        {"the SYN", DUET_SYN, 0, 1, 0},
+        {"with an ACK", DUET_SYN | DUET_ACK, 0, 0, 0},
+        {"with a RST", DUET_SYN | DUET_RST, 0, 0, 0},
+        {"another number", DUET_SYN, 0x10000000, 0, 0},
+        {"text", 0, 0, 0, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct peer peer = peer_start(9, 9);
+        struct rig_segment answer;
+        peer_gets_cookie(&peer);
+        EXPECT_EQUAL(rows[i].name, taken(&peer, &answer), 4);
+        struct rig_segment again = peer.syn;
+        again.flags = rows[i].flags;
+        again.seq += rows[i].offset;
+        again.ack = answer.seq + 1;
+        rig_input(peer.rig, &peer.tuple, &again);
+        EXPECT_EQUAL(rows[i].name, rig_hits(peer.rig, TCP_RULE_SYN_REPEATED), rows[i].repeats);
+        struct duet_counters counters;
+        duet_counters(peer.rig->stack, &counters);
+        EXPECT_EQUAL(rows[i].name, counters.connections, 1 - rows[i].resets);
+        rig_stop(peer.rig);
+    }
+}
+
 /* ---- the client alone ---- */
+
+/* A SYN,ACK with an option but no cookie in it tells nothing to keep: the next SYN asks again. */
+static void empty_option_on_the_syn_ack(void **state)
+{
+    (void)state;
+    struct pair pair = pair_start(1);
+    struct rig_segment syn;
+    struct tcp_tuple tuple;
+    open_fast(&pair, "text");
+    assert_true(rig_output(pair.client, &tuple, &syn));
+    const struct rig_segment answer = {.flags = DUET_SYN | DUET_ACK,
+                                       .seq = 77,
+                                       .ack = syn.seq + 1,
+                                       .window = 65535,
+                                       .mss = 1460,
+                                       .fast_open = true};
+    rig_input(pair.client, &tuple, &answer);
+    EXPECT_EQUAL("open", state_of(pair.client, pair.opened), DUET_ESTABLISHED);
+    EXPECT_EQUAL("no cookie", rig_hits(pair.client, TCP_RULE_FAST_OPEN_COOKIE), 0);
+    rig_drain(pair.client);
+    open_fast(&pair, "text");
+    assert_true(rig_output(pair.client, NULL, &syn));
+    EXPECT("asks again", syn.fast_open && syn.cookie_length == 0);
+    EXPECT_EQUAL("without text", syn.length, 0);
+    pair_end(&pair);
+}
 
 /* Simultaneous open: our SYN carries text, the peer's is a bare SYN. The text goes again unless the
  * peer acknowledges it. */
@@ -734,6 +827,10 @@ int main(void)
         cmocka_unit_test(reset_before_accept),
         cmocka_unit_test(no_records_left),
         cmocka_unit_test(attempt_outlives_its_listener),
+        cmocka_unit_test(attempt_outlives_its_listener_alone),
+        cmocka_unit_test(syn_with_urgent_text),
+        cmocka_unit_test(what_is_no_repeat_of_the_syn),
+        cmocka_unit_test(empty_option_on_the_syn_ack),
         cmocka_unit_test(simultaneous_open_with_text),
         cmocka_unit_test(server_that_takes_nothing),
         cmocka_unit_test(reset_of_a_syn_with_text),

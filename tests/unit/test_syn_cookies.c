@@ -10,7 +10,7 @@ enum { RECORDS = 4, BACKLOG = 3, PORT = 80, INTERVAL_S = 60, GUESSES = 1024 };
 
 static struct duet_handle listener;
 
-static struct rig *rig_new(void)
+static struct rig *rig_with(bool timestamps)
 {
     struct rig *rig = malloc(sizeof *rig);
     const struct duet_listen_options options = {.local = {.port = PORT}, .backlog = BACKLOG};
@@ -19,9 +19,15 @@ static struct rig *rig_new(void)
     rig_config(&config);
     config.half_open_max = RECORDS;
     config.receive_buffer = 1 << 20;
+    config.timestamps = timestamps;
     rig_start(rig, &config);
     assert_int_equal(duet_listen(rig->stack, 0, &options, &listener), DUET_OK);
     return rig;
+}
+
+static struct rig *rig_new(void)
+{
+    return rig_with(true);
 }
 
 static void rig_free(struct rig *rig)
@@ -316,6 +322,46 @@ static void no_room_for_the_connection(void **state)
     rig_free(rig);
 }
 
+/* Timestamps are switched off here: what a third segment echoes is nothing that we said. */
+static void echo_of_what_was_never_sent(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with(false);
+    struct duet_handle handle;
+    struct duet_status status;
+    fill(rig);
+    struct client client = ask(rig, 2, 1000, &full);
+    EXPECT("no timestamps", !client.answer.timestamps);
+    client.answer.timestamps = true;
+    client.answer.tsval = 0xfedcba98;
+    acknowledge(rig, &client, client.answer.seq + 1, "");
+    EXPECT("in", accepted(rig, &handle));
+    assert_int_equal(duet_status(rig->stack, handle, &status), DUET_OK);
+    EXPECT("without any option", !status.sack && !status.timestamps && status.send_scale == 0);
+    rig_free(rig);
+}
+
+/* The number of a SYN,ACK has to lie above those of the incarnation before (RFC 6191), and that of a cookie does
+ * not: a record gives way. */
+static void successor_of_time_wait_gets_no_cookie(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    const struct rig_segment offer = {.seq = 7000, .window = 1000, .mss = 1460};
+    const struct rig_conn before = rig_time_wait(rig, rig_tuple(PORT, 1000), NOBODY, &offer);
+    struct rig_segment syn = plain, answer;
+    fill(rig);
+    syn.flags = DUET_SYN;
+    syn.seq = before.seq + 100000;
+    rig_input(rig, &before.tuple, &syn);
+    assert_true(rig_output(rig, NULL, &answer));
+    EXPECT_EQUAL("SYN,ACK", answer.flags, DUET_SYN | DUET_ACK);
+    EXPECT("above", (int32_t)(answer.seq - before.ack) > 0);
+    EXPECT_EQUAL("no cookie", rig_hits(rig, TCP_RULE_SYN_COOKIE_SENT), 0);
+    EXPECT_EQUAL("the oldest gave way", rig_hits(rig, TCP_RULE_HALF_OPEN_RECYCLED), 1);
+    rig_free(rig);
+}
+
 /* The answer waits for the link when its listener goes: nobody would believe the cookie. */
 static void listener_closes_before_the_cookie_leaves(void **state)
 {
@@ -345,6 +391,8 @@ int main(void)
         cmocka_unit_test(cookies_are_believed_only_under_pressure),
         cmocka_unit_test(guesses_are_limited_by_where_they_come_from),
         cmocka_unit_test(no_room_for_the_connection),
+        cmocka_unit_test(echo_of_what_was_never_sent),
+        cmocka_unit_test(successor_of_time_wait_gets_no_cookie),
         cmocka_unit_test(listener_closes_before_the_cookie_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
