@@ -5,10 +5,12 @@
 Builds with gcc's --coverage, runs the unit tests, the timelines and the other fast tests (tests/mutate/bench.py), the
 faults at every index (tests/sim/injection.c), but not the attack table, and asks gcov. Not counted, because no input can take them: the failing
 arm of a CHECK and of an invariant that duet_check() names (I-24), lines that say unreachable(), and the cases of a switch
-that lead there because an enumeration is listed whole; and the lines of tests/coverage_excluded.tsv, each with its
-reason. The branches of a switch are its cases, which count as lines. What was reached by nothing is listed.
+that lead there because an enumeration is listed whole. The branches of a switch are its cases, which count as lines. A line, or a
+condition, of tests/coverage_excluded.tsv has a reason why no test can reach all of it: such a line is not
+counted, such a branch is, as one that was not reached. What was reached by nothing and has no reason is listed.
 
-Exit status: 0 if every counted line and --branches per cent of the branches were reached."""
+Exit status: 0 if every counted line and --branches per cent of the branches were reached, no branch that was not
+reached is without a reason, and no reason is for a line that is gone."""
 import argparse
 import collections
 import concurrent.futures
@@ -97,6 +99,15 @@ def excluded():
     return {(path, source) for path, source, _ in rows}
 
 
+def stale(reasons):
+    """Those whose line of source is not there."""
+    for path, line in sorted(reasons):
+        file = SOURCE / path
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        if line not in (" ".join(text.split()) for text in lines):
+            yield path, line
+
+
 def leads_to_violation(texts, number):
     """Does this line, or the condition that it is part of, end in the name of a broken invariant?"""
     for text in texts[number:number + 3]:
@@ -133,7 +144,8 @@ def judge(path, lines, reasons):
     for number, (count, branches) in sorted(lines.items()):
         text = texts[number - 1]
         is_never = count == 0 and is_listed_only(texts, number)
-        if NEVER.search(text) or is_never or has_reason(path, texts, number, reasons):
+        explained = has_reason(path, texts, number, reasons)
+        if NEVER.search(text) or is_never or (explained and count == 0):
             counts["excluded"] += 1
             continue
         counts["lines"] += 1
@@ -145,7 +157,9 @@ def judge(path, lines, reasons):
             continue  # lines of their own; its failing arm
         counts["branches"] += len(branches)
         counts["branches reached"] += sum(1 for branch in branches if branch > 0)
-        if not all(branches):
+        counts["branches explained"] += branches.count(0) if explained else 0
+        if not all(branches) and not explained:
+            counts["branches unexplained"] += branches.count(0)
             taken = "".join("+" if branch else "-" for branch in branches)
             missing.append(f"{path}:{number}: branches {taken}: {text.strip()}")
     return counts, missing
@@ -168,6 +182,9 @@ def report(found, hits):
     print(f"{'all':32} {share(whole['lines reached'], whole['lines'])} "
           f"{share(whole['branches reached'], whole['branches'])}")
     print(f"not counted: {whole['excluded']} lines that nothing can reach (unreachable, coverage_excluded.tsv)")
+    print(f"branches not reached: {whole['branches explained']} with a reason, {whole['branches unexplained']} without")
+    missing += [f"{path}: a reason for a line that is gone: {line}" for path, line in stale(reasons)]
+    whole["stale"] = len(list(stale(reasons)))
     print("\n".join(coverage.summary(hits)))
     print("\n".join(missing))
     return whole
@@ -193,7 +210,8 @@ def main():
         hits = coverage.read(folder)
     whole = report(ask_gcov(build), hits)
     good = (100 * whole["lines reached"] >= chosen.lines * whole["lines"] and
-            100 * whole["branches reached"] >= chosen.branches * whole["branches"])
+            100 * whole["branches reached"] >= chosen.branches * whole["branches"] and
+            whole["branches unexplained"] == 0 and whole["stale"] == 0)
     return 0 if good else 1
 
 

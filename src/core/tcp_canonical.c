@@ -93,6 +93,8 @@ static void add_listeners(struct view *v)
         listener.next_in_bucket = 0;
         if (listener.fast_open_max == 0)
             listener.fast_open_interval = 0;
+        clear(&listener, END_OF(struct tcp_listener, used),
+              offsetof(struct tcp_listener, cookies_until));
         add_bytes(&v->digest, &listener, sizeof listener);
     }
 }
@@ -110,6 +112,8 @@ static void add_replies(struct view *v)
         reply.ack = ack.raw;
         ms_from_now(v, &reply.tsval, reply.timestamps && reply.tsval != 0);
         ms_from_now(v, &reply.tsecr, reply.timestamps);
+        clear(&reply, END_OF(struct reply, scale), offsetof(struct reply, page));
+        clear(&reply, END_OF(struct reply, dscp), sizeof reply);
         add_bytes(&v->digest, &reply, sizeof reply);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "core/state.h"
 
+#include <stddef.h>
 #include <string.h>
 
 struct digest {
@@ -47,6 +48,15 @@ static inline uint64_t settled(const struct digest *d)
 }
 
 /* ---- bringing to the same value ---- */
+
+/* What lies between two members of a record, or behind the last one, is whatever was there before: compilers
+ * need not copy it, nor set it to zero. */
+#define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
+
+static inline void clear(void *record, size_t from, size_t to)
+{
+    memset((uint8_t *)record + from, 0, to - from);
+}
 
 /* 0, never and long ago have meanings of their own, which no other time may take on. */
 static inline void from_now(const struct view *v, duet_time *time)

@@ -102,6 +102,23 @@ static void recovery_from(const struct view *v, struct tcp_transfer *t, struct s
     from(&t->undo.undone_at, iss, t->undo.was_undone);
 }
 
+static void clear_holes(struct tcp_transfer *t)
+{
+    typedef struct tcp_transfer T;
+    clear(t, END_OF(T, cc.round.css_rounds), offsetof(T, cc.credit));
+    clear(t, END_OF(T, cc.saved.plateau), offsetof(T, mtu));
+    clear(t, END_OF(T, mtu.cut), offsetof(T, mtu.excuse_end));
+    clear(t, END_OF(T, mtu.excuse_end), offsetof(T, rack));
+    clear(t, END_OF(T, rack.dsack_round), offsetof(T, rack.reorder_at));
+    clear(t, END_OF(T, rack.probe_end), offsetof(T, rack.probe_at));
+    clear(t, END_OF(T, rack.probe_spent), offsetof(T, prr));
+    clear(t, END_OF(T, prr.rescued), offsetof(T, undo));
+    clear(t, END_OF(T, undo.was_resent), offsetof(T, verify));
+    clear(t, END_OF(T, verify.withheld), offsetof(T, timer));
+    clear(t, END_OF(T, fast_open_grants), offsetof(T, listener));
+    clear(t, END_OF(T, listener_generation), sizeof(T));
+}
+
 static void add_transfer(struct view *v, const struct tcp_conn *c)
 {
     struct tcp_transfer *original = transfer_of(v->s, c);
@@ -132,6 +149,7 @@ static void add_transfer(struct view *v, const struct tcp_conn *c)
     t.why = 0;
     t.listener_generation = 0;
     recovery_from(v, &t, iss);
+    clear_holes(&t);
     add_bytes(&v->digest, &t, sizeof t);
 }
 
@@ -158,6 +176,7 @@ static void add_reassembly(struct view *v, const struct tcp_conn *c)
     from(&r.fin, c->rcv.irs, r.has_fin);
     from(&r.duplicate.left, c->rcv.irs, r.has_duplicate);
     from(&r.duplicate.right, c->rcv.irs, r.has_duplicate);
+    clear(&r, END_OF(struct tcp_reassembly, recent_count), sizeof r);
     add_bytes(&v->digest, &r, sizeof r);
 }
 
@@ -280,6 +299,7 @@ uint64_t canonical_conn(struct view v, const struct tcp_conn *original)
         numbers_from(&v, &c);
     }
     names_to_bits(&c);
+    clear(&c, END_OF(struct tcp_conn, telling), offsetof(struct tcp_conn, timer));
     add_bytes(&v.digest, &c, sizeof c);
     return settled(&v.digest);
 }

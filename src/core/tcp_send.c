@@ -94,7 +94,7 @@ static void take_more(struct duet_stack *s, struct tcp_conn *c, uint32_t room, u
     uint32_t queued = seq_distance(end, tcp_send_end(s, c));
     uint32_t more = min_u32(room - offer->length, queued);
     offer->length += more;
-    offer->psh = offer->length > 0 && more == queued;
+    offer->psh = more == queued;
     offer->fin = conn_is(c, TCP_CONN_FIN_WANTED) && more == queued && window > offer->length;
 }
 

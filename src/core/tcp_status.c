@@ -31,8 +31,8 @@ static void fill_sending(const struct duet_stack *s, const struct tcp_conn *c,
     if (c->state < DUET_ESTABLISHED)
         return;
     status->send_mss = tcp_send_mss(c);
-    status->congestion_window = c->state == DUET_CLOSED ? 0 : c->cwnd;
-    status->slow_start_threshold = c->state == DUET_CLOSED ? 0 : c->ssthresh;
+    status->congestion_window = c->cwnd;
+    status->slow_start_threshold = c->ssthresh;
 }
 
 static void fill_receiving(const struct tcp_conn *c, struct duet_status *status)

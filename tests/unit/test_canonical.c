@@ -80,6 +80,32 @@ static void what_was_in_a_hole_of_the_other_ring_is_left_out(void **state)
     stage_end(stage);
 }
 
+/* Bytes between members have no meaning, and no compiler need keep them. */
+static void what_lies_between_members_is_left_out(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("recovery"), 0);
+    struct tcp_conn *c = stage_conn(stage);
+    struct tcp_transfer *t = transfer_of(stage->rig.stack, c);
+    const uint64_t before = number_of(stage);
+    const size_t holes[][2] = {
+        {END_OF(struct tcp_transfer, cc.round.css_rounds),
+         offsetof(struct tcp_transfer, cc.credit)},
+        {END_OF(struct tcp_transfer, mtu.cut), offsetof(struct tcp_transfer, mtu.excuse_end)},
+        {END_OF(struct tcp_transfer, rack.probe_spent), offsetof(struct tcp_transfer, prr)},
+        {END_OF(struct tcp_transfer, verify.withheld), offsetof(struct tcp_transfer, timer)},
+    };
+    for (unsigned i = 0; i < COUNT_OF(holes); i++) {
+        assert_true(holes[i][0] < holes[i][1]);
+        memset((uint8_t *)t + holes[i][0], 0xa5, holes[i][1] - holes[i][0]);
+        EXPECT_EQUAL("of a transfer", number_of(stage), before);
+    }
+    const size_t from = END_OF(struct tcp_conn, telling), to = offsetof(struct tcp_conn, timer);
+    memset((uint8_t *)c + from, 0xa5, to - from);
+    EXPECT_EQUAL("of a connection", number_of(stage), before);
+    stage_end(stage);
+}
+
 /* Numbers near the base keep their distance; of those far from it only the direction matters. */
 static void numbers_far_from_the_base_are_all_the_same(void **state)
 {
@@ -549,6 +575,7 @@ int main(void)
         cmocka_unit_test(situations_are_different_states),
         cmocka_unit_test(what_was_in_a_hole_of_the_ring_is_left_out),
         cmocka_unit_test(what_was_in_a_hole_of_the_other_ring_is_left_out),
+        cmocka_unit_test(what_lies_between_members_is_left_out),
         cmocka_unit_test(numbers_far_from_the_base_are_all_the_same),
         cmocka_unit_test(bits_matter_or_do_not),
         cmocka_unit_test(now_is_another_time_than_none),

@@ -358,6 +358,33 @@ static void accept_queue_above_its_backlog(struct subject *x)
     x->rig.stack->listeners[0].queue.count = 9;
 }
 
+static void found_under_the_pair_of_another(struct subject *x)
+{
+    struct rig_conn other = {.tuple = rig_tuple(81, 4001)};
+    rig_accept(&x->rig, &other, &offer);
+    x->c->tuple = other.tuple;
+}
+static void accept_queue_without_end(struct subject *x)
+{
+    const struct tcp_tuple tuple = rig_tuple(80, 4001);
+    struct rig_segment segment = {.flags = DUET_SYN, .seq = 9, .window = 100}, answer;
+    rig_input(&x->rig, &tuple, &segment);
+    assert_true(rig_output(&x->rig, NULL, &answer));
+    segment =
+        (struct rig_segment){.flags = DUET_ACK, .seq = 10, .ack = answer.seq + 1, .window = 100};
+    rig_input(&x->rig, &tuple, &segment);
+    assert_null(duet_check(x->rig.stack));
+    const uint32_t index = x->rig.stack->listeners[0].queue.first;
+    assert_true(index != LIST_NONE);
+    conn_at(x->rig.stack, index)->telling.next = index;
+}
+static void lost_list_without_end(struct subject *x)
+{
+    lost_but_not_listed(x);
+    x->t->flight.lost_list.first = x->t->flight.lost_list.last = x->t->flight.first;
+    x->t->flight.few[0].next = x->t->flight.first & FLIGHT_NONE;
+}
+
 static void spoilt_state_is_named(void **state)
 {
     (void)state;
@@ -425,6 +452,9 @@ static void spoilt_state_is_named(void **state)
         {"TIME-WAIT that is not found", "I-50", time_wait_that_is_not_found},
         {"stranger in the accept queue", "I-49", stranger_in_the_accept_queue},
         {"accept queue above its backlog", "I-49", accept_queue_above_its_backlog},
+        {"found under the pair of another", "I-50", found_under_the_pair_of_another},
+        {"accept queue without end", "I-49", accept_queue_without_end},
+        {"list of lost segments without end", "I-05", lost_list_without_end},
         {"half-open miscounted", "I-49", half_open_miscounted},
         {"time-wait miscounted", "I-51", time_wait_miscounted},
         {"page lost", "I-52", page_lost},

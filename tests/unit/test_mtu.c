@@ -499,13 +499,19 @@ static void window_grows_before_the_segments(void **state)
 /* ---- rare company of a probe, or of a claim ---- */
 
 /* SACK, and no waiting for full segments. */
-static void start_with_sack(struct rig *rig, struct rig_conn *conn)
+static void start_with(struct rig *rig, struct rig_conn *conn, bool rack)
 {
     struct duet_config config;
     rig_config(&config);
+    config.rack = rack;
     rig_start(rig, &config);
     open_by(rig, conn, rig_tuple(PORT, 1), true);
     assert_int_equal(duet_set(rig->stack, rig->now, conn->handle, DUET_OPTION_NODELAY, 1), DUET_OK);
+}
+
+static void start_with_sack(struct rig *rig, struct rig_conn *conn)
+{
+    start_with(rig, conn, true);
 }
 
 /* All up to ack has arrived, and [left, right). */
@@ -569,6 +575,73 @@ static void probe_and_the_segment_before_it_are_lost(void **state)
     assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_INCONCLUSIVE), 1);
     assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_FAILED), 0);
     assert_int_equal(path->failures, 0);
+    finish(&rig);
+}
+
+/* RFC 6675 without RACK: the segment before the probe is lost, the probe is not, as far as is known. NextSeg (3) would
+ * send it once more; a probe is in no hurry. */
+static void recovery_leaves_the_probe_alone(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    start_with(&rig, &conn, false);
+    rig_write(&rig, &conn, octets, 100);
+    assert_true(rig_output(&rig, NULL, NULL));
+    (void)path_of_1300(&rig, &conn);
+    rig_write(&rig, &conn, octets + 100, 1460 + 3 * 1260);
+    assert_int_equal(rig_drain(&rig), 4);
+    const uint32_t end = 100 + 1460 + 3 * 1260;
+    for (uint32_t i = 0; i < 3; i++) {
+        rig_write(&rig, &conn, octets + end + 10 * i, 10);
+        assert_int_equal(rig_drain(&rig), 1);
+    }
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    struct rig_segment segment;
+    unsigned packets = 0;
+    for (uint32_t i = 1; i <= 3; i++) {
+        say_sack(&rig, &conn, 0, end, end + 10 * i);
+        while (rig_output(&rig, NULL, &segment)) {
+            EXPECT_EQUAL("the lost one", segment.seq, conn.iss + 1);
+            EXPECT_EQUAL("alone", segment.length, 100);
+            packets++;
+        }
+    }
+    assert_int_equal(packets, 1);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_RECOVERY_BY_SACK), 1);
+    acknowledge(&rig, &conn, end + 30);
+    assert_int_equal(mtu_of(&rig, &conn), FULL);
+    finish(&rig);
+}
+
+/* Three duplicate acknowledgements of a peer without SACK, and the probe goes in pieces; the second follows the
+ * acknowledgement of the first, without waiting for the timer. */
+static void pieces_of_a_probe_without_sack(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_conn conn;
+    struct rig_segment segment;
+    start_probing(&rig, &conn);
+    rig_drain(&rig);
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    for (unsigned i = 0; i < 3; i++)
+        acknowledge(&rig, &conn, 0);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_LOST) > 0, true);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_FAST_RETRANSMIT), 0);
+    assert_true(rig_output(&rig, NULL, &segment));
+    assert_int_equal(segment.seq, conn.iss + 1);
+    assert_int_equal(segment.length, 1260);
+    conn_at(rig.stack, conn.handle.index)->cwnd = 1260; /* no room for the second */
+    rig_silence("it waits", &rig);
+    rig_pass(&rig, rig.now + 10 * DUET_MILLISECOND);
+    acknowledge(&rig, &conn, 1260);
+    assert_true(rig_output(&rig, NULL, &segment));
+    assert_int_equal(segment.seq, conn.iss + 1 + 1260);
+    assert_int_equal(segment.length, 200);
+    rig_drain(&rig);
+    acknowledge(&rig, &conn, 1460 + 8 * 1260);
+    assert_int_equal(rig_hits(&rig, TCP_RULE_MTU_PROBE_FAILED), 1);
     finish(&rig);
 }
 
@@ -820,6 +893,8 @@ int main(void)
         cmocka_unit_test(record_gives_way_during_a_probe),
         cmocka_unit_test(window_grows_before_the_segments),
         cmocka_unit_test(probe_and_the_segment_before_it_are_lost),
+        cmocka_unit_test(recovery_leaves_the_probe_alone),
+        cmocka_unit_test(pieces_of_a_probe_without_sack),
         cmocka_unit_test(probe_is_acknowledged_in_two_steps),
         cmocka_unit_test(user_sets_a_limit_during_a_probe),
         cmocka_unit_test(probe_waits_for_room_in_the_window),
