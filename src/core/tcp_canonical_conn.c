@@ -109,13 +109,16 @@ static void clear_holes(struct tcp_transfer *t)
     clear(t, END_OF(T, cc.saved.plateau), offsetof(T, mtu));
     clear(t, END_OF(T, mtu.cut), offsetof(T, mtu.excuse_end));
     clear(t, END_OF(T, mtu.excuse_end), offsetof(T, rack));
-    clear(t, END_OF(T, rack.dsack_round), offsetof(T, rack.reorder_at));
-    clear(t, END_OF(T, rack.probe_end), offsetof(T, rack.probe_at));
     clear(t, END_OF(T, rack.probe_spent), offsetof(T, prr));
-    clear(t, END_OF(T, prr.rescued), offsetof(T, undo));
-    clear(t, END_OF(T, undo.was_resent), offsetof(T, verify));
     clear(t, END_OF(T, verify.withheld), offsetof(T, timer));
-    clear(t, END_OF(T, fast_open_grants), offsetof(T, listener));
+    const bool bits[] = {t->urgent, t->timing, t->has_rest, t->rescued, t->fast_open_grants};
+    clear(t, END_OF(T, paced), offsetof(T, fast_open)); /* they do not fill their byte */
+    t->urgent = bits[0];
+    t->timing = bits[1];
+    t->has_rest = bits[2];
+    t->rescued = bits[3];
+    t->fast_open_grants = bits[4];
+    clear(t, END_OF(T, fast_open), offsetof(T, why));
     clear(t, END_OF(T, listener_generation), sizeof(T));
 }
 
