@@ -31,7 +31,7 @@ struct host {
     struct duet_handle *connection; /* by number */
 };
 
-static struct {
+static _Thread_local struct {
     struct engine_setup setup;
     struct host active, passive;
     struct duet_address address; /* of the passive host */
@@ -53,7 +53,7 @@ static struct {
     bool failed;
 } duet;
 
-static struct engine engine;
+static _Thread_local struct engine engine;
 
 static bool fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static bool fail(const char *format, ...)
@@ -488,7 +488,7 @@ static uint64_t duet_engine_resident(bool active, bool passive)
     return (active ? resident_of(&duet.active) : 0) + (passive ? resident_of(&duet.passive) : 0);
 }
 
-static struct engine engine = {
+static _Thread_local struct engine engine = {
     .name = "duet",
     .version = "",
     .keeps_time_wait = true,

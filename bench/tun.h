@@ -10,7 +10,7 @@
 
 /* Connections are asked for at each of so many ports in turn, from the first on: who closes first has his
  * own ports in TIME-WAIT, and with one port at the other end they are used up after 28,000. */
-enum { TUN_WHY = 160, TUN_PORT = 5001, TUN_PORTS = 32 };
+enum { TUN_WHY = 160, TUN_PORT = 5001, TUN_PORTS = 32, TUN_CLIENTS = 16 };
 
 enum tun_work {
     TUN_RECEIVE, /* the kernel sends as fast as it may */
@@ -25,6 +25,8 @@ struct tun_round {
     enum tun_work work;
     struct duet_address to; /* where the kernel connects to */
     bool apart;             /* the kernel's side has a namespace of its own */
+    unsigned stacks;        /* of duet, each with a queue of the device in a thread; 0: one */
+    unsigned clients;       /* processes of the kernel's side, at most TUN_CLIENTS; 0: one */
     duet_time span;         /* that is measured, after a tenth of it */
     uint32_t period;        /* SEND: the bytes begin anew after so many; 0: never */
     uint64_t count;         /* bytes of payload, or connections, or answers, within it */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* duet's side of a round over a TUN device: one stack in one thread, driven by the loop of
- * duet/loop.h. Every byte received is compared. See tun.h. */
+ * duet/loop.h, or as many as the device has queues. Every byte received is compared. See tun.h. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/wait.h>
 
 #include "duet/loop.h"
 #include "engine.h"
@@ -16,7 +18,8 @@ enum { RECEIVE_BUFFER = 4 << 20, SEND_BUFFER = 2 << 20 };
 enum { PACKETS_AHEAD = 4, PACKET_TEXT = 65535 - 80 /* IPv6, TCP and timestamps */ };
 
 struct node {
-    struct tun_round *round;
+    const struct tun_round *round;
+    struct duet_link *link;
     struct duet_stack *stack;
     struct duet_loop loop;
     struct duet_handle connection;
@@ -24,15 +27,19 @@ struct node {
     size_t size;
     uint64_t position; /* of the bulk stream */
     uint64_t count;
+    uint64_t measured; /* of count, within the span, which took so long */
+    duet_time took;
     bool open;
     duet_time now;
+    pthread_t thread;
     bool failed;
+    char why[TUN_WHY];
 };
 
 static bool fail(struct node *node, const char *what)
 {
     if (!node->failed)
-        snprintf(node->round->why, TUN_WHY, "%s", what);
+        snprintf(node->why, TUN_WHY, "%s", what);
     node->failed = true;
     return false;
 }
@@ -47,8 +54,8 @@ static bool make_stack(struct node *node)
         return fail(node, "no random bytes");
     config.interfaces[0] = kernel->ours[0];
     config.interface_count = 1;
-    config.mtu = kernel->link->mtu;
-    config.offload = kernel->link->offload;
+    config.mtu = node->link->mtu;
+    config.offload = node->link->offload;
     config.packet_max = 65535;
     config.connections_max = config.half_open_max = config.transfers_max = CONNECTIONS;
     config.listeners_max = TUN_PORTS;
@@ -191,8 +198,8 @@ static bool run(struct node *node)
     const duet_time from = node->now;
     if (!run_until(node, from + node->round->span))
         return false;
-    node->round->count = done(node) - before;
-    node->round->took = node->now - from;
+    node->measured = done(node) - before;
+    node->took = node->now - from;
     return true;
 }
 
@@ -219,21 +226,89 @@ static bool begin(struct node *node)
     return true;
 }
 
+static bool prepare(struct node *node, const struct tun_round *round, struct duet_link *link)
+{
+    node->round = round;
+    node->link = link;
+    return make_stack(node) && duet_loop_init(&node->loop, node->stack, link) == 0 && begin(node);
+}
+
+static void *run_in_thread(void *node)
+{
+    (void)run(node);
+    return NULL;
+}
+
+/* All stacks at once. */
+static void run_all(struct node *nodes, unsigned count)
+{
+    unsigned started = 1;
+
+    for (; started < count; started++)
+        if (pthread_create(&nodes[started].thread, NULL, run_in_thread, &nodes[started]) != 0)
+            break;
+    if (started < count)
+        fail(&nodes[0], "no thread");
+    (void)run(&nodes[0]);
+    for (unsigned i = 1; i < started; i++)
+        (void)pthread_join(nodes[i].thread, NULL);
+}
+
+static bool start_clients(const struct tun_round *round, pid_t clients[TUN_CLIENTS])
+{
+    const unsigned count = round->clients == 0 ? 1 : round->clients;
+
+    for (unsigned i = 0; i < count && i < TUN_CLIENTS; i++) {
+        clients[i] = tun_kernel_start(round);
+        if (clients[i] < 0)
+            return false;
+    }
+    return true;
+}
+
+/* A client that has ended before its time was refused something, by the wrong stack for example. */
+static void stop_clients(struct node *node, const pid_t clients[TUN_CLIENTS])
+{
+    for (unsigned i = 0; i < TUN_CLIENTS && clients[i] > 0; i++) {
+        if (waitpid(clients[i], NULL, WNOHANG) == clients[i])
+            fail(node, "a connection of the kernel's was broken");
+        else
+            tun_kernel_stop(clients[i]);
+    }
+}
+
+static void clear(struct node *node)
+{
+    if (node->loop.link != NULL)
+        duet_loop_free(&node->loop);
+    if (node->block != NULL && node->block != MAP_FAILED)
+        munmap(node->block, node->size);
+}
+
 bool tun_round_duet(struct tun_round *round)
 {
-    struct node node = {.round = round};
+    static struct node nodes[DUET_KERNEL_QUEUES_MAX];
+    const unsigned count = round->stacks == 0 ? 1 : round->stacks;
+    pid_t clients[TUN_CLIENTS] = {0};
+    bool good = true;
 
+    memset(nodes, 0, sizeof nodes);
     round->to = round->kernel->ours[0].address;
-    bool good = make_stack(&node) &&
-                duet_loop_init(&node.loop, node.stack, round->kernel->link) == 0 && begin(&node);
-    pid_t kernel = good ? tun_kernel_start(round) : -1;
-
-    good = good && kernel > 0 && run(&node);
-    if (kernel > 0)
-        tun_kernel_stop(kernel);
-    if (node.loop.link != NULL)
-        duet_loop_free(&node.loop);
-    if (node.block != NULL && node.block != MAP_FAILED)
-        munmap(node.block, node.size);
+    for (unsigned i = 0; i < count; i++)
+        good = prepare(&nodes[i], round,
+                       count == 1 ? round->kernel->link : round->kernel->queues[i]) &&
+               good;
+    if (good && start_clients(round, clients))
+        run_all(nodes, count);
+    stop_clients(&nodes[0], clients);
+    round->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        round->count += nodes[i].measured;
+        round->took = nodes[i].took;
+        good = good && !nodes[i].failed && nodes[i].took > 0;
+        if (nodes[i].why[0] != '\0')
+            snprintf(round->why, TUN_WHY, "%s", nodes[i].why);
+        clear(&nodes[i]);
+    }
     return good;
 }

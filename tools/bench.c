@@ -17,6 +17,8 @@ static const struct benchmark benchmarks[] = {
     {"hold", "bytes for each connection held, up to millions in this process", bench_hold},
     {"segments", "arrival and sending of one segment, by its kind", bench_segments},
     {"tun", "over a TUN device, beside its limit and passt", bench_tun},
+    {"cores", "a stack in each of several threads beside one, in process and over TUN",
+     bench_cores},
     {"paths", "goodput and completion times over bad paths, in virtual time", bench_paths},
     {"tail", "what the loss of the last segment of a flow costs, in virtual time", bench_tail},
 };

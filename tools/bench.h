@@ -14,6 +14,7 @@ int bench_paths(int argc, char **argv);
 int bench_tail(int argc, char **argv);
 int bench_tun(int argc, char **argv);      /* bench/tun.c */
 int bench_hold(int argc, char **argv);     /* bench/hold.c */
+int bench_cores(int argc, char **argv);    /* bench/cores.c */
 int bench_segments(int argc, char **argv); /* bench/segments.c */
 
 /* Cases of speed by their names, all without any (bench/speed.c). argv[0] is "duet bench". */

@@ -22,16 +22,21 @@ enum duet_kernel_link {
 };
 const char *duet_kernel_link_name(enum duet_kernel_link link); /* "any", "tun", "packet" */
 
+enum { DUET_KERNEL_QUEUES_MAX = 64 };
+
 struct duet_kernel_options {
     enum duet_kernel_link link;
     uint32_t mtu; /* 1280 .. 65535; 0: 1500 */
     /* TUN: enum duet_offload bits wanted. PACKET: 0 makes the kernel send packets as on a real
      * wire; otherwise it leaves checksums undone and sends packets larger than the MTU. */
     uint32_t offload;
+    uint32_t queues; /* TUN: queues of the device, at most DUET_KERNEL_QUEUES_MAX; 0: one */
 };
 
 struct duet_kernel {
-    struct duet_link *link;     /* duet's side; the caller closes it */
+    struct duet_link *link; /* duet's side; the caller closes it */
+    /* With queues: all of them, of which link is the first. The caller closes each. */
+    struct duet_link *queues[DUET_KERNEL_QUEUES_MAX];
     enum duet_kernel_link kind; /* TUN or PACKET */
     /* Index 0: IPv4 (prefix length 24), 1: IPv6 (64). */
     struct duet_interface ours[2];  /* for duet: 10.77.0.2, fd77::2 */

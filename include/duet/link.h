@@ -153,6 +153,14 @@ int duet_tee(struct duet_link *inner, struct duet_recorder *recorder, unsigned e
 /* Opens (and creates, if may) TUN device name at layer 3. offload: DUET_OFFLOAD_ bits wanted; those
  * that the kernel grants are in (*link)->offload. */
 int duet_tun_open(const char *name, uint32_t mtu, uint32_t offload, struct duet_link **link);
+/* The same with count queues, a link each, for as many stacks in threads of their own. All stacks have
+ * the same addresses. A connection that was opened to them stays with the stack that got its SYN, for
+ * as long as the number of queues does not change. One that a stack opens comes back to it as long as
+ * it was the last to send within three seconds; what comes later may reach another stack, which would
+ * reset it. So stacks that connect need ports of their own (config.port_first, port_last), and who
+ * reads a queue hands a packet for another's ports to its owner, or such connections are kept alive. */
+int duet_tun_open_queues(const char *name, uint32_t mtu, uint32_t offload, struct duet_link **links,
+                         size_t count);
 /* Layer 3 of an Ethernet device through AF_PACKET (SOCK_DGRAM): IP packets in and out; peer_mac, 6
  * bytes, is the destination of every packet sent. */
 int duet_packet_open(const char *device, const uint8_t *peer_mac, struct duet_link **link);

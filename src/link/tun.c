@@ -5,6 +5,10 @@
  * packets of up to 64 KB with their checksum undone, and takes such; without them (offload 0)
  * packets are as on a real wire. A reader of this link needs room for 65535 bytes where it asked
  * for segmentation.
+ *
+ * A device may have several queues, each a descriptor of its own. The kernel sends a flow to the
+ * queue that its addresses and ports say, by a hash that is the same for both directions, or to
+ * the one on which the flow was last sent to it, which it remembers for some seconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -127,7 +131,7 @@ static void tun_close(struct duet_link *link)
 
 /* ---- opening ---- */
 
-static int attach(int descriptor, const char *name, bool has_header)
+static int attach(int descriptor, const char *name, short flags)
 {
     struct ifreq request = {0};
 
@@ -136,7 +140,7 @@ static int attach(int descriptor, const char *name, bool has_header)
         return -1;
     }
     memcpy(request.ifr_name, name, strlen(name));
-    request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (has_header ? IFF_VNET_HDR : 0));
+    request.ifr_flags = flags;
     return ioctl(descriptor, TUNSETIFF, &request);
 }
 
@@ -187,7 +191,9 @@ out:
     return result;
 }
 
-int duet_tun_open(const char *name, uint32_t mtu, uint32_t offload, struct duet_link **link)
+/* One queue of the device. */
+static int open_queue(const char *name, uint32_t mtu, uint32_t offload, short flags,
+                      struct duet_link **link)
 {
     struct tun *tun = calloc(1, sizeof(*tun));
 
@@ -200,10 +206,12 @@ int duet_tun_open(const char *name, uint32_t mtu, uint32_t offload, struct duet_
                                    .descriptor = tun_descriptor,
                                    .close = tun_close,
                                    .mtu = mtu};
+    if (tun->has_header)
+        flags |= IFF_VNET_HDR;
     tun->descriptor = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (tun->descriptor < 0)
         goto fail;
-    if (attach(tun->descriptor, name, tun->has_header) < 0)
+    if (attach(tun->descriptor, name, flags) < 0)
         goto fail;
     tun->link.offload = negotiate(tun->descriptor, offload);
     if (configure(name, mtu) < 0)
@@ -219,4 +227,25 @@ fail:
     }
     free(tun);
     return -1;
+}
+
+int duet_tun_open(const char *name, uint32_t mtu, uint32_t offload, struct duet_link **link)
+{
+    return open_queue(name, mtu, offload, IFF_TUN | IFF_NO_PI, link);
+}
+
+int duet_tun_open_queues(const char *name, uint32_t mtu, uint32_t offload, struct duet_link **links,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (open_queue(name, mtu, offload, IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE, &links[i]) == 0)
+            continue;
+        int why = errno;
+
+        while (i-- > 0)
+            links[i]->close(links[i]);
+        errno = why;
+        return -1;
+    }
+    return 0;
 }

@@ -187,18 +187,41 @@ static int add_addresses(int netlink, unsigned device, const struct duet_kernel 
     return 0;
 }
 
+static int open_queues(const struct duet_kernel_options *options, struct duet_kernel *kernel)
+{
+    if (options->queues <= 1)
+        return duet_tun_open(TUN_NAME, options->mtu, options->offload, &kernel->link);
+    if (options->queues > DUET_KERNEL_QUEUES_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (duet_tun_open_queues(TUN_NAME, options->mtu, options->offload, kernel->queues,
+                             options->queues) < 0)
+        return -1;
+    kernel->link = kernel->queues[0];
+    return 0;
+}
+
+static void close_queues(struct duet_kernel *kernel)
+{
+    for (unsigned i = 1; i < DUET_KERNEL_QUEUES_MAX && kernel->queues[i] != NULL; i++)
+        kernel->queues[i]->close(kernel->queues[i]);
+    kernel->link->close(kernel->link);
+    memset(kernel->queues, 0, sizeof kernel->queues);
+    kernel->link = NULL; /* or whoever gives up would close it again */
+}
+
 static int open_tun(int netlink, const struct duet_kernel_options *options,
                     struct duet_kernel *kernel, const struct trouble *trouble)
 {
-    if (duet_tun_open(TUN_NAME, options->mtu, options->offload, &kernel->link) < 0)
+    if (open_queues(options, kernel) < 0)
         return failed(trouble, "cannot open a TUN device");
     kernel->kind = DUET_KERNEL_TUN;
     if (add_addresses(netlink, if_nametoindex(TUN_NAME), kernel) == 0)
         return 0;
     (void)failed(trouble, "cannot set up a TUN device");
     int error = errno;
-    kernel->link->close(kernel->link);
-    kernel->link = NULL; /* or whoever gives up would close it again */
+    close_queues(kernel);
     errno = error;
     return -1;
 }
