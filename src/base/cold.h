@@ -5,7 +5,7 @@
 #define BASE_COLD_H
 
 #if defined(__GNUC__)
-#define COLD __attribute__((noinline, cold))
+#define COLD __attribute__((noinline))
 #else
 #define COLD
 #endif

@@ -43,14 +43,4 @@ static inline bool address_is_any(const struct duet_address *address)
     return halves[0] == 0 && (halves[1] == 0 || halves[1] == ipv4[1]);
 }
 
-/* No address of either family. */
-static inline bool address_is_any(const struct duet_address *address)
-{
-    static const uint8_t any_ipv4[16] = {[10] = 0xff, [11] = 0xff};
-    uint64_t halves[2], ipv4[2];
-    memcpy(halves, address->bytes, sizeof halves);
-    memcpy(ipv4, any_ipv4, sizeof ipv4);
-    return halves[0] == 0 && (halves[1] == 0 || halves[1] == ipv4[1]);
-}
-
 #endif
