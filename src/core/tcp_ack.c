@@ -262,11 +262,11 @@ static enum tcp_verdict settle_ack(struct duet_stack *s, struct tcp_conn *c)
 static bool closes_in_order(const struct duet_stack *s, const struct tcp_conn *c,
                             const struct tcp_segment *seg)
 {
-    bool closes = seg->has_fin || conn_is(c, TCP_CONN_FIN_SENT);
+    bool closes = seg->has_fin || c->state > DUET_ESTABLISHED;
     return closes && s->config.fast_path && c->state >= DUET_ESTABLISHED &&
-           conn_is(c, TCP_CONN_SYN_ACKED) && tcp_ecn_mode(c) == TCP_ECN_NOT &&
-           (seg->options->present & DUET_TRACE_SACK) == 0 && !seg->arrived_syn &&
-           seq_eq(seg->arrived_seq, c->rcv.nxt) && !seg->is_outside &&
+           conn_is(c, TCP_CONN_SYN_ACKED) && c->reassembly == POOL_NONE &&
+           tcp_ecn_mode(c) == TCP_ECN_NOT && (seg->options->present & DUET_TRACE_SACK) == 0 &&
+           !seg->arrived_syn && seq_eq(seg->arrived_seq, c->rcv.nxt) && !seg->is_outside &&
            seq_le(c->snd.una, seg->ack) && seq_le(seg->ack, c->snd.nxt) &&
            !tcp_ts_recent_is_stale(s, c);
 }

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* A fast path for what nearly every packet of a connection is: the next text, or a pure ACK, in
- * ESTABLISHED. It stands beside the path that follows the RFC's order (ip.c, tcp_input.c,
- * tcp_synchronized.c) and leaves the stack as that one would; tests/unit/test_fast.c compares the two.
+ * ESTABLISHED, or the next step of its end, up to TIME-WAIT. It stands beside the path that follows the
+ * RFC's order (ip.c, tcp_input.c, tcp_synchronized.c) and leaves the stack as that one would;
+ * tests/unit/test_fast.c compares the two.
  *
  * Theory of operation (V. Jacobson, "4BSD Header Prediction", 1990). Before anything is changed, the
  * bytes of the packet are compared with what the connection expects:
  *
  *   IP       no options, no fragment, no ECN mark, a right header sum
- *   TCP      ACK, maybe PSH; no options, or timestamps as RFC 7323, appendix A, lays them out
- *   socket   in the table, and nobody's but a connection's in ESTABLISHED that has no hole, no urgent
- *            data, no agreement on ECN, and whose user is there
+ *   TCP      ACK, maybe PSH and FIN; no options, or timestamps as RFC 7323, appendix A, lays them out
+ *   socket   in the table, and nobody's but a synchronized connection's that has no hole, no urgent
+ *            data, no agreement on ECN, and has been accepted
  *   numbers  SEQ is RCV.NXT, the text fits into the window, SND.UNA <= ACK <= SND.NXT,
  *            TSval is not older than TS.Recent
  *   sum      right; the text is copied to its place while it is summed
  *
- * If all holds, steps zero to four of the RFC, and six and eight, find nothing to do, and nothing
- * remains but the acknowledgement and the text, for which the same functions are called as ever. If
- * anything does not hold, nothing has been changed, and the packet goes the other way from its
- * beginning. The addresses of a packet for a connection need no look: those of its pair of sockets
- * were looked at when it was opened.
+ * If all holds, steps zero to four of the RFC find nothing to do, and six and eight neither while nobody
+ * closes. What remains is the acknowledgement and the text, or steps five to eight, for which the same
+ * functions are called as ever. If anything does not hold, nothing has been changed, and the packet goes
+ * the other way from its beginning. The addresses of a packet for a connection need no look: those of its
+ * pair of sockets were looked at when it was opened.
  */
 #include "base/bytes.h"
 #include "core/user.h"
@@ -28,7 +29,7 @@
 enum {
     NO_FRAGMENT_BITS = 0x4000, /* DF may be set, nothing else */
     TIMESTAMPS_HEADER = TCP_HEADER + 12,
-    PURE_ACK_FLAGS = 0xffff & ~DUET_PSH, /* of what must be ACK alone */
+    PURE_ACK_FLAGS = 0xffff & ~(DUET_PSH | DUET_FIN), /* of what must be ACK alone */
     FLAGS_MASK = 0x1ff,
 };
 
@@ -130,22 +131,29 @@ static struct tcp_conn *find(struct duet_stack *s, struct prediction *p)
     return ref.kind == DEMUX_CONN ? conn_at(s, ref.index) : NULL;
 }
 
-/* Nothing is going on but text and acknowledgements. */
+/* Nothing is going on but text, acknowledgements and FINs. */
 static bool is_plain(const struct tcp_conn *c, bool has_timestamps)
 {
-    const uint32_t never = TCP_CONN_URGENT_RECEIVED | TCP_CONN_USER_GONE | TCP_CONN_UNACCEPTED |
-                           TCP_CONN_FIN_WANTED | TCP_CONN_FIN_RECEIVED;
-    return c->state == DUET_ESTABLISHED && c->reassembly == POOL_NONE &&
-           tcp_ecn_mode(c) == TCP_ECN_NOT && (c->flags & never) == 0 &&
-           conn_is(c, TCP_CONN_SYN_ACKED) && conn_is(c, TCP_CONN_TIMESTAMPS) == has_timestamps;
+    const uint32_t never = TCP_CONN_URGENT_RECEIVED | TCP_CONN_UNACCEPTED;
+    return c->state >= DUET_ESTABLISHED && c->state < DUET_TIME_WAIT &&
+           c->reassembly == POOL_NONE && tcp_ecn_mode(c) == TCP_ECN_NOT &&
+           (c->flags & never) == 0 && conn_is(c, TCP_CONN_SYN_ACKED) &&
+           conn_is(c, TCP_CONN_TIMESTAMPS) == has_timestamps;
+}
+
+/* Neither end has begun to close. */
+static bool is_open(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    const uint32_t never = TCP_CONN_USER_GONE | TCP_CONN_FIN_WANTED | TCP_CONN_FIN_RECEIVED;
+    return (c->flags & never) == 0 && !seg->has_fin;
 }
 
 /* SEQ, ACK and TSval are the next ones. */
 static bool is_next(const struct duet_stack *s, const struct tcp_conn *c,
                     const struct tcp_segment *seg)
 {
-    return seq_eq(seg->seq, c->rcv.nxt) && seg->text_length <= rcv_wnd(c) &&
-           seq_le(c->snd.una, seg->ack) && seq_le(seg->ack, c->snd.nxt) &&
+    return seq_eq(seg->seq, c->rcv.nxt) && seg->len <= rcv_wnd(c) && seq_le(c->snd.una, seg->ack) &&
+           seq_le(seg->ack, c->snd.nxt) &&
            (!conn_is(c, TCP_CONN_TIMESTAMPS) ||
             (seq_le(seq_of(c->ts_recent), seq_of(seg->options->tsval)) &&
              !tcp_ts_recent_is_stale(s, c)));
@@ -157,17 +165,19 @@ static struct tcp_segment segment_of(const struct prediction *p, const struct du
     const uint8_t *tcp = p->tcp;
     const struct seq seq = seq_of(bytes_get32(tcp + 4));
     const uint32_t length = p->tcp_length - p->header;
+    const bool has_fin = (tcp[13] & DUET_FIN) != 0;
     return (struct tcp_segment){
         .seq = seq,
         .ack = seq_of(bytes_get32(tcp + 8)),
-        .len = length,
+        .len = length + has_fin,
         .window = bytes_get16(tcp + 14),
         .up = seq_add(seq, bytes_get16(tcp + 18)),
         .arrived_seq = seq,
-        .arrived_len = length,
+        .arrived_len = length + has_fin,
         .arrived_text = length,
         .link_segment = packet->segment_size,
         .has_ack = true,
+        .has_fin = has_fin,
         .has_psh = (tcp[13] & DUET_PSH) != 0,
         .text = tcp + p->header,
         .text_length = length,
@@ -231,6 +241,7 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
         options.tsecr = bytes_get32(p.tcp + TCP_HEADER + 8);
     }
     struct tcp_segment seg = segment_of(&p, packet, &options);
+    bool is_dialogue = is_open(c, &seg);
     if (!is_next(s, c, &seg) || !sum_is_right(s, c, packet, &p, &seg))
         return false;
     s->counters.segments_in++;
@@ -238,9 +249,12 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
         trace(s, c, &p);
     if (s->watch != NULL)
         watch_before(s, c);
-    /* ACK is in range, and no FIN of ours is there: only a lie about what was sent is dropped. */
-    bool is_good = tcp_fast_ack(s, c, &seg) || tcp_fifth_check_ack(s, c, &seg) == TCP_CONTINUE;
-    if (is_good && seg.text_length > 0)
+    /* ACK is in range: only a lie about what was sent is dropped, and what ends the connection. */
+    bool is_good = (is_dialogue && tcp_fast_ack(s, c, &seg)) ||
+                   tcp_fifth_check_ack(s, c, &seg) == TCP_CONTINUE;
+    if (is_good && !is_dialogue)
+        tcp_after_ack(s, c, &seg);
+    else if (is_good && seg.text_length > 0)
         tcp_receive_next_text(s, c, &seg);
     if (s->watch != NULL)
         watch_after(s, c, &seg);
