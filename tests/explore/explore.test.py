@@ -75,6 +75,8 @@ def check_command_line(test):
 def check_counterexample(test):
     status, out, _ = explore("transfer", "--break", "swap")
     test.check("a violation is status 1 and is drawn", status == 1 and "I-14" in out and "#4" in out)
+    status, out, _ = explore("teardown", "--break", "timer")
+    test.check("timers end on the clock that is shown", status == 1 and "TIME-WAIT for 240 s" in out)
     with tempfile.TemporaryDirectory() as folder:
         for suffix, word in (("svg", b"<svg"), ("html", b"<html"), ("pcapng", b"\n\r\r\n"),
                              ("json", b'"kind"'), ("txt", b"I-14")):

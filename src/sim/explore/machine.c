@@ -175,7 +175,11 @@ void machine_trace(struct machine *m, unsigned end)
     struct duet_trace_event event;
 
     while (m->record != NULL && duet_next_trace(m->stacks[end], &event)) {
-        event.time = machine_shown(m);
+        duet_time shown = machine_shown(m);
+
+        if (event.kind == DUET_TRACE_TIMER && event.u.timer.action == DUET_TIMER_STARTED)
+            event.u.timer.deadline += shown - event.time;
+        event.time = shown;
         duet_recorder_trace(m->record, end, &event);
     }
 }
