@@ -513,10 +513,14 @@ uint64_t duet_refuse_record(struct duet_stack *stack, uint64_t nth, bool lasting
 
 /* ---- canonical form, for explorers of states --------------------------------------------- */
 
-/* Where the sequence numbers of the connection that is explored begin: those we send, those the
- * peer sends. */
+/* Where the sequence numbers of the connections that are explored begin, the oldest first: those we
+ * send, those the peer sends. */
+enum { DUET_CANONICAL_ISNS = 8 };
 struct duet_canonical_base {
-    uint32_t sent, received;
+    struct duet_canonical_isns {
+        uint32_t isns[DUET_CANONICAL_ISNS];
+        unsigned count;
+    } sent, received;
 };
 
 struct duet_canonical {

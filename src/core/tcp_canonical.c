@@ -11,7 +11,8 @@
  *   time from now   every clock                the core only compares times with each other, and
  *                                              with now
  *   ISN             every sequence number      compared modulo 2^32 only (seq.h has no other way);
- *                                              the ISNs themselves count from those of the network
+ *                                              the ISNs themselves count from those of the network, of
+ *                                              the connection that is near
  *   one bit         indexes of borrowed        names of places: what lies there is hashed
  *                   records, links, wheel
  *   zero            generations                handles compare them for equality, and whoever asks
@@ -52,8 +53,8 @@ static void add_half_open(struct view *v)
         add(&v->digest, is_alive ? repeats : UINT64_MAX); /* a hole takes a place, too */
         if (!is_alive)
             continue;
-        from_base(&half.iss, v->base.sent);
-        from_base(&half.irs, v->base.received);
+        from_base(&half.iss, &v->base->sent);
+        from_base(&half.irs, &v->base->received);
         ms_from_now(v, &half.ts_recent, (half.flags & TCP_HALF_OPEN_TIMESTAMPS) != 0);
         us_from_now(v, &half.created_us, true);
         add_bytes(&v->digest, &half, sizeof half);
@@ -72,8 +73,8 @@ static void add_time_wait(struct view *v)
         if (record.interval != time_wait_interval(v->s, &record))
             record.answers = 0;
         record.interval = 0;
-        from_base(&record.snd_nxt, v->base.sent);
-        from_base(&record.rcv_nxt, v->base.received);
+        from_base(&record.snd_nxt, &v->base->sent);
+        from_base(&record.rcv_nxt, &v->base->received);
         ms_from_now(v, &record.ts_recent, (record.flags & TCP_TIME_WAIT_TIMESTAMPS) != 0);
         us_from_now(v, &record.expires_us, true);
         add_bytes(&v->digest, &record, sizeof record);
@@ -106,8 +107,8 @@ static void add_replies(struct view *v)
         struct reply reply = ring->records[at % ring->capacity];
         reply.rule = 0;
         struct seq seq = seq_of(reply.seq), ack = seq_of(reply.ack);
-        from_base(&seq, v->base.sent);
-        from_base(&ack, v->base.received);
+        from_base(&seq, &v->base->sent);
+        from_base(&ack, &v->base->received);
         reply.seq = seq.raw;
         reply.ack = ack.raw;
         ms_from_now(v, &reply.tsval, reply.timestamps && reply.tsval != 0);
@@ -133,6 +134,13 @@ static void add_paths(struct view *v)
     }
 }
 
+/* How far the ISNs are ahead of their clock, from which the next one follows; else the clock alone decides. */
+static uint64_t isn_ahead(const struct duet_stack *s)
+{
+    int64_t tick = s->now / (4 * DUET_MICROSECOND);
+    return s->isn_tick < tick ? 0 : (uint64_t)(s->isn_tick - tick) + 1;
+}
+
 /* ---- the whole ---- */
 
 /* The wheel's own deadline may be that of a slot, which depends on the hour: this is the timers'. */
@@ -151,7 +159,7 @@ static duet_time exact_deadline(const struct duet_stack *s)
 void duet_canonical(const struct duet_stack *s, const struct duet_canonical_base *base,
                     struct duet_canonical *canonical)
 {
-    struct view v = {.s = s, .base = *base, .now_us = (uint32_t)s->now_us, .now_ms = s->now_ms};
+    struct view v = {.s = s, .base = base, .now_us = (uint32_t)s->now_us, .now_ms = s->now_ms};
     uint64_t conns = 0; /* a sum: the order of records decides nothing */
     for (uint32_t i = 0; i < s->conns.fresh; i++)
         if (conn_at(s, i)->generation != 0)
@@ -163,5 +171,6 @@ void duet_canonical(const struct duet_stack *s, const struct duet_canonical_base
     add_listeners(&v);
     add_replies(&v);
     add_paths(&v);
+    add(&v.digest, isn_ahead(s));
     *canonical = (struct duet_canonical){settled(&v.digest), exact_deadline(s)};
 }

@@ -15,7 +15,7 @@ struct digest {
 
 struct view {
     const struct duet_stack *s;
-    struct duet_canonical_base base;
+    const struct duet_canonical_base *base;
     uint32_t now_us, now_ms;
     struct digest digest;
 };
@@ -83,14 +83,20 @@ static inline void from(struct seq *seq, struct seq start, bool means)
     seq->raw = means ? seq->raw - start.raw : 0;
 }
 
-/* A number that may belong to another connection than the one whose ISN it counts from. Windows are
- * smaller than FAR here, so of what is further away only the direction decides. */
-static inline void from_base(struct seq *seq, uint32_t base)
+/* A number counts from the ISN of the connection that it belongs to, the latest that it is near to. Windows
+ * are smaller than FAR here, so of what is far from all only the direction decides. */
+static inline void from_base(struct seq *seq, const struct duet_canonical_isns *base)
 {
-    enum { FAR = 1 << 16 };
-    uint32_t distance = seq->raw - base;
-    bool is_near = distance + FAR < 2u * FAR;
-    seq->raw = is_near ? distance : distance < UINT32_C(1) << 31 ? FAR : 0u - FAR;
+    enum { FAR = 1 << 16, EACH = 1 << 20 };
+    uint32_t latest = base->count == 0 ? 0 : base->isns[base->count - 1];
+    for (unsigned i = base->count; i-- > 0;) {
+        uint32_t distance = seq->raw - base->isns[i];
+        if (distance + FAR < 2u * FAR) {
+            seq->raw = i * EACH + distance + FAR;
+            return;
+        }
+    }
+    seq->raw = seq->raw - latest < UINT32_C(1) << 31 ? UINT32_MAX : UINT32_MAX - 1;
 }
 
 static inline void link_to_bit(struct list_link *link)

@@ -209,9 +209,9 @@ static void numbers_from(const struct view *v, struct tcp_conn *c)
     from(&c->rcv.acked, irs, knows_peer);
     from(&c->rcv.up, irs, knows_peer);
     from(&c->tuned_to, irs, v->s->config.autotune);
-    from_base(&c->snd.iss, v->base.sent);
+    from_base(&c->snd.iss, &v->base->sent);
     if (knows_peer)
-        from_base(&c->rcv.irs, v->base.received);
+        from_base(&c->rcv.irs, &v->base->received);
 }
 
 static void limiters_from_now(const struct view *v, struct tcp_conn *c)

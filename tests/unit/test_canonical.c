@@ -13,7 +13,7 @@
 
 static struct duet_canonical canonical_of(const struct stage *stage)
 {
-    const struct duet_canonical_base base = {stage->conn.iss, stage->conn.irs};
+    const struct duet_canonical_base base = {{{stage->conn.iss}, 1}, {{stage->conn.irs}, 1}};
     struct duet_canonical canonical;
     duet_canonical(stage->rig.stack, &base, &canonical);
     return canonical;
@@ -568,6 +568,27 @@ static void answers_of_time_wait_count_in_their_interval(void **state)
     stage_end(stage);
 }
 
+/* What is left of a connection counts from its own ISN, however far that of the next one is. */
+static void numbers_of_an_earlier_connection(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("TIME-WAIT"), 0);
+    const struct rig_conn *conn = &stage->conn;
+    const struct duet_canonical_base base = {{{conn->iss, conn->iss + 1000000}, 2},
+                                             {{conn->irs, conn->irs + 1000000}, 2}};
+    struct tcp_time_wait *record = (void *)owner_of(stage, WAIT);
+    struct duet_canonical before, after;
+    struct seq *const numbers[] = {&record->snd_nxt, &record->rcv_nxt};
+    duet_canonical(stage->rig.stack, &base, &before);
+    for (unsigned i = 0; i < COUNT_OF(numbers); i++) {
+        numbers[i]->raw++;
+        duet_canonical(stage->rig.stack, &base, &after);
+        EXPECT("another number", after.hash != before.hash);
+        numbers[i]->raw--;
+    }
+    stage_end(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +603,7 @@ int main(void)
         cmocka_unit_test(snapshot_brings_the_number_back),
         cmocka_unit_test(each_field_matters_or_does_not),
         cmocka_unit_test(answers_of_time_wait_count_in_their_interval),
+        cmocka_unit_test(numbers_of_an_earlier_connection),
     };
     return cmocka_run_group_tests_name("canonical form", tests, NULL, NULL);
 }

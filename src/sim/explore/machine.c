@@ -424,6 +424,18 @@ static uint64_t isn_clock(const struct model *model, unsigned end)
     return ticks < MODEL_FAR ? (uint64_t)ticks : MODEL_FAR;
 }
 
+/* How far the ISNs of this end's connections are from each other: whether a number of one of them is in a
+ * window of the next. */
+static uint64_t add_distances(uint64_t sum, const struct model *model, unsigned end)
+{
+    for (unsigned i = 2; i <= model->users[end].own && i < MODEL_OPENS; i++) {
+        uint32_t distance = model->iss[end][i] - model->iss[end][i - 1];
+
+        sum = hash_add(sum, distance < MODEL_FAR ? distance : MODEL_FAR);
+    }
+    return sum;
+}
+
 /* Steps, numbers and tags are history and decide nothing. */
 uint64_t machine_hash(const struct machine *m)
 {
@@ -434,6 +446,7 @@ uint64_t machine_hash(const struct machine *m)
         sum = hash_add(sum, model->views[end].hash);
         sum = hash_add(sum, user_hash(&model->users[end]) + model->just_ended[end]);
         sum = hash_add(sum, isn_clock(model, end));
+        sum = add_distances(sum, model, end);
     }
     for (uint32_t i = 0; i < model->count; i++)
         packets += packet_meaning(m, &model->packets[i]);

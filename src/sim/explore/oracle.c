@@ -51,10 +51,21 @@ static void look_at_connection(struct machine *m, unsigned end)
     }
 }
 
+/* The ISNs of all connections that this end has begun; one that has been counted may not have been sent. */
+static struct duet_canonical_isns isns_of(const struct model *model, unsigned end)
+{
+    struct duet_canonical_isns isns = {.count = 0};
+
+    for (unsigned i = 1; i <= model->users[end].own && i < MODEL_OPENS; i++)
+        if (model->iss[end][i] != 0)
+            isns.isns[isns.count++] = model->iss[end][i];
+    return isns;
+}
+
 void oracle_look(struct machine *m, unsigned end)
 {
     const struct model *model = &m->model;
-    const struct duet_canonical_base base = {model->base[end], model->base[1 - end]};
+    const struct duet_canonical_base base = {isns_of(model, end), isns_of(model, 1 - end)};
     struct model_view *view = &m->model.views[end];
     struct duet_counters counters;
     struct duet_canonical canonical;
