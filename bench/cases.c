@@ -161,15 +161,33 @@ static void give_up(struct player *player, unsigned i, struct case_result *resul
     result->measured[i] = false;
 }
 
-void speed_case_measure(const struct speed_case *what, unsigned rounds, bool beside_lwip,
+static struct engine *engine_of(enum case_engine number, char *why)
+{
+    switch (number) {
+    case ENGINE_DUET:
+        return engine_duet();
+    case ENGINE_LWIP:
+        return engine_lwip(why, ENGINE_WHY);
+    case ENGINE_LOOPBACK:
+    case ENGINE_VETH:
+        return engine_kernel(number == ENGINE_VETH);
+    case ENGINES:
+        break;
+    }
+    return NULL;
+}
+
+void speed_case_measure(const struct speed_case *what, unsigned rounds, const bool asked[ENGINES],
                         struct case_result *result)
 {
-    struct player players[ENGINES] = {{.engine = engine_duet(), .random = 1}, {.random = 1}};
+    struct player players[ENGINES];
 
     memset(result, 0, sizeof *result);
     engine_pattern_make();
-    if (beside_lwip)
-        players[1].engine = engine_lwip(result->why[1], ENGINE_WHY);
+    for (unsigned i = 0; i < ENGINES; i++)
+        players[i] = (struct player){
+            .engine = asked[i] ? engine_of((enum case_engine)i, result->why[i]) : NULL,
+            .random = 1};
     result->rounds = rounds;
     for (unsigned i = 0; i < ENGINES; i++) {
         result->measured[i] = players[i].engine != NULL;

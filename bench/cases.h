@@ -25,7 +25,9 @@ struct speed_case {
 extern const struct speed_case speed_cases[];
 extern const size_t speed_case_count;
 
-enum { ENGINES = 2, CASE_ROUNDS_MAX = 41 };
+/* Who may do the work. */
+enum case_engine { ENGINE_DUET, ENGINE_LWIP, ENGINE_LOOPBACK, ENGINE_VETH, ENGINES };
+enum { CASE_ROUNDS_MAX = 41 };
 
 /* Times of a unit, in picoseconds, one for each round. */
 struct case_result {
@@ -38,8 +40,8 @@ struct case_result {
 /* Does so many units of a case once, unmeasured: for profilers. amount 0 only opens what it needs. */
 bool speed_case_run(const struct speed_case *what, uint64_t amount, char *why, size_t size);
 
-/* Measures duet, and lwIP beside it if asked for and there is one: a round each, in turns. */
-void speed_case_measure(const struct speed_case *what, unsigned rounds, bool beside_lwip,
+/* Measures duet, and beside it each engine that was asked for and that there is: a round each, in turns. */
+void speed_case_measure(const struct speed_case *what, unsigned rounds, const bool asked[ENGINES],
                         struct case_result *result);
 
 #endif

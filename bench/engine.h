@@ -58,6 +58,9 @@ struct engine *engine_duet(void);
  * none; why[0, size) says so. */
 struct engine *engine_lwip(char *why, size_t size);
 
+/* The operating system's TCP, over the loopback device or over a veth pair (Linux). */
+struct engine *engine_kernel(bool is_veth);
+
 /* What the module exports. */
 #define ENGINE_MODULE_SYMBOL "engine_module"
 typedef struct engine *engine_module_function(void);

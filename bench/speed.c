@@ -12,7 +12,7 @@
 
 struct speed {
     const char *command;
-    bool json, lwip, counts;
+    bool json, counts, asked[ENGINES];
     uint64_t rounds, amount;
     const char *plot;
     size_t cases[64]; /* numbers of those to measure */
@@ -26,7 +26,10 @@ enum { KEY_JSON = 256, KEY_AGAINST, KEY_ROUNDS, KEY_AMOUNT, KEY_PLOT };
 
 static const struct argp_option argp_options[] = {
     {"json", KEY_JSON, 0, 0, "one JSON object a line", 0},
-    {"against", KEY_AGAINST, "PEERS", 0, "lwip (the default) or none", 0},
+    {"against", KEY_AGAINST, "PEERS", 0,
+     "lwip (the default), kernel (its TCP over loopback and over a veth pair), both with a comma "
+     "between them, or none",
+     0},
     {"rounds", KEY_ROUNDS, "N", 0, "rounds of each, in turns (default: 11)", 0},
     {"plot", KEY_PLOT, "FILE", 0,
      "a picture (SVG) of the time of a request by the number of connections, as far as it was "
@@ -37,14 +40,24 @@ static const struct argp_option argp_options[] = {
     {0, 0, 0, 0, 0, 0},
 };
 
-static void set_peer(struct speed *speed, const char *name)
+static void set_peers(struct speed *speed, char *names)
 {
-    speed->lwip = strcmp(name, "lwip") == 0;
-    if (speed->lwip || strcmp(name, "none") == 0)
-        return;
-    command_complain(speed->command, "there is nothing to measure against '%s'; there is 'lwip'",
-                     name);
-    exit(COMMAND_USAGE);
+    bool *asked = speed->asked;
+
+    asked[ENGINE_LWIP] = asked[ENGINE_LOOPBACK] = asked[ENGINE_VETH] = false;
+    for (char *name = strtok(names, ","); name != NULL; name = strtok(NULL, ",")) {
+        if (strcmp(name, "lwip") == 0) {
+            asked[ENGINE_LWIP] = true;
+        } else if (strcmp(name, "kernel") == 0) {
+            asked[ENGINE_LOOPBACK] = asked[ENGINE_VETH] = true;
+        } else if (strcmp(name, "none") != 0) {
+            command_complain(speed->command,
+                             "there is nothing to measure against '%s'; there are 'lwip' and "
+                             "'kernel'",
+                             name);
+            exit(COMMAND_USAGE);
+        }
+    }
 }
 
 /* A name chooses the case that has it, or all that begin with it and a dash. */
@@ -73,25 +86,22 @@ static void add_cases(struct speed *speed, const char *name)
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct speed *speed = state->input;
+    const struct command_option table[] = {
+        {.key = KEY_JSON, .is_so = &speed->json},
+        {KEY_ROUNDS, NULL, &speed->rounds, "number of rounds", 1, CASE_ROUNDS_MAX},
+        {KEY_AMOUNT, NULL, &speed->amount, "amount of work", 0, UINT64_C(1) << 40},
+        {0},
+    };
 
+    speed->counts = speed->counts || key == KEY_AMOUNT;
+    if (command_take(speed->command, table, key, argument))
+        return 0;
     switch (key) {
-    case KEY_JSON:
-        speed->json = true;
-        return 0;
     case KEY_AGAINST:
-        set_peer(speed, argument);
-        return 0;
-    case KEY_ROUNDS:
-        speed->rounds =
-            command_number_of(speed->command, "number of rounds", argument, 1, CASE_ROUNDS_MAX);
+        set_peers(speed, argument);
         return 0;
     case KEY_PLOT:
         speed->plot = argument;
-        return 0;
-    case KEY_AMOUNT:
-        speed->counts = true;
-        speed->amount =
-            command_number_of(speed->command, "amount of work", argument, 0, UINT64_C(1) << 40);
         return 0;
     case ARGP_KEY_ARG:
         add_cases(speed, argument);
@@ -106,8 +116,9 @@ static const struct argp argp = {
     .parser = parse_option,
     .args_doc = "[NAME...]",
     .doc =
-        "Measures duet in process, in turns with lwIP where the build found it, on one processor. "
-        "Both compare every byte.\v"
+        "Measures duet in process, in turns with lwIP where the build found it, and, if asked for, "
+        "with the operating system's TCP in namespaces of its own, on one processor. All compare "
+        "every byte.\v"
         "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
 };
 
@@ -116,7 +127,7 @@ static void run_case(void *context, size_t number, void *result)
     const struct speed *speed = context;
 
     (void)number;
-    speed_case_measure(&speed_cases[speed->cases[speed->at]], (unsigned)speed->rounds, speed->lwip,
+    speed_case_measure(&speed_cases[speed->cases[speed->at]], (unsigned)speed->rounds, speed->asked,
                        result);
 }
 
@@ -142,13 +153,14 @@ static struct spread spread_of(const uint64_t *values, unsigned count)
     return (struct spread){sorted[count / 2], sorted[count / 4], sorted[count - 1 - count / 4]};
 }
 
-/* lwIP's time over duet's, round by round, in thousandths. */
-static struct spread ratio_of(const struct case_result *result)
+/* Another's time over duet's, round by round, in thousandths. */
+static struct spread ratio_of(const struct case_result *result, enum case_engine other)
 {
     uint64_t ratios[CASE_ROUNDS_MAX];
 
     for (unsigned i = 0; i < result->rounds; i++)
-        ratios[i] = result->time[1][i] * 1000 / (result->time[0][i] == 0 ? 1 : result->time[0][i]);
+        ratios[i] =
+            result->time[other][i] * 1000 / (result->time[0][i] == 0 ? 1 : result->time[0][i]);
     return spread_of(ratios, result->rounds);
 }
 
@@ -172,17 +184,21 @@ static void print_head(void)
            "low", "high", "bar", "what");
 }
 
-static void print_case(const struct speed_case *what, const struct case_result *result)
+static const char *const names[ENGINES] = {"duet", "lwip", "loopback", "veth"};
+
+static void print_row(const struct speed_case *what, const struct case_result *result,
+                      enum case_engine other)
 {
-    printf("%-16s %-6s", what->name, what->work == WORK_BULK ? "Gbit/s" : "ns");
     for (unsigned i = 0; i < ENGINES; i++) {
+        if (i != ENGINE_DUET && i != other)
+            continue;
         if (result->measured[i])
             print_time(what, spread_of(result->time[i], result->rounds).median);
         else
             printf(" %10s", "-");
     }
-    if (result->measured[0] && result->measured[1]) {
-        const struct spread ratio = ratio_of(result);
+    if (result->measured[ENGINE_DUET] && result->measured[other]) {
+        const struct spread ratio = ratio_of(result, other);
 
         print_ratio(ratio.median);
         print_ratio(ratio.low);
@@ -190,21 +206,35 @@ static void print_case(const struct speed_case *what, const struct case_result *
     } else {
         printf(" %8s %8s %8s", "-", "-", "-");
     }
-    if (what->bar > 0)
+    if (what->bar > 0 && other == ENGINE_LWIP)
         print_ratio(what->bar);
     else
         printf(" %8s", "-");
+}
+
+static void print_case(const struct speed *speed, const struct speed_case *what,
+                       const struct case_result *result)
+{
+    const char *const unit = what->work == WORK_BULK ? "Gbit/s" : "ns";
+
+    printf("%-16s %-6s", what->name, unit);
+    print_row(what, result, ENGINE_LWIP);
     printf("  %s\n", what->what);
+    for (unsigned i = ENGINE_LOOPBACK; i < ENGINES; i++) {
+        if (!speed->asked[i])
+            continue;
+        printf("%-16s %-6s", "", unit);
+        print_row(what, result, (enum case_engine)i);
+        printf("  beside the kernel's TCP over %s\n", names[i]);
+    }
     for (unsigned i = 0; i < ENGINES; i++)
         if (result->why[i][0] != '\0')
-            printf("  %s: %s\n", i == 0 ? "duet" : "lwip", result->why[i]);
+            printf("  %s: %s\n", names[i], result->why[i]);
     fflush(stdout);
 }
 
 static void print_json(const struct speed_case *what, const struct case_result *result)
 {
-    static const char *const names[ENGINES] = {"duet", "lwip"};
-
     printf("{\"case\":\"%s\",\"unit\":\"%s\"", what->name,
            what->work == WORK_BULK ? "byte" : "operation");
     for (unsigned i = 0; i < ENGINES; i++) {
@@ -216,10 +246,13 @@ static void print_json(const struct speed_case *what, const struct case_result *
                (unsigned long long)time.median, names[i], (unsigned long long)time.low, names[i],
                (unsigned long long)time.high);
     }
-    if (result->measured[0] && result->measured[1]) {
-        const struct spread ratio = ratio_of(result);
+    for (unsigned i = ENGINE_LWIP; i < ENGINES && result->measured[ENGINE_DUET]; i++) {
+        if (!result->measured[i])
+            continue;
+        const struct spread ratio = ratio_of(result, (enum case_engine)i);
 
-        printf(",\"ratio\":%llu.%03llu", (unsigned long long)(ratio.median / 1000),
+        printf(",\"%s%s\":%llu.%03llu", i == ENGINE_LWIP ? "ratio" : "ratio_",
+               i == ENGINE_LWIP ? "" : names[i], (unsigned long long)(ratio.median / 1000),
                (unsigned long long)(ratio.median % 1000));
     }
     if (what->bar > 0)
@@ -240,7 +273,7 @@ static void case_done(void *context, size_t number, const void *given)
     if (speed->json)
         print_json(&speed_cases[index], result);
     else
-        print_case(&speed_cases[index], result);
+        print_case(speed, &speed_cases[index], result);
 }
 
 /* Cases that are measured by duet's own time of another. */
@@ -276,7 +309,7 @@ static void draw(struct speed *speed)
         if (strncmp(speed_cases[i].name, "rr-", 3) != 0 || !result->measured[0])
             continue;
         points[count] = (struct plot_point){.connections = speed_cases[i].open};
-        for (unsigned j = 0; j < ENGINES; j++)
+        for (unsigned j = 0; j <= ENGINE_LWIP; j++) /* what the picture has curves for */
             if (result->measured[j])
                 points[count].ns[j] =
                     (double)spread_of(result->time[j], result->rounds).median / 1000;
@@ -329,7 +362,8 @@ static int run_amount(const struct speed *speed)
 
 int bench_speed(int argc, char **argv)
 {
-    struct speed speed = {.command = argv[0], .lwip = true, .rounds = 11};
+    struct speed speed = {
+        .command = argv[0], .asked = {[ENGINE_DUET] = true, [ENGINE_LWIP] = true}, .rounds = 11};
 
     argp_err_exit_status = COMMAND_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &speed);
