@@ -114,18 +114,19 @@ static void numbers_far_from_the_base_are_all_the_same(void **state)
         const char *name;
         uint32_t base, raw, is;
     } rows[] = {
-        {"the base", 0xfffffff0, 0xfffffff0, 0},
-        {"across the wrap", 0xfffffff0, 0x10, 0x20},
-        {"just near", 5, 5 + 0xffff, 0xffff},
-        {"just far", 5, 5 + 0x10000, 0x10000},
-        {"half way round, but for one", 5, 0x80000004, 0x10000},
-        {"half way round", 5, 0x80000005, 0u - 0x10000},
-        {"just near, below", 5, 5u - 0x10000, 0u - 0x10000},
-        {"just far, below", 5, 5u - 0x10001, 0u - 0x10000},
+        {"the base", 0xfffffff0, 0xfffffff0, 0x10000},
+        {"across the wrap", 0xfffffff0, 0x10, 0x10020},
+        {"just near", 5, 5 + 0xffff, 0x1ffff},
+        {"just far", 5, 5 + 0x10000, UINT32_MAX},
+        {"half way round, but for one", 5, 0x80000004, UINT32_MAX},
+        {"half way round", 5, 0x80000005, UINT32_MAX - 1},
+        {"just near, below", 5, 5u - 0x10000, 0},
+        {"just far, below", 5, 5u - 0x10001, UINT32_MAX - 1},
     };
     for (unsigned i = 0; i < COUNT_OF(rows); i++) {
         struct seq seq = seq_of(rows[i].raw);
-        from_base(&seq, rows[i].base);
+        const struct duet_canonical_isns base = {.isns = {rows[i].base}, .count = 1};
+        from_base(&seq, &base);
         EXPECT_EQUAL(rows[i].name, seq.raw, rows[i].is);
     }
 }
