@@ -124,6 +124,7 @@ void reply_syn_ack(struct duet_stack *s, uint32_t half_open_index, const struct 
         return;
     reply->kind = REPLY_SYN_ACK;
     reply->flags = ecn;
+    reply->index = half_open_index;
     reply->tuple = s->half_open.records[half_open_index].tuple;
     reply->state = DUET_SYN_RECEIVED;
     reply->rule = (uint16_t)rule;
@@ -293,13 +294,23 @@ static void finish_syn_ack(struct duet_stack *s, const struct reply *reply,
     s->counters.segments_retransmitted += reply->rule == TCP_RULE_SYN_ACK_RETRANSMITTED;
 }
 
+/* A record with this pair of sockets. It is seldom not where it was. NULL: none. */
+static const struct tcp_half_open *half_open_at(const struct duet_stack *s,
+                                                const struct tcp_tuple *tuple, uint32_t index)
+{
+    const struct tcp_half_open *half = &s->half_open.records[index];
+    if ((half->flags & TCP_HALF_OPEN_ALIVE) != 0 && tuple_eq(&half->tuple, tuple))
+        return half;
+    struct demux_ref ref = demux_find(s, tuple);
+    return ref.kind == DEMUX_HALF_OPEN ? &s->half_open.records[ref.index] : NULL;
+}
+
 static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
                           struct duet_packet *packet)
 {
-    struct demux_ref ref = demux_find(s, &reply->tuple);
-    if (ref.kind != DEMUX_HALF_OPEN)
+    const struct tcp_half_open *half = half_open_at(s, &reply->tuple, reply->index);
+    if (half == NULL)
         return false;
-    const struct tcp_half_open *half = &s->half_open.records[ref.index];
     struct tcp_header header;
     half_open_syn_ack(s, half, &header);
     if (reply->fast_open)

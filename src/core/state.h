@@ -78,6 +78,7 @@ struct reply {
     uint8_t state; /* of the record that answers, for the trace */
     bool timestamps;
     bool fast_open;            /* SYN_ACK: with a cookie (RFC 7413) */
+    uint32_t index;            /* SYN_ACK: where the record was */
     uint8_t half_flags, scale; /* COOKIE: what the SYN asked for, as a half-open record has it */
     uint32_t page, length;     /* ECHO: the message */
     uint16_t identifier, sequence;
@@ -250,6 +251,8 @@ struct tcp_listener *demux_listener(const struct duet_stack *s, const struct tcp
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple);
 struct seq tcp_isn_take(struct duet_stack *s, const struct tcp_tuple *tuple);
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple);
+/* The same for a connection that begins: it will ask for its ISN, too. */
+uint32_t tcp_timestamp_offset_take(struct duet_stack *s, const struct tcp_tuple *tuple);
 uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple);
 
 /* ip.c */

@@ -106,6 +106,7 @@ static void add_replies(struct view *v)
     for (uint64_t at = ring->head; at < ring->tail; at++) {
         struct reply reply = ring->records[at % ring->capacity];
         reply.rule = 0;
+        reply.index = 0; /* a place */
         struct seq seq = seq_of(reply.seq), ack = seq_of(reply.ack);
         from_base(&seq, &v->base->sent);
         from_base(&ack, &v->base->received);

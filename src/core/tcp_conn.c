@@ -50,7 +50,7 @@ struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struc
         .reassembly = POOL_NONE,
         .sent_at = s->now_ms,
         .mtu = path_mtu(s, &tuple->remote),
-        .ts_offset = tcp_timestamp_offset(s, tuple),
+        .ts_offset = tcp_timestamp_offset_take(s, tuple),
         .receive_limit = tcp_first_receive_limit(s),
         .send_limit = tcp_first_send_limit(s),
         .user_timeout_ms = (uint32_t)(s->config.user_timeout / DUET_MILLISECOND),

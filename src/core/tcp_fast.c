@@ -10,14 +10,14 @@
  *   IP       no options, no fragment, no ECN mark, a right header sum
  *   TCP      ACK, maybe PSH and FIN; no options, or timestamps as RFC 7323, appendix A, lays them out
  *   socket   in the table, and nobody's but a synchronized connection's that has no hole, no urgent
- *            data, no agreement on ECN, and has been accepted
+ *            data, no agreement on ECN, and has been accepted; or a half-open record's
  *   numbers  SEQ is RCV.NXT, the text fits into the window, SND.UNA <= ACK <= SND.NXT,
  *            TSval is not older than TS.Recent
  *   sum      right; the text is copied to its place while it is summed
  *
  * If all holds, steps zero to four of the RFC find nothing to do, and six and eight neither while nobody
  * closes. What remains is the acknowledgement and the text, or steps five to eight, for which the same
- * functions are called as ever. If anything does not hold, nothing has been changed, and the packet goes
+ * functions are called as ever. A half-open record is asked by its own steps. If anything does not hold, nothing has been changed, and the packet goes
  * the other way from its beginning. The addresses of a packet for a connection need no look: those of its
  * pair of sockets were looked at when it was opened.
  */
@@ -114,21 +114,20 @@ static bool is_of(const struct tcp_conn *c, const struct prediction *p)
 }
 
 /* That of the packet before is asked by the bytes of the header, the table by a pair of sockets made
- * of them. NULL: no connection. */
-static struct tcp_conn *find(struct duet_stack *s, struct prediction *p)
+ * of them, which stands in the prediction then. */
+static struct demux_ref find(struct duet_stack *s, struct prediction *p)
 {
     const uint8_t *a = p->addresses;
     if (p->addresses_size == 8) {
         struct tcp_conn *c = conn_at(s, s->recent);
         if (s->recent < s->conns.fresh && conn_is(c, TCP_CONN_IN_TABLE) && is_of(c, p))
-            return c;
+            return (struct demux_ref){DEMUX_CONN, s->recent};
         p->tuple.remote = duet_ipv4(a[0], a[1], a[2], a[3]);
         p->tuple.local = duet_ipv4(a[4], a[5], a[6], a[7]);
     }
     p->tuple.remote_port = bytes_get16(p->tcp);
     p->tuple.local_port = bytes_get16(p->tcp + 2);
-    struct demux_ref ref = demux_find_recent(s, &p->tuple);
-    return ref.kind == DEMUX_CONN ? conn_at(s, ref.index) : NULL;
+    return demux_find_recent(s, &p->tuple);
 }
 
 /* Nothing is going on but text, acknowledgements and FINs. */
@@ -186,8 +185,8 @@ static struct tcp_segment segment_of(const struct prediction *p, const struct du
 }
 
 /* Text that is to be read anyway for its sum is copied with it to where it belongs, behind the queue,
- * if there is room in place. If the sum is wrong these bytes are nobody's. */
-static bool sum_is_right(const struct duet_stack *s, const struct tcp_conn *c,
+ * if there is room in place. If the sum is wrong these bytes are nobody's. queue: NULL for none. */
+static bool sum_is_right(const struct duet_stack *s, const struct buffer *queue,
                          const struct duet_packet *packet, const struct prediction *p,
                          struct tcp_segment *seg)
 {
@@ -198,7 +197,7 @@ static bool sum_is_right(const struct duet_stack *s, const struct tcp_conn *c,
     checksum_add_words(&sum, p->addresses, p->addresses_size);
     sum.sum += (uint64_t)bytes_turn32(IP_PROTOCOL_TCP) + bytes_turn32(p->tcp_length);
     checksum_add_words(&sum, p->tcp, p->header);
-    uint8_t *place = buffer_behind(&s->buffers, &c->receive, seg->text_length);
+    uint8_t *place = queue == NULL ? NULL : buffer_behind(&s->buffers, queue, seg->text_length);
     seg->is_placed = place != NULL && seg->text_length > 0;
     if (seg->is_placed)
         checksum_copy(&sum, place, seg->text, seg->text_length);
@@ -208,12 +207,42 @@ static bool sum_is_right(const struct duet_stack *s, const struct tcp_conn *c,
 }
 
 /* As the other way does. */
-static void trace(struct duet_stack *s, const struct tcp_conn *c, const struct prediction *p)
+static void trace(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet_state state,
+                  const struct prediction *p)
 {
     struct tcp_header header;
     (void)tcp_parse(p->tcp, p->tcp_length, &header);
-    trace_segment(s, DUET_TRACE_SEGMENT_IN, &c->tuple, (enum duet_state)c->state, TCP_RULE_NONE,
-                  &header, TCP_NOT_ECT, false);
+    trace_segment(s, DUET_TRACE_SEGMENT_IN, tuple, state, TCP_RULE_NONE, &header, TCP_NOT_ECT,
+                  false);
+}
+
+static struct tcp_options options_of(const struct prediction *p)
+{
+    struct tcp_options options;
+    options.present = 0;
+    options.malformed = false;
+    options.sack_count = 0;
+    if (p->header != TIMESTAMPS_HEADER)
+        return options;
+    options.present = DUET_TRACE_TIMESTAMPS;
+    options.tsval = bytes_get32(p->tcp + TCP_HEADER + 4);
+    options.tsecr = bytes_get32(p->tcp + TCP_HEADER + 8);
+    return options;
+}
+
+/* A half-open record is shown the segment whatever it says; most are the third one. */
+static bool half_open_takes(struct duet_stack *s, const struct duet_packet *packet,
+                            const struct prediction *p, uint32_t index)
+{
+    const struct tcp_options options = options_of(p);
+    struct tcp_segment seg = segment_of(p, packet, &options);
+    if (!sum_is_right(s, NULL, packet, p, &seg))
+        return false;
+    s->counters.segments_in++;
+    if (s->config.trace_events != 0)
+        trace(s, &p->tuple, DUET_SYN_RECEIVED, p);
+    half_open_arrives(s, index, &seg);
+    return true;
 }
 
 /* True: the packet has been taken. False: nothing has been changed. */
@@ -227,26 +256,22 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
         return false;
     if ((p.traffic_class & 3) != TCP_NOT_ECT || !predict_tcp(&p))
         return false;
-    struct tcp_conn *c = find(s, &p);
-    bool has_timestamps = p.header == TIMESTAMPS_HEADER;
-    if (c == NULL || !is_plain(c, has_timestamps))
+    struct demux_ref ref = find(s, &p);
+    if (ref.kind == DEMUX_HALF_OPEN)
+        return half_open_takes(s, packet, &p, ref.index);
+    if (ref.kind != DEMUX_CONN)
         return false;
-    struct tcp_options options;
-    options.present = 0;
-    options.malformed = false;
-    options.sack_count = 0;
-    if (has_timestamps) {
-        options.present = DUET_TRACE_TIMESTAMPS;
-        options.tsval = bytes_get32(p.tcp + TCP_HEADER + 4);
-        options.tsecr = bytes_get32(p.tcp + TCP_HEADER + 8);
-    }
+    struct tcp_conn *c = conn_at(s, ref.index);
+    if (!is_plain(c, p.header == TIMESTAMPS_HEADER))
+        return false;
+    const struct tcp_options options = options_of(&p);
     struct tcp_segment seg = segment_of(&p, packet, &options);
     bool is_dialogue = is_open(c, &seg);
-    if (!is_next(s, c, &seg) || !sum_is_right(s, c, packet, &p, &seg))
+    if (!is_next(s, c, &seg) || !sum_is_right(s, &c->receive, packet, &p, &seg))
         return false;
     s->counters.segments_in++;
     if (s->config.trace_events != 0)
-        trace(s, c, &p);
+        trace(s, &c->tuple, (enum duet_state)c->state, &p);
     if (s->watch != NULL)
         watch_before(s, c);
     /* ACK is in range: only a lie about what was sent is dropped, and what ends the connection. */

@@ -73,6 +73,11 @@ uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple
     return (uint32_t)(number_of(s, tuple) >> 32);
 }
 
+uint32_t tcp_timestamp_offset_take(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    return (uint32_t)(keep_number(s, tuple) >> 32);
+}
+
 /* By how much a counter moves on: 1 to 8, drawn anew each time. A destination that sees its own
  * ports then cannot tell whether others share its counter (RFC 6056, 3.3.5 has the same idea). */
 static uint32_t port_step(struct duet_stack *s)
