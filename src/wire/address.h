@@ -25,6 +25,12 @@ static inline bool version_is_ipv4(unsigned version)
     return version == 4;
 }
 
+/* The same of the version in the head of a packet. */
+static inline bool version_is_ipv4(unsigned version)
+{
+    return version == 4;
+}
+
 static inline bool address_equal(const struct duet_address *a, const struct duet_address *b)
 {
     uint64_t x[2], y[2];
