@@ -152,7 +152,8 @@ struct duet_rule {
 const struct duet_rule *
 duet_rule(unsigned index); /* never NULL; index 0 and unknown ones: "NONE" */
 unsigned duet_rule_count(void);
-uint64_t duet_rule_hits(const struct duet_stack *stack, unsigned index); /* times it was applied */
+/* Times it was applied; UINT64_MAX: this build does not count. The same of edges below. */
+uint64_t duet_rule_hits(const struct duet_stack *stack, unsigned index);
 
 /* An edge of tcp_edges.def: a legal change of state. */
 struct duet_edge {

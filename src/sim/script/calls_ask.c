@@ -307,6 +307,10 @@ static enum call_status call_rule(struct player *player, struct call_state *stat
             continue;
         }
         uint64_t hits = duet_rule_hits(player->stack, i);
+        result->unknown = hits == UINT64_MAX; /* this build does not count */
+        if (result->unknown) {
+            return call_returns(result, 0);
+        }
         if (!state->call->has_result && hits == player->rule_marks[i]) {
             (void)player_fail(player, "the rule %s was not applied (%llu times before)", name,
                               (unsigned long long)hits);
@@ -337,7 +341,9 @@ static enum call_status call_edge(struct player *player, struct call_state *stat
     for (unsigned i = 0; i < duet_edge_count(); i++) {
         const struct duet_edge *edge = duet_edge(i);
         if (is_state(from, edge->from) && is_state(to, edge->to)) {
-            hits = (hits < 0 ? 0 : hits) + (int64_t)duet_edge_hits(player->stack, i);
+            uint64_t more = duet_edge_hits(player->stack, i);
+            result->unknown = more == UINT64_MAX; /* this build does not count */
+            hits = (hits < 0 ? 0 : hits) + (int64_t)(result->unknown ? 0 : more);
         }
     }
     if (hits < 0) {

@@ -383,13 +383,15 @@ static inline bool tcp_probe_repaired(struct duet_stack *s, struct tcp_conn *c,
     return false;
 }
 
-/* ---- RFC 9937: as RFC 6675 has it, the window of a recovery is ssthresh from its beginning on ---- */
+/* ---- RFC 9937: the window of a recovery is ssthresh from its beginning on, and its first segment is sent
+ * whatever that says (RFC 6675, 5, step 4) ---- */
 
 static inline void tcp_prr_begin(struct duet_stack *s, struct tcp_conn *c, uint32_t flight)
 {
     (void)flight;
     transfer_of(s, c)->rescued = false;
     c->cwnd = c->ssthresh;
+    tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_RECOVERY_BY_SACK);
 }
 
 static inline void tcp_prr_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t delivered,

@@ -36,7 +36,7 @@ static void shrink(struct duet_stack *s, struct tcp_conn *c, uint32_t mtu, enum 
     tcp_rule(s, c, why, NULL);
     if (c->state <= DUET_SYN_RECEIVED)
         return;
-    flight_all_lost(s, c, false);
+    (void)flight_cut(s, c, mss);
     t->mtu.excused = t->flight.lost > 0 && t->phase == TCP_PHASE_OPEN;
     t->mtu.excuse_end = c->snd.nxt;
     tcp_owe(s, c, TCP_OWES_DATA, why);
