@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/cold.h"
+#include "base/features.h"
 #include "duet/stack.h"
 
 void buffer_init(struct buffer *buffer)
@@ -18,6 +19,12 @@ void buffer_init(struct buffer *buffer)
  * An entry is the number of a page, or POOL_NONE. The page that an entry of level 0 names holds
  * bytes, that of a higher level entries of the level below. The record holds entries of the level
  * that is the buffer's height. */
+
+/* Of one that has an index record. */
+static uint32_t height_of(const struct buffer *buffer)
+{
+    return FEATURE_LARGE_BUFFERS ? buffer->height : 0;
+}
 
 static uint32_t page_size(const struct buffer_space *space)
 {
@@ -168,10 +175,10 @@ static uint32_t *entry_at(const struct buffer_space *space, const struct buffer 
 {
     uint32_t *entries = record_of(space, buffer)->entries;
     uint32_t count = BUFFER_SLOTS;
-    if (buffer->height == 0) /* as nearly every buffer */
+    if (height_of(buffer) == 0) /* as nearly every buffer */
         return &entries[(position >> space->page_log) & (BUFFER_SLOTS - 1)];
     uint64_t at = position;
-    for (uint32_t i = buffer->height; i > level; i--) {
+    for (uint32_t i = height_of(buffer); i > level; i--) {
         uint32_t page = entries[(at >> log2_under(space, i)) & (count - 1)];
         CHECK(page != POOL_NONE);
         entries = entries_of(space, page);
@@ -187,7 +194,7 @@ static uint8_t *page_for(struct buffer_space *space, const struct buffer *buffer
     if (has_one_page(buffer))
         return one_page_of(space, buffer);
     struct buffer_index *record = record_of(space, buffer);
-    for (uint32_t level = buffer->height; level > 0; level--)
+    for (uint32_t level = height_of(buffer); level > 0; level--)
         if (!fill(space, record, entry_at(space, buffer, position, level), level, claim))
             return NULL;
     uint32_t *entry = entry_at(space, buffer, position, 0);
@@ -199,7 +206,7 @@ static uint8_t *page_for(struct buffer_space *space, const struct buffer *buffer
 /* Bytes from offset 0 on that have their own places in the tree. */
 static uint64_t reach(const struct buffer_space *space, const struct buffer *buffer)
 {
-    uint32_t log = log2_under(space, buffer->height);
+    uint32_t log = log2_under(space, height_of(buffer));
     uint64_t passed = buffer->start & ((UINT64_C(1) << log) - 1);
     return ((uint64_t)BUFFER_SLOTS << log) - passed;
 }
@@ -209,7 +216,7 @@ static uint64_t reach(const struct buffer_space *space, const struct buffer *buf
 static bool grow(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim)
 {
     struct buffer_index *record = record_of(space, buffer);
-    uint32_t log = log2_under(space, buffer->height);
+    uint32_t log = log2_under(space, height_of(buffer));
     uint32_t front = (uint32_t)((uint64_t)buffer->start >> log);
     uint32_t page = POOL_NONE;
     if (!fill(space, record, &page, buffer->height + 1u, claim))
@@ -261,7 +268,7 @@ static COLD uint32_t grow_reach(struct buffer_space *space, struct buffer *buffe
     if (!buffer_has_record(buffer) && !take_record(space, buffer))
         return has_one_page(buffer) ? at_most(page_size(space) - buffer->start, offset, size) : 0;
     while (reach(space, buffer) < (uint64_t)offset + size)
-        if (!grow(space, buffer, claim))
+        if (!FEATURE_LARGE_BUFFERS || !grow(space, buffer, claim))
             break;
     return at_most(reach(space, buffer), offset, size);
 }
@@ -455,7 +462,7 @@ const uint8_t *buffer_peek(const struct buffer_space *space, const struct buffer
  * of numbers that it was the last one under. */
 static void leave_page(struct buffer_space *space, const struct buffer *buffer, uint32_t position)
 {
-    for (uint32_t level = 0; level <= buffer->height && is_first_under(space, position, level);
+    for (uint32_t level = 0; level <= height_of(buffer) && is_first_under(space, position, level);
          level++)
         give(space, record_of(space, buffer), entry_at(space, buffer, position - 1, level));
 }
@@ -495,7 +502,7 @@ static uint32_t count_pages(const struct buffer_space *space, const uint32_t *en
         if (entries[i] == POOL_NONE)
             continue;
         pages++;
-        if (level > 0)
+        if (FEATURE_LARGE_BUFFERS && level > 0)
             pages += count_pages(space, entries_of(space, entries[i]), entries_in_page(space),
                                  level - 1);
     }
@@ -507,7 +514,7 @@ uint32_t buffer_pages(const struct buffer_space *space, const struct buffer *buf
     if (!buffer_has_record(buffer))
         return buffer->index != POOL_NONE;
     const struct buffer_index *record = record_of(space, buffer);
-    uint32_t pages = count_pages(space, record->entries, BUFFER_SLOTS, buffer->height);
+    uint32_t pages = count_pages(space, record->entries, BUFFER_SLOTS, height_of(buffer));
     CHECK(pages == record->pages);
     return pages;
 }
@@ -526,7 +533,7 @@ static void give_all(struct buffer_space *space, struct buffer_index *record, ui
     for (uint32_t i = 0; i < count; i++) {
         if (entries[i] == POOL_NONE)
             continue;
-        if (level > 0)
+        if (FEATURE_LARGE_BUFFERS && level > 0)
             give_all(space, record, entries_of(space, entries[i]), entries_in_page(space),
                      level - 1);
         give(space, record, &entries[i]);
@@ -536,7 +543,7 @@ static void give_all(struct buffer_space *space, struct buffer_index *record, ui
 static COLD void clear_record(struct buffer_space *space, struct buffer *buffer)
 {
     struct buffer_index *record = record_of(space, buffer);
-    give_all(space, record, record->entries, BUFFER_SLOTS, buffer->height);
+    give_all(space, record, record->entries, BUFFER_SLOTS, height_of(buffer));
     CHECK(record->pages == 0);
     pool_give(&space->indexes, buffer->index);
     buffer_init(buffer);

@@ -2,6 +2,7 @@
 /* The configuration: defaults, and the range of every field. */
 #include "core/config.h"
 
+#include <stddef.h>
 #include <string.h>
 
 void duet_config_default(struct duet_config *config)
@@ -106,56 +107,98 @@ static bool interfaces_are_valid(const struct duet_config *config)
     return true;
 }
 
-static bool capacities_are_valid(const struct duet_config *config)
+/* ---- ranges ---- */
+
+struct number_range {
+    uint32_t offset;
+    uint32_t least, most;
+};
+
+#define NUMBER(field, least, most)                                                                 \
+    {                                                                                              \
+        offsetof(struct duet_config, field), least, most                                           \
+    }
+
+enum { INDEX_MAX = (1 << 24) - 1, BYTES_MAX = 1 << 30 };
+
+static const struct number_range numbers[] = {
+    NUMBER(mtu, 576, 65535),
+    NUMBER(mtu_initial, 0, 65535),
+    NUMBER(packet_max, 576, 65535),
+    NUMBER(connections_max, 1, INDEX_MAX),
+    NUMBER(half_open_max, 1, INDEX_MAX),
+    NUMBER(time_wait_max, 1, INDEX_MAX),
+    NUMBER(transfers_max, 1, INDEX_MAX),
+    NUMBER(reassemblies_max, 1, INDEX_MAX),
+    NUMBER(accurate_ecn_max, 0, FEATURE_ECN ? INDEX_MAX : 0),
+    NUMBER(ranges_max, 1, INDEX_MAX),
+    NUMBER(listeners_max, 1, 1 << 16),
+    NUMBER(replies_max, 1, 1 << 16),
+    NUMBER(replies_per_second, 1, UINT16_MAX),
+    NUMBER(paths_max, 1, 1 << 20),
+    NUMBER(pages_max, 1, INDEX_MAX),
+    NUMBER(page_size, 512, 65536),
+    NUMBER(send_buffer, 1, BYTES_MAX),
+    NUMBER(receive_buffer, 1, BYTES_MAX),
+    NUMBER(send_buffer_initial, 1, BYTES_MAX),
+    NUMBER(receive_buffer_initial, 1, BYTES_MAX),
+    NUMBER(trace_events, 0, FEATURE_TRACE ? 1 << 24 : 0),
+    NUMBER(challenge_limit, 1, 255),
+    NUMBER(keepalive_probes, 2, 255),
+    NUMBER(r1_retransmissions, 3, 255),
+};
+
+static bool numbers_are_valid(const struct duet_config *config)
 {
-    const uint32_t index_max = (1u << 24) - 1;
-    return in_range(config->connections_max, 1, index_max) &&
-           in_range(config->half_open_max, 1, index_max) &&
-           in_range(config->time_wait_max, 1, index_max) &&
-           in_range(config->transfers_max, 1, index_max) &&
-           in_range(config->reassemblies_max, 1, index_max) &&
-           in_range(config->accurate_ecn_max, 0, FEATURE_ECN ? index_max : 0) &&
-           in_range(config->ranges_max, 1, index_max) &&
-           in_range(config->listeners_max, 1, 1u << 16) &&
-           in_range(config->replies_max, 1, 1u << 16) &&
-           in_range(config->replies_per_second, 1, UINT16_MAX) &&
-           in_range(config->paths_max, 1, 1u << 20) && in_range(config->pages_max, 1, index_max) &&
-           in_range(config->page_size, 512, 65536) &&
-           (config->page_size & (config->page_size - 1)) == 0 &&
-           in_range(config->send_buffer, 1, 1u << 30) &&
-           in_range(config->receive_buffer, 1, 1u << 30) &&
-           in_range(config->send_buffer_initial, 1, 1u << 30) &&
-           in_range(config->receive_buffer_initial, 1, 1u << 30);
+    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        uint32_t number;
+        memcpy(&number, (const uint8_t *)config + numbers[i].offset, sizeof number);
+        if (!in_range(number, numbers[i].least, numbers[i].most))
+            return false;
+    }
+    return config->packet_max >= config->mtu && (config->page_size & (config->page_size - 1)) == 0;
 }
+
+/* In milliseconds. */
+struct time_range {
+    uint32_t offset;
+    uint32_t least, most;
+};
+
+#define SECONDS(n) ((n)*UINT32_C(1000))
+#define DAYS(n)    ((n)*UINT32_C(86400000))
+
+static const struct time_range times[] = {
+    NUMBER(msl, 1, SECONDS(900)),
+    NUMBER(rto_initial, 1, SECONDS(3)),
+    NUMBER(rto_min, 1, SECONDS(500)),
+    NUMBER(rto_max, 1, SECONDS(500)),
+    NUMBER(rttvar_min, 0, DAYS(1)),
+    NUMBER(delayed_ack, 1, 500),
+    NUMBER(user_timeout, 0, DAYS(49)),
+    NUMBER(user_timeout_min, SECONDS(1), DAYS(24)),
+    NUMBER(user_timeout_max, SECONDS(1), DAYS(24)),
+    NUMBER(syn_timeout, 1, DAYS(1)),
+    NUMBER(keepalive_idle, 1, DAYS(49)),
+    NUMBER(keepalive_interval, 1, DAYS(1)),
+    NUMBER(fin_wait_2_timeout, 1, DAYS(1)),
+    NUMBER(fast_open_key_life, SECONDS(1), DAYS(49)),
+    NUMBER(fast_open_pause, 1, DAYS(1)),
+    NUMBER(ecn_pause, 1, DAYS(1)),
+    NUMBER(challenge_interval, 1, DAYS(1)),
+    NUMBER(invalid_ack_spacing, 0, DAYS(1)),
+};
 
 static bool times_are_valid(const struct duet_config *config)
 {
-    const duet_time day = 86400 * DUET_SECOND;
-    const duet_time times[] = {
-        config->rto_initial,
-        config->rto_min,
-        config->rto_max,
-        config->delayed_ack,
-        config->syn_timeout,
-        config->keepalive_interval,
-        config->challenge_interval,
-        config->fin_wait_2_timeout,
-        config->fast_open_pause,
-        config->ecn_pause,
-    };
-    for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++)
-        if (times[i] < DUET_MILLISECOND || times[i] > day)
+    for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++) {
+        duet_time time;
+        memcpy(&time, (const uint8_t *)config + times[i].offset, sizeof time);
+        if (time < times[i].least * DUET_MILLISECOND || time > times[i].most * DUET_MILLISECOND)
             return false;
-    return config->msl >= DUET_MILLISECOND && config->msl <= 900 * DUET_SECOND &&
-           config->rto_min <= config->rto_max && config->rto_max <= 500 * DUET_SECOND &&
-           config->rto_initial <= 3 * DUET_SECOND && config->delayed_ack < 500 * DUET_MILLISECOND &&
-           config->rttvar_min >= 0 && config->rttvar_min <= day && config->user_timeout >= 0 &&
-           config->user_timeout <= 49 * day && config->user_timeout_min >= DUET_SECOND &&
-           config->user_timeout_min <= config->user_timeout_max &&
-           config->user_timeout_max <= 24 * day && config->fast_open_key_life >= DUET_SECOND &&
-           config->fast_open_key_life <= 49 * day && config->keepalive_idle >= DUET_MILLISECOND &&
-           config->keepalive_idle <= 49 * day && config->invalid_ack_spacing >= 0 &&
-           config->invalid_ack_spacing <= day;
+    }
+    return config->rto_min <= config->rto_max && config->delayed_ack < 500 * DUET_MILLISECOND &&
+           config->user_timeout_min <= config->user_timeout_max;
 }
 
 /* RFC 1191, 6.3, and RFC 8201, 4: nothing larger is tried for 5 minutes; 0 is for ever. */
@@ -163,7 +206,7 @@ static bool path_is_valid(const struct duet_config *config)
 {
     bool is_time = config->pmtu_timeout >= 300 * DUET_SECOND &&
                    config->pmtu_timeout <= 49 * 86400 * DUET_SECOND;
-    return (config->pmtu_timeout == 0 || is_time) && in_range(config->mtu_initial, 0, 65535);
+    return config->pmtu_timeout == 0 || is_time;
 }
 
 /* Nothing is wanted that this build has not. */
@@ -176,6 +219,7 @@ static bool features_are_there(const struct duet_config *config)
     lacks |= config->autotune && !FEATURE_AUTOTUNE;
     lacks |= config->rack && !FEATURE_RACK;
     lacks |= config->pacing && !FEATURE_PACING;
+    lacks |= config->rto_restart && !FEATURE_RTO_RESTART;
     lacks |= config->hystart && !FEATURE_HYSTART;
     lacks |= config->verify_acks && !FEATURE_VERIFY_ACKS;
     lacks |= config->plpmtud && !FEATURE_PLPMTUD;
@@ -187,19 +231,14 @@ static bool features_are_there(const struct duet_config *config)
 
 bool config_is_valid(const struct duet_config *config)
 {
-    return has_secret(config) && in_range(config->mtu, 576, 65535) &&
-           in_range(config->packet_max, config->mtu, 65535) && capacities_are_valid(config) &&
-           times_are_valid(config) && interfaces_are_valid(config) && path_is_valid(config) &&
-           features_are_there(config) && in_range(config->mss_min, 88, 536) &&
-           config->port_first >= 1 && config->port_first <= config->port_last && config->ttl >= 1 &&
+    return has_secret(config) && numbers_are_valid(config) && times_are_valid(config) &&
+           interfaces_are_valid(config) && path_is_valid(config) && features_are_there(config) &&
+           in_range(config->mss_min, 88, 536) && config->port_first >= 1 &&
+           config->port_first <= config->port_last && config->ttl >= 1 &&
            in_range(config->initial_window, 1, 10) && config->controller < DUET_CONTROLLERS &&
            in_range(config->syn_ack_retries, 1, TCP_SYN_ACK_RETRIES_MAX) &&
            in_range(config->ecn, DUET_ECN_OFF,
-                    FEATURE_ECN ? DUET_ECN_REQUEST_ACCURATE : DUET_ECN_OFF) &&
-           in_range(config->challenge_limit, 1, 255) &&
-           in_range(config->keepalive_probes, 2, 255) &&
-           in_range(config->r1_retransmissions, 3, 255) &&
-           in_range(config->trace_events, 0, FEATURE_TRACE ? 1u << 24 : 0);
+                    FEATURE_ECN ? DUET_ECN_REQUEST_ACCURATE : DUET_ECN_OFF);
 }
 
 /* The shift that lets a 16-bit field announce the whole buffer (RFC 7323, 2.3). */

@@ -94,6 +94,11 @@ void tcp_rack_recovered(struct tcp_conn *c);
 void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c);
 uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c);
 
+/* tcp_6675_next.c: what to send when nothing is lost or new */
+bool tcp_6675_next(struct duet_stack *s, struct tcp_conn *c, uint32_t congestion,
+                   struct tcp_offer *offer);
+void tcp_6675_sent(const struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer);
+
 /* tcp_probe.c: tail-loss probes */
 void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c);
 /* Does nothing forbid a probe, such as a sign of life? There must be a transfer. */

@@ -7,7 +7,6 @@
 #include "base/pool.h"
 #include "base/siphash.h"
 #include "core/age_ring.h"
-#include "core/features.h"
 #include "core/path.h"
 #include "core/tcp.h"
 #include "core/tcp_ecn.h"
@@ -212,6 +211,12 @@ static inline uint32_t send_limit(const struct tcp_conn *c)
 static inline bool tcp_uses_rack(const struct duet_stack *s)
 {
     return FEATURE_RACK && s->config.rack;
+}
+
+/* Bytes that a connection may hold each way, whatever its limits say. */
+static inline uint32_t tcp_most_held(const struct duet_stack *s)
+{
+    return FEATURE_LARGE_BUFFERS ? UINT32_MAX : (BUFFER_SLOTS - 1) * s->config.page_size;
 }
 
 /* A rule was applied whose only trace is the segment that it sends. */
@@ -427,9 +432,6 @@ void tcp_loss_timeout(struct duet_stack *s, struct tcp_conn *c);
 
 /* Who finds losses beside tcp_rack.c: tcp_6675.c, tcp_dupack.c */
 void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_news *news);
-bool tcp_6675_next(struct duet_stack *s, struct tcp_conn *c, uint32_t congestion,
-                   struct tcp_offer *offer);
-void tcp_6675_sent(const struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer);
 void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                       const struct tcp_news *news);
 

@@ -13,10 +13,10 @@
 #ifndef CORE_TCP_H
 #define CORE_TCP_H
 
+#include "base/features.h"
 #include "base/list.h"
 #include "base/wheel.h"
 #include "core/buffer.h"
-#include "core/features.h"
 #include "core/ranges.h"
 #include "core/seq.h"
 #include "core/tcp_cc.h"

@@ -277,7 +277,7 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
     if (!seg->has_ack)
         return tcp_drop(s, c, TCP_RULE_ACK_MISSING, seg);
     const struct tcp_transfer *t = transfer_of(s, c);
-    if (t != NULL && t->verify.withheld && tcp_verify_has_lied(s, c, seg)) {
+    if (FEATURE_VERIFY_ACKS && t != NULL && t->verify.withheld && tcp_verify_has_lied(s, c, seg)) {
         tcp_owe_challenge(s, c, TCP_RULE_ACK_OF_WITHHELD);
         return tcp_drop(s, c, TCP_RULE_ACK_OF_WITHHELD, seg);
     }

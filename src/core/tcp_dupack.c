@@ -42,7 +42,8 @@ static bool is_no_congestion(struct duet_stack *s, struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
     struct flight_segment oldest;
-    if (!flight_oldest(s, c, &oldest))
+    bool can_be = FEATURE_PLPMTUD || FEATURE_VERIFY_ACKS;
+    if (!can_be || !flight_oldest(s, c, &oldest))
         return false;
     bool is_probe = t->mtu.probing && seq_eq(oldest.start, t->mtu.probe_start);
     bool is_withheld = t->verify.withheld && seq_eq(oldest.start, t->verify.start);
@@ -98,7 +99,7 @@ static void advanced(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     struct tcp_transfer *t = transfer_of(s, c);
     bool is_complete = seq_le(t->recover, c->snd.una);
     t->dupacks = 0;
-    if (t->mtu.judging && t->flight.lost > 0) /* the rest of it */
+    if (FEATURE_PLPMTUD && t->mtu.judging && t->flight.lost > 0) /* the rest of it */
         tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_MTU_PROBE_LOST);
     if (t->phase == TCP_PHASE_RECOVERY && !is_complete) {
         partial_ack(s, c, news->acked);

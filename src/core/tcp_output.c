@@ -197,15 +197,15 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offe
 {
     struct tcp_transfer *t = transfer_of(s, c);
     struct seq end = seq_add(offer->seq, offer->length + offer->fin);
-    if (offer->mtu_probe)
+    if (FEATURE_PLPMTUD && offer->mtu_probe)
         sent_mtu_probe(s, c, offer, end);
-    else if (offer->rescue)
+    else if (FEATURE_NEXT_SEG && offer->rescue)
         sent_rescue(s, c, offer);
     else if (offer->again)
         sent_again(s, c, offer, end);
     else
         sent_new(s, c, offer, end);
-    if (offer->rescue || offer->unlost)
+    if (FEATURE_NEXT_SEG && (offer->rescue || offer->unlost))
         tcp_6675_sent(s, c, offer);
     if (!offer->again)
         tcp_probe_schedule(s, c);
@@ -425,11 +425,11 @@ static uint32_t most_text(const struct duet_stack *s, const struct tcp_conn *c,
 
 static enum tcp_rule data_rule(const struct tcp_transfer *t, const struct tcp_offer *offer)
 {
-    if (offer->mtu_probe)
+    if (FEATURE_PLPMTUD && offer->mtu_probe)
         return TCP_RULE_MTU_PROBE;
-    if (offer->rescue)
+    if (FEATURE_NEXT_SEG && offer->rescue)
         return TCP_RULE_SEND_RESCUE;
-    if (offer->unlost)
+    if (FEATURE_NEXT_SEG && offer->unlost)
         return TCP_RULE_SEND_UNLOST;
     if (offer->again)
         return t->probed ? TCP_RULE_SEND_REFUSED_PROBE : TCP_RULE_SEND_AGAIN;

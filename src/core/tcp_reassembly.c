@@ -157,7 +157,7 @@ void tcp_forget_held(struct duet_stack *s, struct tcp_conn *c)
         return;
     ranges_clear(&s->ranges, &r->held);
     r->has_fin = false;
-    if (r->has_duplicate && seq_lt(c->rcv.nxt, r->duplicate.right))
+    if (FEATURE_DSACK && r->has_duplicate && seq_lt(c->rcv.nxt, r->duplicate.right))
         r->has_duplicate = false; /* of what is no longer held */
     settle(s, c);
 }
@@ -170,7 +170,7 @@ void tcp_forget_held(struct duet_stack *s, struct tcp_conn *c)
 static void note_duplicate(struct duet_stack *s, struct tcp_conn *c, struct seq left,
                            struct seq right)
 {
-    if (!conn_is(c, TCP_CONN_SACK) || !seq_lt(left, right))
+    if (!FEATURE_DSACK || !conn_is(c, TCP_CONN_SACK) || !seq_lt(left, right))
         return;
     struct tcp_reassembly *r = borrow(s, c);
     if (r == NULL)
@@ -218,14 +218,14 @@ void tcp_note_repeated(struct duet_stack *s, struct tcp_conn *c, const struct tc
 bool tcp_has_duplicate(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_reassembly *r = reassembly_of(s, c);
-    return r != NULL && r->has_duplicate;
+    return FEATURE_DSACK && r != NULL && r->has_duplicate;
 }
 
 /* An acknowledgement has left: no other one says it again. */
 void tcp_duplicate_reported(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_reassembly *r = reassembly_of(s, c);
-    if (r == NULL)
+    if (!FEATURE_DSACK || r == NULL)
         return;
     r->has_duplicate = false;
     settle(s, c);
@@ -258,7 +258,7 @@ void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
     if (r == NULL || !conn_is(c, TCP_CONN_SACK))
         return;
     most = min_u32(most, TCP_SACK_MAX);
-    if (r->has_duplicate && most > 0)
+    if (FEATURE_DSACK && r->has_duplicate && most > 0)
         add_block(options, &r->duplicate);
     uint32_t first = options->sack_count;
     struct range range;

@@ -27,11 +27,11 @@ static int set_number(uint32_t *field, uint32_t value, uint32_t least, uint32_t 
     return DUET_OK;
 }
 
-static int set_limit(uint32_t *limit, uint32_t value, uint32_t most)
+static int set_limit(const struct duet_stack *s, uint32_t *limit, uint32_t value, uint32_t most)
 {
     if (value < 1 || value > most)
         return DUET_E_ARG;
-    *limit = value | TCP_LIMIT_FIXED;
+    *limit = min_u32(value, tcp_most_held(s)) | TCP_LIMIT_FIXED;
     return DUET_OK;
 }
 
@@ -79,9 +79,9 @@ static int set(const struct duet_stack *s, const struct settings *to, enum duet_
     case DUET_OPTION_TTL:
         return set_small(to->ttl, value, 1, 255);
     case DUET_OPTION_RECEIVE_BUFFER:
-        return set_limit(to->receive_limit, value, s->config.receive_buffer);
+        return set_limit(s, to->receive_limit, value, s->config.receive_buffer);
     case DUET_OPTION_SEND_BUFFER:
-        return set_limit(to->send_limit, value, s->config.send_buffer);
+        return set_limit(s, to->send_limit, value, s->config.send_buffer);
     case DUET_OPTION_ERROR_REPORTS:
         return set_flag(to->flags, TCP_CONN_ERROR_REPORTS, value);
     case DUET_OPTION_DELAYED_ACK:

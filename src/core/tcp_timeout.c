@@ -48,7 +48,8 @@ static duet_time head_start(const struct duet_stack *s, const struct tcp_conn *c
 {
     enum { FEW_SEGMENTS = 4 };
     struct flight_segment oldest = {.sent_us = t->flight.few[0].sent_us};
-    if (!s->config.rto_restart || t->flight.count >= FEW_SEGMENTS || t->flight.count == 0)
+    if (!FEATURE_RTO_RESTART || !s->config.rto_restart || t->flight.count >= FEW_SEGMENTS ||
+        t->flight.count == 0)
         return 0;
     if (t->flight.ring.index != POOL_NONE)
         (void)flight_oldest(s, c, &oldest);
@@ -194,7 +195,7 @@ duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
     duet_time due = DUET_NEVER;
     if (t != NULL ? t->deadline != DUET_NEVER : fin_waits(c))
         due = earlier(t == NULL ? DUET_NEVER : t->deadline, give_up_at(s, c, t));
-    if (t != NULL && t->paced)
+    if (FEATURE_PACING && t != NULL && t->paced)
         due = earlier(due, t->pace_at);
     if (conn_is(c, TCP_CONN_ACK_DELAYED))
         due = earlier(due, tcp_delayed_ack_at(s, c));
@@ -332,7 +333,7 @@ static void run(struct duet_stack *s, struct tcp_conn *c)
     }
     if (t != NULL && s->now >= t->deadline)
         transfer_timer_expired(s, c, t);
-    if (t != NULL && t->paced && s->now >= t->pace_at) {
+    if (FEATURE_PACING && t != NULL && t->paced && s->now >= t->pace_at) {
         t->paced = false;
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_SEND_DATA);
     }

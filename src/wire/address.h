@@ -7,29 +7,7 @@
 #include <string.h>
 
 #include "duet/stack.h"
-
-static inline bool address_is_ipv4(const struct duet_address *address)
-{
-    static const uint8_t behind[4] = {0, 0, 0xff, 0xff};
-    uint64_t zeros; /* in words, for memcmp() is a call */
-    uint32_t word, ones;
-    memcpy(&zeros, address->bytes, sizeof zeros);
-    memcpy(&word, address->bytes + 8, sizeof word);
-    memcpy(&ones, behind, sizeof ones);
-    return zeros == 0 && word == ones;
-}
-
-/* The same of the version in the head of a packet. */
-static inline bool version_is_ipv4(unsigned version)
-{
-    return version == 4;
-}
-
-/* The same of the version in the head of a packet. */
-static inline bool version_is_ipv4(unsigned version)
-{
-    return version == 4;
-}
+#include "wire/family.h"
 
 static inline bool address_equal(const struct duet_address *a, const struct duet_address *b)
 {

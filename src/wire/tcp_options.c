@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/features.h"
 
 #include <string.h>
 
@@ -32,9 +33,16 @@ enum { /* bytes of a group, NOPs included */
        USER_TIMEOUT_GROUP = 4,
 };
 
+/* What this build never writes. */
+enum {
+    ABSENT = (FEATURE_USER_TIMEOUT ? 0 : DUET_TRACE_USER_TIMEOUT) |
+             (FEATURE_FAST_OPEN ? 0 : DUET_TRACE_FAST_OPEN) |
+             (FEATURE_ECN ? 0 : DUET_TRACE_ACCURATE_ECN)
+};
+
 static bool has(const struct tcp_options *options, enum duet_trace_option option)
 {
-    return (options->present & option) != 0;
+    return (options->present & ~(unsigned)ABSENT & option) != 0;
 }
 
 /* ---- bytes to values ---- */
@@ -130,6 +138,13 @@ static bool read_accurate_ecn(const uint8_t *option, struct tcp_options *options
     return true;
 }
 
+/* MUST-6. */
+static bool ignore(struct tcp_options *options)
+{
+    options->present |= DUET_TRACE_OTHER;
+    return true;
+}
+
 static bool read_option(const uint8_t *option, struct tcp_options *options)
 {
     switch (option[0]) {
@@ -144,15 +159,14 @@ static bool read_option(const uint8_t *option, struct tcp_options *options)
     case TCP_OPTION_TIMESTAMPS:
         return read_timestamps(option, options);
     case TCP_OPTION_USER_TIMEOUT:
-        return read_user_timeout(option, options);
+        return FEATURE_USER_TIMEOUT ? read_user_timeout(option, options) : ignore(options);
     case TCP_OPTION_FAST_OPEN:
-        return read_fast_open(option, options);
+        return FEATURE_FAST_OPEN ? read_fast_open(option, options) : ignore(options);
     case TCP_OPTION_ACCURATE_ECN_0:
     case TCP_OPTION_ACCURATE_ECN_1:
-        return read_accurate_ecn(option, options);
-    default: /* MUST-6: ignored */
-        options->present |= DUET_TRACE_OTHER;
-        return true;
+        return FEATURE_ECN ? read_accurate_ecn(option, options) : ignore(options);
+    default:
+        return ignore(options);
     }
 }
 

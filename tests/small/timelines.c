@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the player sets for every stack. */
+/* What the player sets for every stack; and pages of which 15 hold the window that scripts expect. */
 static const char *const settings[] = {"profile=duet", "config=watch=false",
-                                       "config=trace_events=0"};
+                                       "config=trace_events=0", "config=page_size=65536",
+                                       "config=pages_max=1024"};
 
 int main(void)
 {

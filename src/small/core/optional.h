@@ -114,16 +114,16 @@ static inline void tcp_conn_must_be_sound(const struct duet_stack *s, const stru
     (void)c;
 }
 
-/* ---- buffers have the size that they begin with ---- */
+/* ---- buffers have the size that they begin with, which is what an index of pages reaches ---- */
 
 static inline uint32_t tcp_first_receive_limit(const struct duet_stack *s)
 {
-    return s->config.receive_buffer;
+    return min_u32(s->config.receive_buffer, tcp_most_held(s));
 }
 
 static inline uint32_t tcp_first_send_limit(const struct duet_stack *s)
 {
-    return s->config.send_buffer;
+    return min_u32(s->config.send_buffer, tcp_most_held(s));
 }
 
 static inline void tcp_tuning_start(const struct duet_stack *s, struct tcp_conn *c)
@@ -338,6 +338,24 @@ static inline void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
     (void)s;
     (void)c;
+}
+
+static inline bool tcp_6675_next(struct duet_stack *s, struct tcp_conn *c, uint32_t congestion,
+                                 struct tcp_offer *offer)
+{
+    (void)s;
+    (void)c;
+    (void)congestion;
+    (void)offer;
+    return false;
+}
+
+static inline void tcp_6675_sent(const struct duet_stack *s, struct tcp_conn *c,
+                                 const struct tcp_offer *offer)
+{
+    (void)s;
+    (void)c;
+    (void)offer;
 }
 
 static inline void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c)
