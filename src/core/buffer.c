@@ -256,7 +256,7 @@ static uint32_t at_most(uint64_t reached, uint32_t offset, uint32_t size)
 
 /* make_reach() where there is more to it. */
 static COLD uint32_t grow_reach(struct buffer_space *space, struct buffer *buffer,
-                           enum buffer_claim claim, uint32_t offset, uint32_t size)
+                                enum buffer_claim claim, uint32_t offset, uint32_t size)
 {
     CHECK(size <= BUFFER_REACH);
     CHECK(offset <= BUFFER_REACH - size);
@@ -336,8 +336,8 @@ static inline uint8_t *in_one_page(const struct buffer_space *space, const struc
 
 /* buffer_write() where it takes more than a copy. */
 static COLD uint32_t write_pages(struct buffer_space *space, struct buffer *buffer,
-                            enum buffer_claim claim, uint32_t offset, const uint8_t *from,
-                            uint32_t size)
+                                 enum buffer_claim claim, uint32_t offset, const uint8_t *from,
+                                 uint32_t size)
 {
     size = make_reach(space, buffer, claim, offset, size);
     uint32_t done = 0;

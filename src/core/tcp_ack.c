@@ -281,7 +281,7 @@ enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
         tcp_owe_challenge(s, c, TCP_RULE_ACK_OF_WITHHELD);
         return tcp_drop(s, c, TCP_RULE_ACK_OF_WITHHELD, seg);
     }
-    if (closes_in_order(s, c, seg) && tcp_fast_ack(s, c, seg))
+    if (FEATURE_FAST_PATH && closes_in_order(s, c, seg) && tcp_fast_ack(s, c, seg))
         return settle_ack(s, c);
     bool opens = c->state == DUET_SYN_RECEIVED;
     if (opens && syn_received_check_ack(s, c, seg) == TCP_DROP)

@@ -54,10 +54,13 @@ def known_rows():
 
 def judge(results, rows):
     """Problems, and how many timelines need each feature that is absent."""
-    problems = [f"{path} is in not_applicable.tsv, and does not exist" for path in rows if path not in results]
+    problems = [f"{path} is in not_applicable.tsv, and does not exist" for path in rows
+                if not any(name == path or name.startswith(path) for name in results)]
     needed = collections.Counter()
     for path, (verdict, line, problem) in results.items():
         feature = rows.get(path)
+        if feature is None and verdict != "passed":
+            feature = rows.get(path.split("/")[0] + "/")
         if feature is None and IPV6.search((TIMELINES / path).read_text()):
             feature = "IPv6"
         if feature is not None:

@@ -97,6 +97,15 @@ static inline bool tcp_fast_input(struct duet_stack *s, const struct duet_packet
     return false;
 }
 
+static inline bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c,
+                                const struct tcp_segment *seg)
+{
+    (void)s;
+    (void)c;
+    (void)seg;
+    return false;
+}
+
 static inline bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c,
                                    struct duet_packet *packet)
 {

@@ -20,6 +20,12 @@ static inline uint8_t tcp_ecn_bits(uint16_t flags)
     return 0;
 }
 
+static inline enum tcp_ecn_mode tcp_ecn_mode(const struct tcp_conn *c)
+{
+    (void)c;
+    return TCP_ECN_NOT;
+}
+
 static inline void tcp_ecn_set_mode(struct tcp_conn *c, enum tcp_ecn_mode mode)
 {
     (void)c;
