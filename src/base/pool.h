@@ -8,9 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
-
-#include "base/check.h"
 
 /* Above every index, and fits into a bit-field of 24 bits beside something else. */
 #define POOL_NONE UINT32_C(0xffffff)
@@ -44,37 +41,12 @@ struct pool {
 /* records: count * record_size bytes, aligned for what they hold; record_size >= 4; count <=
  * POOL_NONE. */
 void pool_init(struct pool *pool, void *records, size_t record_size, uint32_t count);
+
 static inline void *pool_at(const struct pool *pool, uint32_t index)
 {
     return pool->records + (size_t)index * pool->record_size;
 }
 
-/* POOL_NONE: empty. The content is whatever was there. */
-static inline uint32_t pool_take(struct pool *pool)
-{
-    uint32_t index = pool->free;
-    if (pool->faults != NULL && pool_refuses(pool->faults))
-        return POOL_NONE;
-    if (index != POOL_NONE) {
-        memcpy(&pool->free, pool_at(pool, index), sizeof pool->free);
-        CHECK(pool->free == POOL_NONE || pool->free < pool->fresh);
-    } else if (pool->fresh < pool->count) {
-        index = pool->fresh++;
-    } else {
-        return POOL_NONE;
-    }
-    pool->used++;
-    return index;
-}
-
-static inline void pool_give(struct pool *pool, uint32_t index)
-{
-    CHECK(index < pool->fresh);
-    CHECK(index != pool->free);
-    CHECK(pool->used > 0);
-    memcpy(pool_at(pool, index), &pool->free, sizeof pool->free);
-    pool->free = index;
-    pool->used--;
-}
+#include "base/pool_take.h"
 
 #endif
