@@ -41,8 +41,10 @@ const struct speed_case speed_cases[] = {
      NULL, 0},
     {"life-idle", "the same beside 100,000 idle ones", WORK_LIFE, SETUP(1500, true, 100000, 0),
      100000, 0, 0, "life", 2},
-    {"life-full", "and with 100,000 in TIME-WAIT", WORK_LIFE, SETUP(1500, true, 100000, 100000),
-     100000, 0, 0, "life", 2},
+    {"life-idle-1M", "the same beside 1,000,000 idle ones", WORK_LIFE,
+     SETUP(1500, true, 1000000, 0), 1000000, 0, 0, "life", 2},
+    {"life-full", "beside 100,000 idle and 100,000 in TIME-WAIT", WORK_LIFE,
+     SETUP(1500, true, 100000, 100000), 100000, 0, 0, "life", 2},
 };
 const size_t speed_case_count = sizeof speed_cases / sizeof speed_cases[0];
 

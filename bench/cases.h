@@ -4,6 +4,7 @@
 #define BENCH_CASES_H
 
 #include "engine.h"
+#include "spread.h"
 
 enum case_work {
     WORK_BULK,     /* unit: a byte */
@@ -27,7 +28,7 @@ extern const size_t speed_case_count;
 
 /* Who may do the work. */
 enum case_engine { ENGINE_DUET, ENGINE_LWIP, ENGINE_LOOPBACK, ENGINE_VETH, ENGINES };
-enum { CASE_ROUNDS_MAX = 41 };
+enum { CASE_ROUNDS_MAX = SPREAD_MAX };
 
 /* Times of a unit, in picoseconds, one for each round. */
 struct case_result {

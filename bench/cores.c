@@ -14,9 +14,10 @@
 #include "../tools/command.h"
 #include "duet/loop.h"
 #include "engine.h"
+#include "spread.h"
 #include "tun.h"
 
-enum { ROUNDS_MAX = 41, THREADS_MAX = DUET_KERNEL_QUEUES_MAX, BUFFER = 256 * 1024 };
+enum { THREADS_MAX = DUET_KERNEL_QUEUES_MAX, BUFFER = 256 * 1024 };
 enum { BULK_STEP = 1000000, STEP = 16, WARM_STEPS = 64 };
 
 enum work { BULK, EXCHANGE, LIFE, TUN };
@@ -46,8 +47,8 @@ struct cores {
 
 struct cores_result {
     char why[ENGINE_WHY];
-    uint64_t one, all, ratio, low,
-        high; /* a second; ratio in thousandths, and half of the rounds */
+    uint64_t one, all; /* a second */
+    struct spread ratio;
 };
 
 struct job {
@@ -190,20 +191,13 @@ static uint64_t rate_of_queues(const struct job *job, unsigned stacks, char *why
 
 /* ---- rounds ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
 static void run_case(void *context, size_t number, void *to)
 {
     const struct job *job = context;
     const unsigned threads = (unsigned)job->cores->threads;
     const uint64_t rounds = job->cores->rounds;
     struct cores_result *result = to;
-    uint64_t one[ROUNDS_MAX], all[ROUNDS_MAX], ratio[ROUNDS_MAX];
+    uint64_t one[SPREAD_MAX], all[SPREAD_MAX];
 
     (void)number;
     engine_pattern_make();
@@ -215,25 +209,13 @@ static void run_case(void *context, size_t number, void *to)
         all[i] = one[i] == 0 ? 0 : rate(job, threads, result->why);
         if (all[i] == 0)
             return;
-        ratio[i] = all[i] * 1000 / one[i];
     }
-    qsort(one, rounds, sizeof one[0], compare);
-    qsort(all, rounds, sizeof all[0], compare);
-    qsort(ratio, rounds, sizeof ratio[0], compare);
-    result->one = one[rounds / 2];
-    result->all = all[rounds / 2];
-    result->ratio = ratio[rounds / 2];
-    result->low = ratio[rounds / 4];
-    result->high = ratio[rounds - 1 - rounds / 4];
+    result->one = spread_of(one, rounds).median;
+    result->all = spread_of(all, rounds).median;
+    result->ratio = spread_of_ratios(all, one, rounds);
 }
 
 /* ---- what came of it ---- */
-
-static void print_ratio(uint64_t thousandths)
-{
-    printf(" %4llu.%02llu", (unsigned long long)(thousandths / 1000),
-           (unsigned long long)(thousandths % 1000 / 10));
-}
 
 static void case_done(void *context, size_t number, const void *given)
 {
@@ -248,15 +230,13 @@ static void case_done(void *context, size_t number, const void *given)
                "\"ratio\":%llu.%03llu}\n",
                what->name, what->unit, (unsigned long long)job->cores->threads,
                (unsigned long long)result->one, (unsigned long long)result->all,
-               (unsigned long long)(result->ratio / 1000),
-               (unsigned long long)(result->ratio % 1000));
+               (unsigned long long)(result->ratio.median / 1000),
+               (unsigned long long)(result->ratio.median % 1000));
         return;
     }
     printf("%-12s %-6s %10llu %10llu", what->name, what->unit, (unsigned long long)result->one,
            (unsigned long long)result->all);
-    print_ratio(result->ratio);
-    print_ratio(result->low);
-    print_ratio(result->high);
+    spread_print(result->ratio);
     printf("  %s\n", what->what);
     if (result->why[0] != '\0')
         printf("  %s\n", result->why);
@@ -278,7 +258,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     struct cores *cores = state->input;
     const struct command_option table[] = {
         {.key = KEY_JSON, .is_so = &cores->json},
-        {KEY_ROUNDS, NULL, &cores->rounds, "number of rounds", 1, ROUNDS_MAX},
+        {KEY_ROUNDS, NULL, &cores->rounds, "number of rounds", 1, SPREAD_MAX},
         {KEY_SPAN, NULL, &cores->span_ms, "span in milliseconds", 1, 60000},
         {KEY_THREADS, NULL, &cores->threads, "number of threads", 2, THREADS_MAX},
         {0},
@@ -319,7 +299,7 @@ int bench_cores(int argc, char **argv)
     argp_err_exit_status = COMMAND_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &cores);
     if (!cores.json)
-        printf("%-12s %-6s %10s %7llu at once %4s %7s %7s  %s\n", "case", "unit", "one",
+        printf("%-12s %-6s %10s %2llu at once %8s %8s %8s  %s\n", "case", "unit", "one",
                (unsigned long long)cores.threads, "ratio", "low", "high", "what");
     for (unsigned i = 0; i < CASES; i++) {
         struct job job = {.cores = &cores, .what = &cases[i]};

@@ -30,17 +30,13 @@ static const struct argp_option argp_options[] = {
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct hold *hold = state->input;
+    const struct command_option table[] = {
+        {KEY_ENDS, NULL, &hold->ends, "number of ends", 2, ENDS_MAX},
+        {.key = KEY_JSON, .is_so = &hold->json},
+        {0},
+    };
 
-    switch (key) {
-    case KEY_ENDS:
-        hold->ends = command_number_of(hold->command, "number of ends", argument, 2, ENDS_MAX);
-        return 0;
-    case KEY_JSON:
-        hold->json = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    return command_take(hold->command, table, key, argument) ? 0 : ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {

@@ -484,17 +484,13 @@ static const struct argp_option argp_options[] = {
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct bench *b = state->input;
+    const struct command_option table[] = {
+        {KEY_ROUNDS, NULL, &b->rounds, "number of rounds", 1, 1000000},
+        {.key = KEY_JSON, .is_so = &b->json},
+        {0},
+    };
 
-    switch (key) {
-    case KEY_ROUNDS:
-        b->rounds = command_number_of(b->command, "number of rounds", argument, 1, 1000000);
-        return 0;
-    case KEY_JSON:
-        b->json = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    return command_take(b->command, table, key, argument) ? 0 : ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {

@@ -9,6 +9,7 @@
 #include "../tools/command.h"
 #include "cases.h"
 #include "plot.h"
+#include "spread.h"
 
 struct speed {
     const char *command;
@@ -133,35 +134,10 @@ static void run_case(void *context, size_t number, void *result)
 
 /* ---- what came of it ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
-struct spread {
-    uint64_t median, low, high; /* the median, and between which half of the rounds lie */
-};
-
-static struct spread spread_of(const uint64_t *values, unsigned count)
-{
-    uint64_t sorted[CASE_ROUNDS_MAX];
-
-    memcpy(sorted, values, count * sizeof sorted[0]);
-    qsort(sorted, count, sizeof sorted[0], compare);
-    return (struct spread){sorted[count / 2], sorted[count / 4], sorted[count - 1 - count / 4]};
-}
-
-/* Another's time over duet's, round by round, in thousandths. */
+/* Another's time over duet's, round by round. */
 static struct spread ratio_of(const struct case_result *result, enum case_engine other)
 {
-    uint64_t ratios[CASE_ROUNDS_MAX];
-
-    for (unsigned i = 0; i < result->rounds; i++)
-        ratios[i] =
-            result->time[other][i] * 1000 / (result->time[0][i] == 0 ? 1 : result->time[0][i]);
-    return spread_of(ratios, result->rounds);
+    return spread_of_ratios(result->time[other], result->time[ENGINE_DUET], result->rounds);
 }
 
 /* Gbit/s for bytes, nanoseconds for all else, with one digit behind the point. */
@@ -170,12 +146,6 @@ static void print_time(const struct speed_case *what, uint64_t ps)
     const uint64_t tenths = what->work == WORK_BULK ? 80000 / (ps == 0 ? 1 : ps) : ps / 100;
 
     printf(" %8llu.%llu", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10));
-}
-
-static void print_ratio(uint64_t thousandths)
-{
-    printf(" %5llu.%02llu", (unsigned long long)(thousandths / 1000),
-           (unsigned long long)(thousandths % 1000 / 10));
 }
 
 static void print_head(void)
@@ -198,16 +168,12 @@ static void print_row(const struct speed_case *what, const struct case_result *r
             printf(" %10s", "-");
     }
     if (result->measured[ENGINE_DUET] && result->measured[other]) {
-        const struct spread ratio = ratio_of(result, other);
-
-        print_ratio(ratio.median);
-        print_ratio(ratio.low);
-        print_ratio(ratio.high);
+        spread_print(ratio_of(result, other));
     } else {
         printf(" %8s %8s %8s", "-", "-", "-");
     }
     if (what->bar > 0 && other == ENGINE_LWIP)
-        print_ratio(what->bar);
+        spread_print_ratio(what->bar);
     else
         printf(" %8s", "-");
 }
@@ -289,8 +255,8 @@ static void print_own(const struct speed *speed)
                 !other->measured[0])
                 continue;
             printf("%-16s takes", what->name);
-            print_ratio(spread_of(mine->time[0], mine->rounds).median * 1000 /
-                        spread_of(other->time[0], other->rounds).median);
+            spread_print_ratio(spread_of(mine->time[0], mine->rounds).median * 1000 /
+                               spread_of(other->time[0], other->rounds).median);
             printf(" times duet's %s; the bar is %u\n", what->than, what->than_times);
         }
     }

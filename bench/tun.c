@@ -12,8 +12,7 @@
 #include "../tools/bench.h"
 #include "../tools/command.h"
 #include "engine.h"
-
-enum { ROUNDS_MAX = 41 };
+#include "spread.h"
 
 /* What has its rounds in turns with duet's. */
 enum beside { NOTHING, BARE, PASST };
@@ -57,7 +56,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     struct tun *tun = state->input;
     const struct command_option table[] = {
         {.key = KEY_JSON, .is_so = &tun->json},
-        {KEY_ROUNDS, NULL, &tun->rounds, "number of rounds", 1, ROUNDS_MAX},
+        {KEY_ROUNDS, NULL, &tun->rounds, "number of rounds", 1, SPREAD_MAX},
         {KEY_SPAN, NULL, &tun->span_ms, "span in milliseconds", 1, 60000},
         {0},
     };
@@ -92,24 +91,11 @@ static uint64_t rate_of(const struct tun_round *round)
     return us == 0 ? 0 : bulk ? round->count * 8 / us : round->count * 1000000 / us;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
-static uint64_t median(uint64_t *values, uint64_t count)
-{
-    qsort(values, count, sizeof values[0], compare);
-    return values[count / 2];
-}
-
 struct tun_result {
     char why[TUN_WHY];
     bool measured, compared;
-    uint64_t duet, other, ratio, low,
-        high; /* medians; ratio in thousandths, and half of the rounds */
+    uint64_t duet, other; /* medians */
+    struct spread ratio;
 };
 
 /* The round of whoever is measured beside duet. */
@@ -129,7 +115,7 @@ static bool play_other(enum beside beside, struct tun_round *round)
 static void play(const struct tun *tun, const struct tun_case *what,
                  const struct duet_kernel *kernel, struct tun_result *result)
 {
-    uint64_t duet[ROUNDS_MAX], other[ROUNDS_MAX] = {0}, ratio[ROUNDS_MAX] = {0};
+    uint64_t duet[SPREAD_MAX], other[SPREAD_MAX] = {0};
 
     result->compared = what->beside != NOTHING;
     for (uint64_t i = 0; i < tun->rounds; i++) {
@@ -142,18 +128,15 @@ static void play(const struct tun *tun, const struct tun_case *what,
         if (result->measured && result->compared) {
             result->compared = play_other(what->beside, &round);
             other[i] = rate_of(&round);
-            ratio[i] = duet[i] * 1000 / (other[i] == 0 ? 1 : other[i]);
         }
         if (round.why[0] != '\0')
             snprintf(result->why, TUN_WHY, "%s", round.why);
         if (!result->measured)
             return;
     }
-    result->duet = median(duet, tun->rounds);
-    result->other = median(other, tun->rounds);
-    result->ratio = median(ratio, tun->rounds);
-    result->low = ratio[tun->rounds / 4];
-    result->high = ratio[tun->rounds - 1 - tun->rounds / 4];
+    result->duet = spread_of(duet, tun->rounds).median;
+    result->other = spread_of(other, tun->rounds).median;
+    result->ratio = spread_of_ratios(duet, other, tun->rounds);
 }
 
 struct job {
@@ -180,6 +163,16 @@ static void run_case(void *context, size_t number, void *to)
     kernel.link->close(kernel.link);
 }
 
+static void print_ratio(const struct tun_result *result)
+{
+    const uint64_t values[] = {result->ratio.median, result->ratio.low, result->ratio.high};
+
+    printf(" %9llu", (unsigned long long)result->other);
+    for (unsigned i = 0; i < 3; i++)
+        printf(" %6llu.%llu%%", (unsigned long long)(values[i] / 10),
+               (unsigned long long)(values[i] % 10));
+}
+
 static void print(const struct tun_case *what, const struct tun_result *result)
 {
     const bool bulk = what->work == TUN_RECEIVE || what->work == TUN_SEND;
@@ -187,10 +180,7 @@ static void print(const struct tun_case *what, const struct tun_result *result)
     printf("%-16s %-6s %9llu", what->name, bulk ? "Mbit/s" : "1/s",
            (unsigned long long)result->duet);
     if (result->compared)
-        printf(" %9llu %6llu.%llu%% %6llu.%llu%% %6llu.%llu%%", (unsigned long long)result->other,
-               (unsigned long long)(result->ratio / 10), (unsigned long long)(result->ratio % 10),
-               (unsigned long long)(result->low / 10), (unsigned long long)(result->low % 10),
-               (unsigned long long)(result->high / 10), (unsigned long long)(result->high % 10));
+        print_ratio(result);
     else
         printf(" %9s %9s %9s %9s", "-", "-", "-", "-");
     if (what->bar > 0)
@@ -211,10 +201,10 @@ static void print_json(const struct tun_case *what, const struct tun_result *res
            bulk ? "Mbit/s" : "1/s", (unsigned long long)result->duet);
     if (result->compared)
         printf(",\"%s\":%llu,\"ratio\":%llu.%03llu", what->beside == BARE ? "bare" : "passt",
-               (unsigned long long)result->other, (unsigned long long)(result->ratio / 1000),
-               (unsigned long long)(result->ratio % 1000));
+               (unsigned long long)result->other, (unsigned long long)(result->ratio.median / 1000),
+               (unsigned long long)(result->ratio.median % 1000));
     if (what->bar > 0)
-        printf(",\"bar\":0.%03u", what->bar);
+        printf(",\"bar\":%u.%03u", what->bar / 1000, what->bar % 1000);
     puts("}");
 }
 
