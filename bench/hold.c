@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "../tools/bench.h"
@@ -100,6 +101,15 @@ static uint64_t process_resident(void)
     return resident * 4096;
 }
 
+/* The most that it ever was. */
+static uint64_t process_most(void)
+{
+    struct rusage usage = {0};
+
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024;
+}
+
 /* ---- the work ---- */
 
 static bool use_each(const struct hold *hold, const struct engine *engine, uint32_t count)
@@ -153,6 +163,7 @@ static bool hold_open(const struct hold *hold)
     print_bytes(hold, "the whole process", 2ull * count, process_resident(), 400);
     if (!use_each(hold, engine, count) || !end_each(hold, engine, count))
         return false;
+    print_bytes(hold, "the process at most", 2ull * count, process_most(), 400);
     engine->close();
     return true;
 }
