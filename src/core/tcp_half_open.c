@@ -8,11 +8,11 @@
  * since all records live by the same schedule, one cursor for each retransmission walks the ring
  * and no record needs a timer. When the ring is full a SYN is answered by a cookie and needs no record
  * (tcp_cookie.c); where that cannot be, the oldest record makes room. The way back from here is to
- * LISTEN (MUST-11).
+ * LISTEN (MUST-11). What a segment means to a record is in tcp_half_open_arrives.c.
  */
+#include "core/tcp_half_open.h"
 #include "base/bytes.h"
 #include "base/check.h"
-#include "core/state.h"
 
 void half_open_init(struct half_open_ring *ring, struct tcp_half_open *records, uint32_t capacity)
 {
@@ -24,23 +24,8 @@ static struct tcp_half_open *record_at(const struct half_open_ring *ring, uint64
     return &ring->records[age_ring_index(&ring->age, position)];
 }
 
-static bool is_alive(const struct tcp_half_open *half)
-{
-    return (half->flags & TCP_HALF_OPEN_ALIVE) != 0;
-}
-
-static struct seq rcv_nxt_of(const struct tcp_half_open *half)
-{
-    return seq_add(half->irs, 1);
-}
-
-static uint32_t first_window(const struct tcp_listener *listener)
-{
-    return min_u32(listener->receive_limit & ~TCP_LIMIT_FIXED, UINT16_MAX);
-}
-
 /* The listener that this record would go to now. There is one: with it its records go. */
-static struct tcp_listener *listener_of(const struct duet_stack *s,
+struct tcp_listener *half_open_listener(const struct duet_stack *s,
                                         const struct tcp_half_open *half)
 {
     struct tcp_listener *listener = demux_listener(s, &half->tuple);
@@ -48,18 +33,8 @@ static struct tcp_listener *listener_of(const struct duet_stack *s,
     return listener;
 }
 
-/* The same in a segment without SYN, whose field is scaled (RFC 7323, 2.2); rounded down, because the
- * connection will begin with what the SYN,ACK has offered. */
-static uint16_t window_after_syn(const struct duet_stack *s, const struct tcp_half_open *half)
-{
-    uint8_t scale = half->peer_scale == TCP_HALF_OPEN_NO_SCALING
-                        ? 0
-                        : window_scale_for(s->config.receive_buffer);
-    return (uint16_t)(first_window(listener_of(s, half)) >> scale);
-}
-
 /* Its place in the table is free, or another's. */
-static void leave_ring(struct duet_stack *s, struct tcp_half_open *half)
+void half_open_leave_ring(struct duet_stack *s, struct tcp_half_open *half)
 {
     half->flags = 0;
     s->half_open.age.alive--;
@@ -70,10 +45,10 @@ static void leave_ring(struct duet_stack *s, struct tcp_half_open *half)
 static void forget(struct duet_stack *s, struct tcp_half_open *half)
 {
     demux_remove(s, &half->tuple);
-    leave_ring(s, half);
+    half_open_leave_ring(s, half);
 }
 
-static void back_to_listen(struct duet_stack *s, struct tcp_half_open *half, enum tcp_rule rule)
+void half_open_back_to_listen(struct duet_stack *s, struct tcp_half_open *half, enum tcp_rule rule)
 {
     tcp_record_edge(s, &half->tuple, DUET_SYN_RECEIVED, DUET_LISTEN, rule);
     forget(s, half);
@@ -82,8 +57,8 @@ static void back_to_listen(struct duet_stack *s, struct tcp_half_open *half, enu
 /* Holes at the head go; a packet skips no more than AGE_RING_SKIPS. */
 static void skip_dead(struct half_open_ring *ring, uint64_t most)
 {
-    for (;
-         most > 0 && ring->age.head < ring->age.tail && !is_alive(record_at(ring, ring->age.head));
+    for (; most > 0 && ring->age.head < ring->age.tail &&
+           !half_open_is_alive(record_at(ring, ring->age.head));
          most--)
         ring->age.head++;
     for (unsigned i = 0; i < TCP_SYN_ACK_RETRIES_MAX; i++)
@@ -121,7 +96,7 @@ static void sweep(struct duet_stack *s)
     uint64_t from;
     age_ring_sweep_begin(&ring->age);
     for (unsigned i = 0; i < AGE_RING_SWEEP_STEPS && age_ring_sweep_next(&ring->age, &from); i++) {
-        if (!is_alive(record_at(ring, from)))
+        if (!half_open_is_alive(record_at(ring, from)))
             continue;
         uint64_t to = age_ring_sweep_keep(&ring->age);
         if (to != from)
@@ -169,7 +144,7 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
     struct half_open_ring *ring = &s->half_open;
     int64_t created_us = (s->now + DUET_MICROSECOND - 1) / DUET_MICROSECOND;
     if (age_ring_is_full(&ring->age)) {
-        back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_RECYCLED);
+        half_open_back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_RECYCLED);
         skip_dead(ring, AGE_RING_SKIPS);
     }
     uint64_t position = age_ring_append(&ring->age, created_us);
@@ -190,13 +165,13 @@ void half_open_open(struct duet_stack *s, const struct tcp_tuple *tuple,
 void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *half,
                        struct tcp_header *header)
 {
-    const struct tcp_listener *listener = listener_of(s, half);
+    const struct tcp_listener *listener = half_open_listener(s, half);
     uint16_t ip_size = ip_header_size(&half->tuple.remote);
     *header = (struct tcp_header){
         .seq = half->iss.raw,
-        .ack = rcv_nxt_of(half).raw,
+        .ack = half_open_rcv_nxt(half).raw,
         .flags = DUET_SYN | DUET_ACK,
-        .window = (uint16_t)first_window(listener),
+        .window = (uint16_t)half_open_window(listener),
     };
     struct tcp_options *options = &header->options;
     options->present = DUET_TRACE_MSS;
@@ -216,179 +191,12 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
     tcp_ecn_half_open_option(s, half, options);
 }
 
-/* ---- SEGMENT ARRIVES ---- */
-
-/* An acknowledgement of an invalid segment, a few times in the life of a record (RFC 5961, 7). */
-static void answer(struct duet_stack *s, struct tcp_half_open *half, enum tcp_rule rule)
-{
-    if (half->answers >= min_u32(s->config.challenge_limit, 15)) {
-        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_CHALLENGE_LIMIT);
-        return;
-    }
-    half->answers = (uint8_t)((half->answers + 1) & 15);
-    bool timestamps = (half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0;
-    stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, rule);
-    reply_ack(s, &half->tuple, DUET_SYN_RECEIVED, seq_add(half->iss, 1), rcv_nxt_of(half),
-              window_after_syn(s, half), timestamps ? &half->ts_recent : NULL,
-              tcp_ecn_half_open_ace(half), rule);
-}
-
-/* Step 0: timestamps (RFC 7323, 3.2 and 5.3). */
-static enum tcp_verdict check_timestamps(struct duet_stack *s, struct tcp_half_open *half,
-                                         const struct tcp_segment *seg)
-{
-    bool has = (seg->options->present & DUET_TRACE_TIMESTAMPS) != 0;
-    if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) == 0 || seg->has_rst || (seg->has_syn && !has))
-        return TCP_CONTINUE;
-    if (!has) {
-        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_TIMESTAMP_MISSING);
-        return TCP_DROP;
-    }
-    if (seq_le(seq_of(half->ts_recent), seq_of(seg->options->tsval)))
-        return TCP_CONTINUE;
-    answer(s, half, TCP_RULE_PAWS_REJECTED);
-    return TCP_DROP;
-}
-
-/* The peer missed our SYN,ACK: once more, and the next timed repeat is left out (RFC 6298, 5). */
-static void repeat_syn_ack(struct duet_stack *s, struct tcp_half_open *half,
-                           const struct tcp_segment *seg)
-{
-    uint16_t ecn;
-    if (tcp_ecn_half_open_again(half, seg, &ecn) == TCP_DROP) {
-        reply_reset(s, &half->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_ECN_MIXED);
-        back_to_listen(s, half, TCP_RULE_ECN_MIXED);
-        return;
-    }
-    half->flags |= TCP_HALF_OPEN_RETRANSMITTED | TCP_HALF_OPEN_ANSWERED;
-    stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_SYN_REPEATED);
-    reply_syn_ack(s, (uint32_t)(half - s->half_open.records), seg, TCP_RULE_SYN_REPEATED, ecn);
-}
-
-/* First, check sequence number. The repeated SYN, with or without text, is a cue to repeat the
- * SYN,ACK; with an ACK it is old all the same. */
-static enum tcp_verdict first_check_sequence(struct duet_stack *s, struct tcp_half_open *half,
-                                             const struct tcp_listener *listener,
-                                             const struct tcp_segment *seg)
-{
-    uint32_t window = first_window(listener);
-    uint32_t len = seg->has_rst ? 0 : seg->len; /* RFC 5961, 3.2: SEQ alone decides about a RST */
-    struct seq nxt = rcv_nxt_of(half);
-    if (seg->has_syn && !seg->has_rst && seq_eq(seg->seq, half->irs)) {
-        if (seg->has_ack)
-            answer(s, half, TCP_RULE_SEQ_UNACCEPTABLE);
-        else
-            repeat_syn_ack(s, half, seg);
-        return TCP_DROP;
-    }
-    if (seq_in_window(seg->seq, nxt, window) ||
-        (len > 0 && seq_in_window(seq_add(seg->seq, len - 1), nxt, window)))
-        return TCP_CONTINUE;
-    if (seg->has_rst)
-        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_RST_OUTSIDE_WINDOW);
-    else
-        answer(s, half, TCP_RULE_SEQ_UNACCEPTABLE);
-    return TCP_DROP;
-}
-
-/* Second, check the RST bit. */
-static enum tcp_verdict second_check_rst(struct duet_stack *s, struct tcp_half_open *half,
-                                         const struct tcp_segment *seg)
-{
-    if (!seg->has_rst)
-        return TCP_CONTINUE;
-    if (seq_eq(seg->seq, rcv_nxt_of(half)))
-        back_to_listen(s, half, TCP_RULE_HALF_OPEN_RST);
-    else
-        answer(s, half, TCP_RULE_RST_CHALLENGED);
-    return TCP_DROP;
-}
-
-/* Fourth, check the SYN bit: a passive open gives this attempt up. */
-static enum tcp_verdict fourth_check_syn(struct duet_stack *s, struct tcp_half_open *half,
-                                         const struct tcp_segment *seg)
-{
-    if (!seg->has_syn)
-        return TCP_CONTINUE;
-    back_to_listen(s, half, TCP_RULE_HALF_OPEN_SYN);
-    return TCP_DROP;
-}
-
-/* The third segment ends the round trip that the SYN,ACK began, unless that was sent again (Karn). */
-static void take_round_trip(struct duet_stack *s, struct tcp_conn *c,
-                            const struct tcp_half_open *half)
-{
-    int32_t age_us = (int32_t)((uint32_t)s->now_us - half->created_us);
-    age_us = age_us < 0 ? 0 : age_us; /* created_us is rounded up */
-    if ((half->flags & TCP_HALF_OPEN_RETRANSMITTED) != 0)
-        c->flags |= TCP_CONN_SYN_RETRANSMITTED;
-    else
-        tcp_rtt_sample(s, c, age_us * DUET_MICROSECOND);
-}
-
-/* Makes the connection of a record that has just been proved. NULL: no room, by a named rule. */
-static struct tcp_conn *promote(struct duet_stack *s, struct tcp_half_open *half,
-                                struct tcp_listener *listener)
-{
-    if (listener->queue.count >= listener->backlog) {
-        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_ACCEPT_QUEUE_FULL);
-        return NULL;
-    }
-    struct tcp_half_open copy = *half;
-    uint32_t index = pool_take(&s->conns);
-    if (index == POOL_NONE) {
-        stack_rule(s, &copy.tuple, DUET_SYN_RECEIVED, TCP_RULE_NO_CONNECTION_LEFT);
-        return NULL;
-    }
-    demux_replace(s, &copy.tuple, DEMUX_CONN, index);
-    leave_ring(s, half);
-    struct tcp_conn *c = tcp_conn_make(s, index, &copy.tuple);
-    tcp_conn_from_half_open(s, c, &copy, listener);
-    take_round_trip(s, c, &copy);
-    return c;
-}
-
-/* Fifth, check the ACK field. */
-static void fifth_check_ack(struct duet_stack *s, struct tcp_half_open *half,
-                            struct tcp_listener *listener, struct tcp_segment *seg)
-{
-    if (!seg->has_ack) {
-        stack_rule(s, &half->tuple, DUET_SYN_RECEIVED, TCP_RULE_ACK_MISSING);
-        return;
-    }
-    if (!seq_eq(seg->ack, seq_add(half->iss, 1))) {
-        reply_reset(s, &half->tuple, seg, DUET_SYN_RECEIVED, TCP_RULE_SYN_RECEIVED_BAD_ACK);
-        return;
-    }
-    struct tcp_conn *c = promote(s, half, listener);
-    if (c == NULL)
-        return;
-    tcp_segment_arrives(s, c, seg);
-    tcp_conn_settle(s, c);
-}
-
-void half_open_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg)
-{
-    struct tcp_half_open *half = &s->half_open.records[index];
-    CHECK(is_alive(half));
-    struct tcp_listener *listener = listener_of(s, half);
-    if (check_timestamps(s, half, seg) == TCP_DROP)
-        return;
-    if (first_check_sequence(s, half, listener, seg) == TCP_DROP)
-        return;
-    if (second_check_rst(s, half, seg) == TCP_DROP)
-        return;
-    /* Third, check security: duet has no compartments (RFC 9293, appendix A.1). */
-    if (fourth_check_syn(s, half, seg) == TCP_DROP)
-        return;
-    fifth_check_ack(s, half, listener, seg);
-}
-
 /* ---- timeouts ---- */
 
 static void skip_dead_cursor(struct half_open_ring *ring, unsigned i)
 {
-    while (ring->cursor[i] < ring->age.tail && !is_alive(record_at(ring, ring->cursor[i])))
+    while (ring->cursor[i] < ring->age.tail &&
+           !half_open_is_alive(record_at(ring, ring->cursor[i])))
         ring->cursor[i]++;
 }
 
@@ -427,7 +235,7 @@ void half_open_expire(struct duet_stack *s)
     skip_dead(ring, UINT64_MAX);
     while (ring->age.head < ring->age.tail &&
            due_at(s, record_at(ring, ring->age.head), s->config.syn_ack_retries) <= s->now) {
-        back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_TIMEOUT);
+        half_open_back_to_listen(s, record_at(ring, ring->age.head), TCP_RULE_HALF_OPEN_TIMEOUT);
         skip_dead(ring, UINT64_MAX);
     }
     for (unsigned i = 0; i < s->config.syn_ack_retries; i++) {
@@ -445,7 +253,8 @@ uint32_t half_open_count(const struct duet_stack *s, const struct tcp_listener *
     const struct half_open_ring *ring = &s->half_open;
     uint32_t count = 0;
     for (uint64_t at = ring->age.head; at < ring->age.tail; at++)
-        count += is_alive(record_at(ring, at)) && listener_of(s, record_at(ring, at)) == listener;
+        count += half_open_is_alive(record_at(ring, at)) &&
+                 half_open_listener(s, record_at(ring, at)) == listener;
     return count;
 }
 
@@ -455,7 +264,7 @@ void half_open_drop_listener(struct duet_stack *s, const struct tcp_listener *li
     struct half_open_ring *ring = &s->half_open;
     for (uint64_t at = ring->age.head; at < ring->age.tail; at++) {
         struct tcp_half_open *half = record_at(ring, at);
-        if (!is_alive(half) || listener_of(s, half) != listener)
+        if (!half_open_is_alive(half) || half_open_listener(s, half) != listener)
             continue;
         tcp_record_edge(s, &half->tuple, DUET_SYN_RECEIVED, DUET_CLOSED, TCP_RULE_LISTENER_CLOSED);
         forget(s, half);
