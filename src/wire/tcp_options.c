@@ -178,11 +178,37 @@ static bool is_timestamps_group(const uint8_t *at, const uint8_t *end)
                                TCP_OPTION_TIMESTAMPS << 8 | TIMESTAMPS_SIZE);
 }
 
+/* MSS; SACK-permitted and timestamps; NOP and window scale: five words, as nearly every SYN has them. */
+static bool is_syn_group(const uint8_t *at, const uint8_t *end)
+{
+    return end - at == MSS_GROUP + TIMESTAMPS_GROUP + WINDOW_SCALE_GROUP &&
+           bytes_get16(at) == (TCP_OPTION_MSS << 8 | MSS_SIZE) &&
+           bytes_get32(at + MSS_GROUP) ==
+               ((uint32_t)TCP_OPTION_SACK_PERMITTED << 24 | SACK_PERMITTED_SIZE << 16 |
+                TCP_OPTION_TIMESTAMPS << 8 | TIMESTAMPS_SIZE) &&
+           bytes_get32(at + MSS_GROUP + TIMESTAMPS_GROUP) >> 8 ==
+               (TCP_OPTION_NOP << 16 | TCP_OPTION_WINDOW_SCALE << 8 | WINDOW_SCALE_SIZE);
+}
+
+static void read_syn_group(const uint8_t *at, struct tcp_options *options)
+{
+    options->mss = bytes_get16(at + 2);
+    options->tsval = bytes_get32(at + MSS_GROUP + 4);
+    options->tsecr = bytes_get32(at + MSS_GROUP + 8);
+    options->window_scale = at[MSS_GROUP + TIMESTAMPS_GROUP + 3];
+    options->present = DUET_TRACE_MSS | DUET_TRACE_SACK_PERMITTED | DUET_TRACE_TIMESTAMPS |
+                       DUET_TRACE_WINDOW_SCALE;
+}
+
 void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options *options)
 {
     *options = (struct tcp_options){0};
     if (is_timestamps_group(at, end)) { /* as nearly every segment of a connection has them */
         (void)read_timestamps(at + 2, options);
+        return;
+    }
+    if (is_syn_group(at, end)) {
+        read_syn_group(at, options);
         return;
     }
     while (at < end && *at != TCP_OPTION_EOL) { /* each turn takes at least one byte */

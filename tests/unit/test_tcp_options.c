@@ -107,6 +107,27 @@ static void rules_of_the_walk(void **state)
     guard_drop(&guard);
 }
 
+/* The order that is read in one says the same as another order. */
+static void a_syn_as_deployed_says_what_another_order_says(void **state)
+{
+    (void)state;
+    static const uint8_t deployed[20] = {2,    4,    0x12, 0x34, 4,    2,    8, 10, 0xa1, 0xa2,
+                                         0xa3, 0xa4, 0xb1, 0xb2, 0xb3, 0xb4, 1, 3,  3,    250};
+    static const uint8_t other[20] = {8, 10, 0xa1, 0xa2, 0xa3, 0xa4, 0xb1, 0xb2, 0xb3, 0xb4,
+                                      1, 3,  3,    250,  4,    2,    2,    4,    0x12, 0x34};
+    const struct guard guard = guard_make(64);
+    const struct tcp_options a = parse(&guard, deployed, sizeof deployed);
+    const struct tcp_options b = parse(&guard, other, sizeof other);
+    EXPECT_EQUAL("present", a.present, b.present);
+    EXPECT_EQUAL("present", a.present, MSS | SOK | TS | WS);
+    EXPECT_EQUAL("mss", a.mss, b.mss);
+    EXPECT_EQUAL("tsval", a.tsval, b.tsval);
+    EXPECT_EQUAL("tsecr", a.tsecr, b.tsecr);
+    EXPECT_EQUAL("window scale", a.window_scale, b.window_scale);
+    EXPECT("well formed", !a.malformed && !b.malformed);
+    guard_drop(&guard);
+}
+
 static void values(void **state)
 {
     (void)state;
@@ -375,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_of_the_walk),
         cmocka_unit_test(values),
+        cmocka_unit_test(a_syn_as_deployed_says_what_another_order_says),
         cmocka_unit_test(sack_of_every_length),
         cmocka_unit_test(every_kind_with_every_length_at_several_places),
         cmocka_unit_test(random_bytes_stay_inside),
