@@ -193,15 +193,15 @@ void tcp_ecn_half_open_option(const struct duet_stack *s, const struct tcp_half_
     put_option(&initial, options, 0, TCP_COUNTERS);
 }
 
-/* The first SYN,ACK of a connection in SYN-RECEIVED, which Fast Open or a simultaneous open has made
- * without a half-open record: as many fields as find room beside a cookie. */
+/* The first SYN,ACK of a connection that Fast Open or a simultaneous open has made without a half-open
+ * record: as many fields as find room beside a cookie. It may leave after its user has shut down. */
 void tcp_accecn_add_to_syn_ack(const struct duet_stack *s, const struct tcp_conn *c,
                                bool is_retransmission, struct tcp_options *options)
 {
     const struct tcp_accurate_ecn *record = tcp_accecn_of(s, c);
     if (record == NULL || is_retransmission)
         return;
-    CHECK(c->state == DUET_SYN_RECEIVED); /* before, nothing was agreed */
+    CHECK(c->state != DUET_SYN_SENT); /* in which nothing was agreed */
     uint32_t room = TCP_OPTIONS_MAX - tcp_options_size(options);
     unsigned fields = TCP_COUNTERS;
     while (fields > 0 && option_size(fields) > room)

@@ -169,6 +169,34 @@ static void probe_is_owed_while_the_one_before_is_acknowledged(void **state)
     free(rig);
 }
 
+/* After SYNs had crossed, with accurate ECN agreed, the user shut down before the SYN,ACK left: it then left in FIN-WAIT-1,
+ * where a check took it for one of SYN-SENT. */
+static void user_shuts_down_before_the_syn_ack_leaves(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_segment segment, crossing = offer;
+    struct tcp_tuple tuple;
+    struct duet_handle handle;
+    const struct duet_connect_options options = {.remote = {duet_ipv4(10, 0, 0, 2), 80}};
+    assert_non_null(rig);
+    rig_config(&config);
+    config.ecn = DUET_ECN_REQUEST_ACCURATE;
+    config.accurate_ecn_max = 1;
+    rig_start(rig, &config);
+    assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
+    assert_true(rig_output(rig, &tuple, &segment));
+    crossing.flags = DUET_SYN | DUET_ECE | DUET_CWR | DUET_AE;
+    rig_input(rig, &tuple, &crossing);
+    assert_int_equal(duet_shutdown(rig->stack, rig->now, handle), DUET_OK);
+    assert_true(rig_output(rig, NULL, &segment));
+    assert_int_equal(segment.flags & (DUET_SYN | DUET_ACK), DUET_SYN | DUET_ACK);
+    assert_null(duet_check(rig->stack));
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +205,7 @@ int main(void)
         cmocka_unit_test(option_is_set_after_close),
         cmocka_unit_test(invalid_segments_at_the_origin_of_time),
         cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
+        cmocka_unit_test(user_shuts_down_before_the_syn_ack_leaves),
         cmocka_unit_test(probe_is_owed_while_the_one_before_is_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
