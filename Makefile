@@ -86,6 +86,7 @@ bench:
 	@cmake -S . -B $(BUILD) -DDUET_TESTS=OFF $(COMMON_FLAGS) >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS) >/dev/null
 	@$(BUILD)/duet bench
+	@bench/size.py $(BUILD)
 
 conformance:
 	@tests/repo/need.sh conformance
