@@ -299,7 +299,7 @@ class Bench:
         others = other_tests(self.build) + self.paths()
         objects = [*units.values(), *programs.values()]
         objects += sorted(self.build.glob("tests/CMakeFiles/test_helpers_unit.dir/unit/*.c.o"))
-        objects += [path for path in sorted(self.build.glob("CMakeFiles/duet.dir/src/**/*.c.o")) if has_source(path)]
+        objects += [path for path in sorted(self.build.glob("CMakeFiles/duet_hosted.dir/src/**/*.c.o")) if has_source(path)]
         source = self.folder / "driver.c"
         source.write_text(DRIVER.replace("@DECLARATIONS@", "".join(f"int main_{name}(int, char **);\n"
                                                                    for name in (*units, *programs)))
