@@ -230,6 +230,6 @@ int main(int argc, char **argv)
         if (problem != NULL)
             printf("#   %s\n", problem);
     }
-    printf("1..%u\n", VARIANTS);
+    printf("1..%d\n", VARIANTS);
     return failed == 0 ? 0 : 1;
 }
