@@ -24,7 +24,7 @@ struct spread spread_of(const uint64_t *values, uint64_t count)
 
 struct spread spread_of_ratios(const uint64_t *over, const uint64_t *under, uint64_t count)
 {
-    uint64_t ratios[SPREAD_MAX];
+    uint64_t ratios[SPREAD_MAX] = {0};
 
     for (uint64_t i = 0; i < count; i++)
         ratios[i] = over[i] * 1000 / (under[i] == 0 ? 1 : under[i]);

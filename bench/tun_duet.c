@@ -15,7 +15,7 @@
 
 enum { CONNECTIONS = 4096, SMALL = 64 };
 enum { RECEIVE_BUFFER = 4 << 20, SEND_BUFFER = 2 << 20 };
-enum { PACKETS_AHEAD = 4, PACKET_TEXT = 65535 - 80 /* IPv6, TCP and timestamps */ };
+enum { PACKETS_AHEAD = 8, PACKET_TEXT = 65535 - 80 /* IPv6, TCP and timestamps */ };
 
 struct node {
     const struct tun_round *round;
@@ -107,7 +107,7 @@ static void answer(struct node *node, struct duet_handle handle)
     node->count++;
 }
 
-/* Queues no more than a few packets ahead of what has left, so that they are still in the cache when
+/* Queues no more than some packets ahead of what has left, so that they are still in the cache when
  * they leave; whole ones, so that they leave whole. What the kernel has acknowledged counts as sent. */
 static void send_more(struct node *node)
 {
