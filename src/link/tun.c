@@ -48,11 +48,12 @@ static bool tun_send(struct duet_link *link, duet_time now, const struct duet_pa
 {
     struct tun *tun = tun_of(link);
     struct virtio_net_hdr header;
-    struct iovec parts[2 + UINT8_MAX] = {{.iov_base = &header, .iov_len = sizeof(header)},
-                                         {.iov_base = packet->data, .iov_len = packet->length}};
+    struct iovec parts[2 + UINT8_MAX]; /* 4 KiB, of which few are used: not to be cleared */
     int skip = tun->has_header ? 0 : 1, count = 2;
 
     (void)now;
+    parts[0] = (struct iovec){.iov_base = &header, .iov_len = sizeof(header)};
+    parts[1] = (struct iovec){.iov_base = packet->data, .iov_len = packet->length};
     for (unsigned i = 0; i < packet->piece_count && i < UINT8_MAX; i++, count++) {
         memcpy(&parts[count].iov_base, &packet->pieces[i].data, sizeof(void *));
         parts[count].iov_len = packet->pieces[i].size;
