@@ -16,6 +16,7 @@
 enum { CONNECTIONS = 4096, SMALL = 64 };
 enum { RECEIVE_BUFFER = 4 << 20, SEND_BUFFER = 2 << 20 };
 enum { PACKETS_AHEAD = 8, PACKET_TEXT = 65535 - 80 /* IPv6, TCP and timestamps */ };
+enum { PAGE = 16384, PAGE_TO_SEND = 65536 };
 
 struct node {
     const struct tun_round *round;
@@ -44,6 +45,12 @@ static bool fail(struct node *node, const char *what)
     return false;
 }
 
+/* Does the link take packets that it cuts into segments? */
+static bool cuts(const struct node *node)
+{
+    return (node->link->offload & DUET_OFFLOAD_SEGMENT) != 0;
+}
+
 static bool make_stack(struct node *node)
 {
     const struct duet_kernel *kernel = node->round->kernel;
@@ -60,8 +67,8 @@ static bool make_stack(struct node *node)
     config.connections_max = config.half_open_max = config.transfers_max = CONNECTIONS;
     config.listeners_max = TUN_PORTS;
     config.time_wait_max = 1 << 20;
-    config.page_size = 65536;
-    config.pages_max = 2048;
+    config.page_size = node->round->work == TUN_SEND && cuts(node) ? PAGE_TO_SEND : PAGE;
+    config.pages_max = (128 << 20) / config.page_size;
     config.send_buffer = SEND_BUFFER;
     config.receive_buffer = RECEIVE_BUFFER;
     config.pacing = false; /* there is no network */
@@ -116,8 +123,9 @@ static void send_more(struct node *node)
     if (duet_status(node->stack, node->connection, &status) != DUET_OK || status.send_mss == 0)
         return;
     const uint32_t whole = PACKET_TEXT / status.send_mss * status.send_mss;
+    const uint32_t ahead = cuts(node) ? PACKETS_AHEAD * whole : whole;
     const uint32_t unsent = status.send_queued - status.in_flight;
-    uint32_t left = unsent < PACKETS_AHEAD * whole ? PACKETS_AHEAD * whole - unsent : 0;
+    uint32_t left = unsent < ahead ? ahead - unsent : 0;
 
     while (left > 0) {
         const uint32_t piece = left < ENGINE_PIECE ? left : ENGINE_PIECE;
