@@ -49,7 +49,8 @@ duet_time duet_loop_now(void);
 int duet_loop_init(struct duet_loop *loop, struct duet_stack *stack, struct duet_link *link);
 void duet_loop_free(struct duet_loop *loop);
 
-/* Does all that can be done now; then, if that was nothing, waits for the first of: a packet, a
+/* Does all that can be done now: timers, then what is owed, then what has arrived, whose answer leaves in the
+ * next run together with what the caller says to it. Then, if that was nothing, waits for the first of: a packet, a
  * timer, one of the descriptors in also, until. Returns 1 when something was done or a descriptor
  * is ready, 0 when until has passed, and -1 with errno when the link is broken. User calls that
  * make the stack owe something belong between two runs: they are paid in the next. */

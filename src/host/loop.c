@@ -143,15 +143,14 @@ static int send_owed(struct duet_loop *loop)
     return sent;
 }
 
-/* Everything once; 1: something was done, 0: nothing to do now, -1: broken link. */
+/* Everything once; 1: something was done, 0: nothing to do now, -1: broken link. What is owed leaves
+ * before new packets are taken, and not after: so the user hears of those first, and what he answers
+ * goes with the acknowledgement in one packet. */
 static int turn(struct duet_loop *loop)
 {
     bool is_due = duet_deadline(loop->stack) <= duet_loop_now();
-    int taken = take_arrived(loop);
-    int sent;
+    int sent, taken;
 
-    if (taken < 0)
-        return -1;
     if (is_due) {
         duet_time now = duet_loop_now();
 
@@ -159,7 +158,10 @@ static int turn(struct duet_loop *loop)
         after_door(loop, now);
     }
     sent = send_owed(loop);
-    return sent < 0 ? -1 : taken > 0 || sent > 0 || is_due;
+    if (sent < 0)
+        return -1;
+    taken = take_arrived(loop);
+    return taken < 0 ? -1 : taken > 0 || sent > 0 || is_due;
 }
 
 static duet_time earlier(duet_time a, duet_time b)

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "duet/loop.h"
+#include "wire/ip.h"
 
 #define MS DUET_MILLISECOND
 
@@ -23,6 +24,7 @@ struct test_link {
     unsigned room;     /* packets it takes */
     int send_error;    /* of a send that fails */
     int receive_error; /* of a receive, 0: there is just nothing */
+    bool arrives;      /* one SYN for a port where nobody listens */
     unsigned sent, refused;
     uint32_t last_length;
     uint8_t last_flags; /* of the TCP header */
@@ -55,10 +57,25 @@ static bool test_send(struct duet_link *link, duet_time now, const struct duet_p
 
 static bool test_receive(struct duet_link *link, duet_time now, struct duet_packet *packet)
 {
+    struct test_link *self = (struct test_link *)(void *)link;
+    const struct ip_packet ip = {.source = duet_ipv4(10, 0, 0, 2),
+                                 .destination = duet_ipv4(10, 0, 0, 1),
+                                 .protocol = 6,
+                                 .ttl = 64,
+                                 .payload_length = 20};
+    const uint8_t syn[20] = {0x12, 0x34, 0, 9, [12] = 0x50, [13] = 2, [14] = 0x10};
+
     (void)now;
-    (void)packet;
-    link->error = ((struct test_link *)(void *)link)->receive_error;
-    return false;
+    link->error = self->receive_error;
+    if (!self->arrives)
+        return false;
+    self->arrives = false;
+    packet->length = ip_build(packet->data, &ip);
+    memcpy(packet->data + packet->length, syn, sizeof syn);
+    packet->length += sizeof syn;
+    packet->flags = DUET_PACKET_CHECKED;
+    packet->segment_size = 0;
+    return true;
 }
 
 static duet_time test_deadline(const struct duet_link *link)
@@ -99,6 +116,7 @@ static void set_up(struct fixture *f)
         config.secret[i] = (uint8_t)(i * i);
     config.interface_count = 1;
     config.interfaces[0] = (struct duet_interface){duet_ipv4(10, 0, 0, 1), 24};
+    config.offload = DUET_OFFLOAD_CHECKSUM_IN;
     config.rto_initial = 20 * MS;
     config.rto_min = 20 * MS;
     size = duet_stack_footprint(&config);
@@ -150,6 +168,22 @@ static void what_is_owed_is_sent(void **state)
     assert_int_equal(f.link.sent, 1);
     assert_int_equal(f.link.last_flags & 2, 2); /* SYN */
     assert_true(f.doors >= 1);
+    tear_down(&f);
+}
+
+static void caller_hears_of_a_packet_before_its_answer_leaves(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f);
+    f.link.arrives = true;
+    assert_int_equal(duet_loop_run(&f.loop, duet_loop_now() + 1 * MS), 1);
+    assert_false(f.link.arrives);
+    assert_int_equal(f.link.sent, 0);
+    assert_int_equal(duet_loop_run(&f.loop, duet_loop_now() + 1 * MS), 1);
+    assert_int_equal(f.link.sent, 1);
+    assert_int_equal(f.link.last_flags & 4, 4); /* RST */
     tear_down(&f);
 }
 
@@ -258,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_to_do_lasts_until_the_time_given),
         cmocka_unit_test(what_is_owed_is_sent),
+        cmocka_unit_test(caller_hears_of_a_packet_before_its_answer_leaves),
         cmocka_unit_test(timers_run_without_any_packet),
         cmocka_unit_test(packet_without_room_is_kept_and_sent_later),
         cmocka_unit_test(packet_that_cannot_be_sent_is_lost_like_any_other),
