@@ -379,6 +379,9 @@ void tcp_send_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes);
 bool tcp_send_blocked(const struct duet_stack *s, const struct tcp_conn *c);
 uint32_t tcp_send_room(const struct duet_stack *s, const struct tcp_conn *c);
 
+/* tcp_sent.c */
+void tcp_sent(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer);
+
 /* tcp_receive.c: the receive queue and the window */
 void tcp_receive_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 void tcp_receive_next_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
