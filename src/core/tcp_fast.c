@@ -130,21 +130,27 @@ static struct demux_ref find(struct duet_stack *s, struct prediction *p)
     return demux_find_recent(s, &p->tuple);
 }
 
+/* Neither end has begun to close. */
+static inline bool is_open(const struct tcp_conn *c)
+{
+    const uint32_t never = TCP_CONN_URGENT_RECEIVED | TCP_CONN_UNACCEPTED | TCP_CONN_USER_GONE |
+                           TCP_CONN_FIN_WANTED | TCP_CONN_FIN_RECEIVED;
+    return c->state == DUET_ESTABLISHED && (c->flags & never) == 0;
+}
+
+/* Both are there, and one at least has. */
+static bool is_closing(const struct tcp_conn *c)
+{
+    const uint32_t never = TCP_CONN_URGENT_RECEIVED | TCP_CONN_UNACCEPTED;
+    return c->state >= DUET_ESTABLISHED && c->state < DUET_TIME_WAIT && (c->flags & never) == 0;
+}
+
 /* Nothing is going on but text, acknowledgements and FINs. */
 static bool is_plain(const struct tcp_conn *c, bool has_timestamps)
 {
-    const uint32_t never = TCP_CONN_URGENT_RECEIVED | TCP_CONN_UNACCEPTED;
-    return c->state >= DUET_ESTABLISHED && c->state < DUET_TIME_WAIT &&
-           c->reassembly == POOL_NONE && tcp_ecn_mode(c) == TCP_ECN_NOT &&
-           (c->flags & never) == 0 && conn_is(c, TCP_CONN_SYN_ACKED) &&
+    return (is_open(c) || is_closing(c)) && c->reassembly == POOL_NONE &&
+           tcp_ecn_mode(c) == TCP_ECN_NOT && conn_is(c, TCP_CONN_SYN_ACKED) &&
            conn_is(c, TCP_CONN_TIMESTAMPS) == has_timestamps;
-}
-
-/* Neither end has begun to close. */
-static bool is_open(const struct tcp_conn *c, const struct tcp_segment *seg)
-{
-    const uint32_t never = TCP_CONN_USER_GONE | TCP_CONN_FIN_WANTED | TCP_CONN_FIN_RECEIVED;
-    return (c->flags & never) == 0 && !seg->has_fin;
 }
 
 /* SEQ, ACK and TSval are the next ones. */
@@ -158,8 +164,9 @@ static bool is_next(const struct duet_stack *s, const struct tcp_conn *c,
              !tcp_ts_recent_is_stale(s, c)));
 }
 
-static struct tcp_segment segment_of(const struct prediction *p, const struct duet_packet *packet,
-                                     const struct tcp_options *options)
+static inline struct tcp_segment segment_of(const struct prediction *p,
+                                            const struct duet_packet *packet,
+                                            const struct tcp_options *options)
 {
     const uint8_t *tcp = p->tcp;
     const struct seq seq = seq_of(bytes_get32(tcp + 4));
@@ -216,25 +223,25 @@ static void trace(struct duet_stack *s, const struct tcp_tuple *tuple, enum duet
                   false);
 }
 
-static struct tcp_options options_of(const struct prediction *p)
+/* Only what is said to be present is ever read. */
+static inline void read_options(const struct prediction *p, struct tcp_options *options)
 {
-    struct tcp_options options;
-    options.present = 0;
-    options.malformed = false;
-    options.sack_count = 0;
+    options->present = 0;
+    options->malformed = false;
+    options->sack_count = 0;
     if (p->header != TIMESTAMPS_HEADER)
-        return options;
-    options.present = DUET_TRACE_TIMESTAMPS;
-    options.tsval = bytes_get32(p->tcp + TCP_HEADER + 4);
-    options.tsecr = bytes_get32(p->tcp + TCP_HEADER + 8);
-    return options;
+        return;
+    options->present = DUET_TRACE_TIMESTAMPS;
+    options->tsval = bytes_get32(p->tcp + TCP_HEADER + 4);
+    options->tsecr = bytes_get32(p->tcp + TCP_HEADER + 8);
 }
 
 /* A half-open record is shown the segment whatever it says; most are the third one. */
 static bool half_open_takes(struct duet_stack *s, const struct duet_packet *packet,
                             const struct prediction *p, uint32_t index)
 {
-    const struct tcp_options options = options_of(p);
+    struct tcp_options options;
+    read_options(p, &options);
     struct tcp_segment seg = segment_of(p, packet, &options);
     if (!sum_is_right(s, NULL, packet, p, &seg))
         return false;
@@ -264,9 +271,10 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
     struct tcp_conn *c = conn_at(s, ref.index);
     if (!is_plain(c, p.header == TIMESTAMPS_HEADER))
         return false;
-    const struct tcp_options options = options_of(&p);
+    struct tcp_options options;
+    read_options(&p, &options);
     struct tcp_segment seg = segment_of(&p, packet, &options);
-    bool is_dialogue = is_open(c, &seg);
+    bool is_dialogue = is_open(c) && !seg.has_fin;
     if (!is_next(s, c, &seg) || !sum_is_right(s, &c->receive, packet, &p, &seg))
         return false;
     s->counters.segments_in++;
