@@ -404,6 +404,7 @@ static const struct {
     {"recovery, paced", in_recovery, paced},
     {"beyond holes", beyond_holes, NULL},
     {"half open", half_open, NULL},
+    {"half open, without timestamps", half_open, without_timestamps},
     {"half open, around a hole", half_open_around_a_hole, NULL},
     {"TIME-WAIT", time_wait, NULL},
     {"TIME-WAIT that answered", time_wait_that_answered, NULL},

@@ -440,6 +440,19 @@ static void without_memory_only_a_few_are_remembered(void **state)
     board_free(b);
 }
 
+/* A time up to a millisecond ahead is one of many that left in the same microsecond: just now. */
+static void age_of_what_is_ahead_of_the_clock(void **state)
+{
+    (void)state;
+    struct board *b = board_new();
+    const uint32_t now = (uint32_t)(b->s->now / DUET_MICROSECOND);
+    EXPECT_EQUAL("just now", flight_age_us(b->s, now), 0);
+    EXPECT_EQUAL("before", flight_age_us(b->s, now - 1), 1);
+    EXPECT_EQUAL("a millisecond ahead", flight_age_us(b->s, now + 1000), 0);
+    EXPECT_EQUAL("long ago", flight_age_us(b->s, now + 1001), 0u - 1001);
+    board_free(b);
+}
+
 static void memory_ends_in_the_middle_of_a_flight(void **state)
 {
     (void)state;
@@ -664,6 +677,7 @@ int main(void)
         cmocka_unit_test(nothing_is_in_flight),
         cmocka_unit_test(record_of_more_text_than_one_acknowledgement_gives_back),
         cmocka_unit_test(nothing_is_found_without_allowance),
+        cmocka_unit_test(age_of_what_is_ahead_of_the_clock),
         cmocka_unit_test(memory_ends_in_the_middle_of_a_flight),
         cmocka_unit_test(segments_are_acknowledged_across_the_wrap),
         cmocka_unit_test(block_covers_whole_records_only),

@@ -347,6 +347,31 @@ static void failure_that_comes_late(void **state)
     rig_end(&rig);
 }
 
+/* What is never forgotten has ten minutes of headway all the same (4821-4). */
+static void headway_of_a_search_that_never_rests(void **state)
+{
+    (void)state;
+    static const duet_time timeouts[] = {0, 20 * MINUTE};
+    static const unsigned probes[] = {11, 21}; /* a minute apart, before one has to wait */
+    for (unsigned i = 0; i < COUNT_OF(timeouts); i++) {
+        struct rig rig;
+        struct duet_config config;
+        rig_config(&config);
+        config.pmtu_timeout = timeouts[i];
+        rig_start(&rig, &config);
+        struct duet_address a = host(1);
+        struct path *path = path_obtain(rig.stack, &a);
+        path->search_low = path->mtu = 1064;
+        unsigned count = 0;
+        while (path_next_probe(rig.stack, path, 1500) != 0 && count < 100) {
+            path_space_probes(rig.stack, path, MINUTE);
+            count++;
+        }
+        EXPECT_EQUAL("probes at once", count, probes[i]);
+        rig_end(&rig);
+    }
+}
+
 /* 4821-9: a cautious start is a matter of configuration, and never outside floor and link. */
 static void initial_size_is_configured(void **state)
 {
@@ -417,6 +442,7 @@ int main(void)
         cmocka_unit_test(black_hole_goes_down_step_by_step),
         cmocka_unit_test(black_hole_below_a_size_that_has_failed),
         cmocka_unit_test(failure_that_comes_late),
+        cmocka_unit_test(headway_of_a_search_that_never_rests),
         cmocka_unit_test(initial_size_is_configured),
         cmocka_unit_test(cookie_is_kept_beside_the_mtu),
     };

@@ -279,6 +279,33 @@ static void nearest_of_our_addresses_is_the_source(void **state)
     }
 }
 
+/* The same for IPv6, where prefixes differ from the first byte on. */
+static void nearest_of_our_addresses_of_ipv6_is_the_source(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint8_t first, second; /* bytes of the remote address */
+        uint8_t source;        /* last byte of the one that is near */
+    } rows[] = {{"one", 0x20, 0x01, 1},
+                {"two", 0x30, 0x01, 2},
+                {"neither, but nearer to two", 0x38, 0x01, 2}};
+    config.interface_count = 2;
+    config.interfaces[0] = (struct duet_interface){{{0x20, 0x01, [15] = 1}}, 64};
+    config.interfaces[1] = (struct duet_interface){{{0x30, 0x02, [15] = 2}}, 64};
+    for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+        struct rig *rig = start();
+        const struct duet_connect_options options = {
+            .remote = {{{rows[i].first, rows[i].second, [15] = 9}}, 80}};
+        struct duet_handle handle;
+        struct tcp_tuple tuple;
+        assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
+        assert_true(rig_output(rig, &tuple, NULL));
+        EXPECT_EQUAL(rows[i].name, tuple.local.bytes[15], rows[i].source);
+        stop(rig);
+    }
+}
+
 static void what_has_no_name_says_so(void **state)
 {
     (void)state;
@@ -725,6 +752,7 @@ int main(void)
         TEST(listeners_share_a_bucket),
         TEST(remote_address_of_a_family_that_we_have_not),
         TEST(nearest_of_our_addresses_is_the_source),
+        TEST(nearest_of_our_addresses_of_ipv6_is_the_source),
         TEST(what_has_no_name_says_so),
         TEST(rules_and_edges_beyond_the_last),
         TEST(own_address_is_the_source_of_what_goes_to_it),
