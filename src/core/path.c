@@ -237,7 +237,7 @@ bool path_black_hole(struct duet_stack *s, const struct duet_address *remote, ui
     path->search_low = next;
     set_mtu(s, path, next);
     /* An outage looks the same: one more packet of the size that vanished first tells. */
-    if (path->failures == 0 || path->probe < failed) {
+    if (path->failures == 0) {
         path->probe = path->guess = failed;
         path->failures = PROBES_MAX - 1;
     }

@@ -260,6 +260,26 @@ static void half_open_beside_a_silent_connection(struct stage *stage)
     assert_int_equal(stage->rig.stack->half_open.age.alive, 1);
 }
 
+/* It was lost, and what was sent beside it will tell why. */
+static void path_is_judged(struct stage *stage)
+{
+    path_is_probed(stage);
+    const uint32_t first = stage->conn.ack, probe = 1460 - 12, mss = 1300 - 52;
+    const struct rig_segment report = {.flags = DUET_ACK,
+                                       .seq = stage->conn.seq,
+                                       .ack = first,
+                                       .window = 60000,
+                                       .timestamps = true,
+                                       .tsval = stage->conn.tsval,
+                                       .tsecr = stage->conn.tsecr,
+                                       .blocks = 1,
+                                       .block = {{first + probe, first + probe + 3 * mss}}};
+    pass_ms(stage, 20);
+    rig_input(&stage->rig, &stage->conn.tuple, &report);
+    assert_true(transfer_of(stage->rig.stack, stage_conn(stage))->mtu.judging);
+    rig_drain(&stage->rig);
+}
+
 /* The last ACK of a connection that its record has taken over waits for the link. */
 static void last_ack_waits(struct stage *stage)
 {
@@ -412,6 +432,8 @@ static const struct {
     {"TIME-WAIT, around a hole", time_wait_around_a_hole, resets_in_time_wait},
     {"TIME-WAIT, not told yet", time_wait_is_not_told_yet, NULL},
     {"a path is probed", path_is_probed, NULL},
+    {"the probe of a path is judged", path_is_judged, NULL},
+    {"in flight, without timestamps", in_flight, without_timestamps},
     {"half open beside a silent connection", half_open_beside_a_silent_connection, unwatched},
     {"the last ACK waits", last_ack_waits, NULL},
     {"a reply waits, without timestamps", reply_waits, without_timestamps},

@@ -80,6 +80,27 @@ static void what_was_in_a_hole_of_the_other_ring_is_left_out(void **state)
     stage_end(stage);
 }
 
+/* A RST that waits for the link echoes a timestamp, and has none of its own. */
+static void reset_that_waits(void **state)
+{
+    (void)state;
+    const struct rig_segment stray = {
+        .flags = DUET_ACK, .seq = 1, .ack = 2, .timestamps = true, .tsval = 70000};
+    const struct tcp_tuple stranger = rig_tuple(79, 4000);
+    uint64_t numbers[2];
+    for (unsigned i = 0; i < 2; i++) {
+        struct stage *stage = stage_play(stage_named("calm"), 0);
+        numbers[i] = number_of(stage);
+        struct rig_segment segment = stray;
+        segment.tsval += i;
+        rig_input(&stage->rig, &stranger, &segment);
+        EXPECT("the RST counts", number_of(stage) != numbers[i]);
+        numbers[i] = number_of(stage);
+        stage_end(stage);
+    }
+    EXPECT("and so does its echo", numbers[0] != numbers[1]);
+}
+
 /* Bytes between members have no meaning, and no compiler need keep them. */
 static void what_lies_between_members_is_left_out(void **state)
 {
@@ -597,6 +618,7 @@ int main(void)
         cmocka_unit_test(situations_are_different_states),
         cmocka_unit_test(what_was_in_a_hole_of_the_ring_is_left_out),
         cmocka_unit_test(what_was_in_a_hole_of_the_other_ring_is_left_out),
+        cmocka_unit_test(reset_that_waits),
         cmocka_unit_test(what_lies_between_members_is_left_out),
         cmocka_unit_test(numbers_far_from_the_base_are_all_the_same),
         cmocka_unit_test(bits_matter_or_do_not),

@@ -358,11 +358,15 @@ static void accept_queue_above_its_backlog(struct subject *x)
     x->rig.stack->listeners[0].queue.count = 9;
 }
 
-static void found_under_the_pair_of_another(struct subject *x)
+static void half_open_found_under_the_pair_of_another(struct subject *x)
 {
-    struct rig_conn other = {.tuple = rig_tuple(81, 4001)};
-    rig_accept(&x->rig, &other, &offer);
-    x->c->tuple = other.tuple;
+    struct half_open_ring *ring = &x->rig.stack->half_open;
+    const struct rig_segment syn = {.flags = DUET_SYN, .window = 100};
+    const struct tcp_tuple first = rig_tuple(80, 4001), second = rig_tuple(80, 4002);
+    rig_input(&x->rig, &first, &syn);
+    rig_input(&x->rig, &second, &syn);
+    ring->records[age_ring_index(&ring->age, ring->age.tail - 1)].tuple =
+        ring->records[age_ring_index(&ring->age, ring->age.tail - 2)].tuple;
 }
 static void accept_queue_without_end(struct subject *x)
 {
@@ -452,7 +456,8 @@ static void spoilt_state_is_named(void **state)
         {"TIME-WAIT that is not found", "I-50", time_wait_that_is_not_found},
         {"stranger in the accept queue", "I-49", stranger_in_the_accept_queue},
         {"accept queue above its backlog", "I-49", accept_queue_above_its_backlog},
-        {"found under the pair of another", "I-50", found_under_the_pair_of_another},
+        {"half-open, found under the pair of another", "I-50",
+         half_open_found_under_the_pair_of_another},
         {"accept queue without end", "I-49", accept_queue_without_end},
         {"list of lost segments without end", "I-05", lost_list_without_end},
         {"half-open miscounted", "I-49", half_open_miscounted},

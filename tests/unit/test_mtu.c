@@ -609,6 +609,15 @@ static void recovery_leaves_the_probe_alone(void **state)
     }
     assert_int_equal(packets, 1);
     assert_int_equal(rig_hits(&rig, TCP_RULE_RECOVERY_BY_SACK), 1);
+    struct tcp_conn *c = conn_at(rig.stack, conn.handle.index);
+    struct tcp_transfer *t = transfer_of(rig.stack, c);
+    struct tcp_offer offer;
+    assert_true(t->mtu.probing);
+    assert_false(tcp_6675_next(rig.stack, c, 60000, &offer));
+    t->mtu.probing = false; /* any other segment there would go */
+    assert_true(tcp_6675_next(rig.stack, c, 60000, &offer));
+    assert_int_equal(offer.seq.raw, conn.iss + 1 + 100);
+    t->mtu.probing = true;
     acknowledge(&rig, &conn, end + 30);
     assert_int_equal(mtu_of(&rig, &conn), FULL);
     finish(&rig);

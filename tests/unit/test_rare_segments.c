@@ -301,6 +301,26 @@ static void loss_beside_what_is_kept_back(void **state)
     stop(rig);
 }
 
+/* RFC 6675 finds the real loss first, and what was kept back in the recovery from it: one signal of congestion. */
+static void what_is_kept_back_is_missed_in_recovery(void **state)
+{
+    (void)state;
+    config.rack = false;
+    struct rig *rig = start();
+    const struct rig_conn conn = ready_to_withhold(rig, 2 * MSS, 8 * MSS);
+    assert_true(rig_drain(rig) > 4);
+    assert_int_equal(rig_hits(rig, TCP_RULE_SEGMENT_WITHHELD), 1);
+    rig_pass(rig, rig->now + MS(10));
+    say(rig, &conn, 0, MSS, 2 * MSS);
+    for (uint32_t n = 4; n <= 7; n++)
+        say(rig, &conn, 0, 3 * MSS, n * MSS);
+    assert_int_equal(rig_hits(rig, TCP_RULE_WITHHELD_MISSED), 1);
+    assert_int_equal(rig_hits(rig, TCP_RULE_RECOVERY_BY_SACK), 1);
+    assert_false(sending(rig, &conn)->mtu.excused);
+    rig_drain(rig);
+    stop(rig);
+}
+
 /* The same where the peer has no SACK: three duplicate acknowledgements of the segment before it. */
 static void loss_beside_what_is_kept_back_without_sack(void **state)
 {
@@ -384,18 +404,18 @@ static void tail_probe_is_acknowledged_in_recovery(void **state)
         rig_pass(rig, duet_deadline(rig->stack));
     assert_int_equal(rig_hits(rig, TCP_RULE_TAIL_LOSS_PROBE), 1);
     assert_int_equal(probe.seq, conn.iss + 1 + 3 * MSS);
-    assert_int_equal(send(rig, &conn, MSS), 1);
+    assert_int_equal(send(rig, &conn, 2 * MSS), 2);
     rig_pass(rig, rig->now + MS(10));
     say(rig, &conn, 0, MSS, 4 * MSS);
     assert_int_equal(rig_hits(rig, TCP_RULE_RECOVERY_BY_SACK), 1);
     const uint32_t ssthresh = conn_of(rig, &conn)->ssthresh;
     rig_drain(rig);
     rig_pass(rig, rig->now + MS(10));
-    say(rig, &conn, 4 * MSS, 0, 0);
+    say(rig, &conn, 5 * MSS, 0, 0);
     assert_int_equal(sending(rig, &conn)->phase, TCP_PHASE_RECOVERY);
     assert_int_equal(rig_hits(rig, TCP_RULE_PROBE_REPAIRED), 0);
     assert_int_equal(conn_of(rig, &conn)->ssthresh, ssthresh);
-    say(rig, &conn, 5 * MSS, 0, 0);
+    say(rig, &conn, 6 * MSS, 0, 0);
     stop(rig);
 }
 
@@ -625,6 +645,7 @@ int main(void)
         TEST(when_a_segment_may_be_kept_back),
         TEST(no_memory_to_keep_a_segment_back),
         TEST(loss_beside_what_is_kept_back),
+        TEST(what_is_kept_back_is_missed_in_recovery),
         TEST(loss_beside_what_is_kept_back_without_sack),
         TEST(three_hundred_duplicate_acknowledgements),
         TEST(all_is_sacked_and_nothing_acknowledged),
