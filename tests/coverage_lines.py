@@ -133,7 +133,8 @@ def is_listed_only(texts, number):
 def has_reason(path, texts, number, reasons):
     """Is there one for this line, or for the condition in front of it that it depends on?"""
     own, before = (" ".join(texts[at].split()) if at >= 0 else "" for at in (number - 1, number - 2))
-    return (path, own) in reasons or (before.startswith("if (") and (path, before) in reasons)
+    depends = before.startswith("if (") or own.startswith(("return", "break", "continue"))
+    return (path, own) in reasons or (depends and (path, before) in reasons)
 
 
 def judge(path, lines, reasons):

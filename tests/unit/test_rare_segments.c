@@ -391,6 +391,42 @@ static void all_is_sacked_and_nothing_acknowledged(void **state)
     stop(rig);
 }
 
+/* NextSeg (3) and (4) stay inside the peer's window, which has become smaller than what is in flight. */
+static void window_shrinks_in_a_recovery_by_sack_alone(void **state)
+{
+    (void)state;
+    config.rack = false;
+    struct rig *rig = start();
+    const struct rig_conn conn = connected(rig, &with_sack);
+    assert_int_equal(send(rig, &conn, 8 * MSS), 8);
+    rig_pass(rig, rig->now + MS(10));
+    say(rig, &conn, 0, MSS, 2 * MSS);
+    say(rig, &conn, 0, MSS, 3 * MSS);
+    say(rig, &conn, 0, 4 * MSS, 5 * MSS);
+    assert_int_equal(rig_hits(rig, TCP_RULE_RECOVERY_BY_SACK), 1);
+    rig_drain(rig);
+    struct tcp_conn *c = conn_of(rig, &conn);
+    const uint32_t window = c->snd.wnd;
+    struct tcp_offer next;
+    c->snd.wnd = MSS;
+    assert_false(tcp_6675_next(rig->stack, c, 10 * MSS, &next));
+    c->snd.wnd = window;
+    assert_true(tcp_6675_next(rig->stack, c, 10 * MSS, &next));
+    assert_int_equal(next.seq.raw, conn.iss + 1 + 3 * MSS);
+    assert_true(next.unlost);
+    say(rig, &conn, 0, 3 * MSS, 5 * MSS); /* no hole has anything SACKed behind it any more */
+    rig_drain(rig);
+    sending(rig, &conn)->rescued = false; /* by what has left just now */
+    c->snd.wnd = MSS;
+    assert_false(tcp_6675_next(rig->stack, c, 10 * MSS, &next));
+    c->snd.wnd = window;
+    assert_true(tcp_6675_next(rig->stack, c, 10 * MSS, &next));
+    assert_int_equal(next.seq.raw, conn.iss + 1 + 7 * MSS);
+    assert_true(next.rescue);
+    say(rig, &conn, 8 * MSS, 0, 0);
+    stop(rig);
+}
+
 /* RFC 8985, 7.4.2: a probe of the tail has repaired something, as it seems. In a recovery that was answered already that
  * is no news. */
 static void tail_probe_is_acknowledged_in_recovery(void **state)
@@ -633,6 +669,89 @@ static void commit_of_more_than_there_is_room(void **state)
     stop(rig);
 }
 
+static void commit_finds_no_memory_for_what_was_never_reserved(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    const struct rig_conn conn = connected(rig, &offer);
+    static const uint8_t text[2048];
+    rig_write(rig, &conn, text, config.page_size); /* a page is full */
+    struct pool *pages = &rig->stack->buffers.pages;
+    uint32_t taken[512];
+    uint32_t count = 0;
+    while (count < COUNT_OF(taken) && (taken[count] = pool_take(pages)) != POOL_NONE)
+        count++;
+    assert_int_equal(duet_send_commit(rig->stack, rig->now, conn.handle, 10, 0), DUET_E_ARG);
+    while (count > 0)
+        pool_give(pages, taken[--count]);
+    assert_true(rig_drain(rig) > 0);
+    stop(rig);
+}
+
+/* RFC 5482, 4.2: probes wait for the timeout that was agreed, unless what was agreed is none. */
+static void keep_alive_beside_an_agreed_timeout(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    const struct rig_conn conn = connected(rig, &offer);
+    struct tcp_conn *c = conn_of(rig, &conn);
+    c->keepalive_idle_ms = 1000;
+    c->user_timeout_ms = 5000;
+    assert_int_equal(tcp_user_timeout_before_probe(c), 1000);
+    c->flags |= TCP_CONN_USER_TIMEOUT_OPTION;
+    assert_int_equal(tcp_user_timeout_before_probe(c), 5001);
+    c->user_timeout_ms = 0;
+    assert_int_equal(tcp_user_timeout_before_probe(c), 1000);
+    stop(rig);
+}
+
+/* ---- packets that look like the next of the connection that was served last ---- */
+
+static void packets_that_are_nearly_of_the_latest_connection(void **state)
+{
+    (void)state;
+    for (unsigned row = 0; row < 3; row++) {
+        struct rig *rig = start();
+        struct rig_conn conn = {.tuple = row == 2 ? rig_tuple6(80, 4000) : rig_tuple(80, 4000)};
+        if (row == 2)
+            conn.tuple.remote.bytes[12] = 10;
+        rig_accept(rig, &conn, &offer);
+        rig_say(rig, &conn, DUET_PSH, 0, "this one is", 11);
+        conn.seq += 11;
+        rig_drain(rig);
+        assert_int_equal(rig_status(rig, &conn).receive_queued, 11);
+        struct rig_conn other = conn;
+        if (row == 0) /* another address here, which is not ours */
+            other.tuple.local = duet_ipv4(10, 0, 0, 7);
+        if (row == 1) /* a mapped address in a header of IPv6 */
+            other.tuple = rig_tuple6(80, 4000);
+        if (row == 2) { /* the last bytes of both addresses, and the ports, in a header of IPv4 */
+            other.tuple.remote = duet_ipv4(10, 0, 0, 2);
+            other.tuple.local = duet_ipv4(0, 0, 0, 1);
+        }
+        const struct rig_segment text = {.flags = DUET_ACK | DUET_PSH,
+                                         .seq = other.seq,
+                                         .ack = other.ack,
+                                         .window = other.window,
+                                         .text = (const uint8_t *)"not",
+                                         .length = 3};
+        uint8_t bytes[200];
+        const uint32_t length = rig_encode(bytes, &other.tuple, &text);
+        if (row == 1) {
+            const struct duet_address mapped = duet_ipv4(10, 0, 0, 1);
+            memcpy(bytes + 24, mapped.bytes, 16);
+        }
+        const struct duet_packet packet = {.data = bytes, .size = sizeof bytes, .length = length};
+        duet_input(rig->stack, rig->now, &packet);
+        EXPECT_EQUAL("not taken", rig_status(rig, &conn).receive_queued, 11);
+        rig_silence("nor answered", rig);
+        rig_say(rig, &conn, DUET_PSH, 0, "and this", 8);
+        EXPECT_EQUAL("taken", rig_status(rig, &conn).receive_queued, 19);
+        rig_drain(rig);
+        stop(rig);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, defaults)
 
 int main(void)
@@ -649,6 +768,7 @@ int main(void)
         TEST(loss_beside_what_is_kept_back_without_sack),
         TEST(three_hundred_duplicate_acknowledgements),
         TEST(all_is_sacked_and_nothing_acknowledged),
+        TEST(window_shrinks_in_a_recovery_by_sack_alone),
         TEST(tail_probe_is_acknowledged_in_recovery),
         TEST(echo_from_another_age),
         TEST(marked_text_before_the_ack_of_the_handshake),
@@ -658,6 +778,9 @@ int main(void)
         TEST(window_probes_without_a_user_timeout),
         TEST(empty_send_keeps_what_is_held_or_releases_it),
         TEST(commit_of_more_than_there_is_room),
+        TEST(commit_finds_no_memory_for_what_was_never_reserved),
+        TEST(keep_alive_beside_an_agreed_timeout),
+        TEST(packets_that_are_nearly_of_the_latest_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
