@@ -93,8 +93,7 @@ void tcp_user_timeout_put(const struct duet_stack *s, const struct tcp_conn *c,
 void tcp_user_timeout_put_syn_ack(const struct duet_stack *s, const struct tcp_listener *listener,
                                   struct tcp_options *options)
 {
-    if (listener != NULL)
-        put(s, listener->flags, listener->user_timeout_ms, options);
+    put(s, listener->flags, listener->user_timeout_ms, options);
 }
 
 /* The user has changed what is advertised. */

@@ -418,6 +418,26 @@ static void largest_numbers_of_a_stage(void **state)
     subject_free(x);
 }
 
+/* The acknowledgement of all that was in flight, in a window that was not used: it counts for a round that watches
+ * the delay, and for nothing where none does. */
+static void last_acknowledgement_of_an_unused_window(void **state)
+{
+    (void)state;
+    for (unsigned watches = 0; watches < 2; watches++) {
+        struct subject *x = subject_new(DUET_CUBIC, true, false);
+        struct tcp_cc_memory *m = memory_of(x);
+        m->round.last_min_us = 1;
+        m->round.baseline_us = watches != 0 ? 10000 : 0;
+        send(x, 2 * MSS);
+        x->c->snd.una = x->c->snd.nxt;
+        const uint32_t before = x->c->cwnd;
+        tcp_cc_acked_last(x->s, x->c, 10000, 2 * MSS);
+        EXPECT_EQUAL("measured", m->round.last_min_us, watches != 0 ? 10000 : 1);
+        EXPECT_EQUAL("window", x->c->cwnd, before);
+        subject_free(x);
+    }
+}
+
 /* 9438-2: however far behind the curve, half as much again in a round trip is the most. */
 static void growth_is_at_most_half_a_window_a_trip(void **state)
 {
@@ -775,6 +795,7 @@ int main(void)
         cmocka_unit_test(echoes_reduce_to_one_segment),
         cmocka_unit_test(undo),
         cmocka_unit_test(curve_by_hand),
+        cmocka_unit_test(last_acknowledgement_of_an_unused_window),
         cmocka_unit_test(segments_grow_in_the_middle_of_a_stage),
         cmocka_unit_test(largest_numbers_of_a_stage),
         cmocka_unit_test(growth_is_at_most_half_a_window_a_trip),

@@ -514,10 +514,38 @@ static void many_in_one_equal_single_ones(void **state)
     }
 }
 
+/* Who watches each packet that leaves reads it as a whole: then none leaves in pieces. */
+static void watched_stack_gathers_nothing(void **state)
+{
+    (void)state;
+    for (unsigned watch = 0; watch < 2; watch++) {
+        struct rig *rig = calloc(1, sizeof *rig);
+        struct rig_conn conn = {.tuple = rig_tuple(1000, 4000)};
+        struct duet_config config;
+        struct duet_piece pieces[16];
+        assert_non_null(rig);
+        rig_config(&config);
+        config.packet_max = 65535;
+        config.offload = BOTH;
+        config.watch = watch != 0;
+        rig_start(rig, &config);
+        rig_connect(rig, &conn, &offer);
+        rig_write(rig, &conn, text, 30000);
+        struct duet_packet packet = {
+            .data = rig->out, .size = RIG_PACKET_MAX, .pieces = pieces, .pieces_max = 16};
+        assert_true(duet_output(rig->stack, rig->now, &packet));
+        assert_true(packet.length > 4096);
+        EXPECT_EQUAL("in pieces", packet.piece_count > 0, watch == 0);
+        rig_end(rig);
+        free(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partial_sums),
+        cmocka_unit_test(watched_stack_gathers_nothing),
         cmocka_unit_test(verified_sums),
         cmocka_unit_test(cut_segments_equal_single_ones),
         cmocka_unit_test(window_that_cuts_a_segment),

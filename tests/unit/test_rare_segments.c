@@ -688,6 +688,26 @@ static void commit_finds_no_memory_for_what_was_never_reserved(void **state)
     stop(rig);
 }
 
+/* Space that was reserved is nothing to send yet: no window is probed for it. */
+static void reserved_space_is_nothing_to_send(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    struct rig_conn conn = connected(rig, &offer);
+    void *data;
+    size_t size;
+    conn.window = 0;
+    rig_say(rig, &conn, DUET_PSH, 4, "text", 4); /* behind a hole: acknowledged at once */
+    assert_int_equal(duet_send_reserve(rig->stack, conn.handle, &data, &size), DUET_OK);
+    assert_int_equal(rig_drain(rig), 1);
+    assert_int_equal(rig_hits(rig, TCP_RULE_WINDOW_CLOSED), 0);
+    memset(data, 'x', 4);
+    assert_int_equal(duet_send_commit(rig->stack, rig->now, conn.handle, 4, 0), DUET_OK);
+    rig_drain(rig);
+    assert_int_equal(rig_hits(rig, TCP_RULE_WINDOW_CLOSED), 1);
+    stop(rig);
+}
+
 /* RFC 5482, 4.2: probes wait for the timeout that was agreed, unless what was agreed is none. */
 static void keep_alive_beside_an_agreed_timeout(void **state)
 {
@@ -779,6 +799,7 @@ int main(void)
         TEST(empty_send_keeps_what_is_held_or_releases_it),
         TEST(commit_of_more_than_there_is_room),
         TEST(commit_finds_no_memory_for_what_was_never_reserved),
+        TEST(reserved_space_is_nothing_to_send),
         TEST(keep_alive_beside_an_agreed_timeout),
         TEST(packets_that_are_nearly_of_the_latest_connection),
     };
