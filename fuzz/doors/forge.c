@@ -259,7 +259,9 @@ void forge_change(struct world *w, unsigned to, unsigned index)
         return;
     struct flying *packet = end->flying[index];
     const uint8_t how = take8(&w->input);
-    if (ip_parse(packet->bytes, packet->length, &ip) != IP_OK || packet->length < 28)
+    /* No box makes the sum of what was damaged right, and damage twice might. */
+    if (packet->damaged || ip_parse(packet->bytes, packet->length, &ip) != IP_OK ||
+        packet->length < 28)
         return;
     if (how < 64) { /* damaged on the way */
         packet->bytes[take16(&w->input) % packet->length] ^= (uint8_t)(1u << how % 8);
