@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/features.h"
 #include "wire/ip_versions.h"
 
 enum ip_verdict ip_parse(const uint8_t *bytes, uint32_t length, struct ip_packet *packet)
@@ -69,6 +70,8 @@ static enum ip_address_kind kind_of_ipv6(const uint8_t bytes[16])
 
 enum ip_address_kind ip_address_kind(const struct duet_address *address)
 {
+    if (!FEATURE_IPV6 && !duet_address_is_ipv4(address))
+        return IP_ADDRESS_RESERVED;
     return address_is_ipv4(address) ? kind_of_ipv4(address->bytes + 12)
                                     : kind_of_ipv6(address->bytes);
 }
