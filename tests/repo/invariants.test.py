@@ -9,7 +9,7 @@ import tap
 
 PLACES = {
     "door": ["src/core/tcp_check_conn.c"],
-    "whole": ["src/core/tcp_check_all.c", "src/core/tcp_check.c", "src/core/tcp_flight_ring.c"],
+    "whole": ["src/core/tcp_check_all.c", "src/core/tcp_check.c", "src/core/tcp_flight_check.c"],
     "watch": ["src/core/tcp_watch.c", "src/core/tcp_watch_in.c", "src/core/tcp_watch_out.c",
               "src/core/tcp_watch_read.c"],
 }
