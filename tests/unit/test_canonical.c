@@ -80,6 +80,23 @@ static void what_was_in_a_hole_of_the_other_ring_is_left_out(void **state)
     stage_end(stage);
 }
 
+static void every_listener_counts(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("calm"), 0);
+    struct duet_stack *s = stage->rig.stack;
+    const struct duet_listen_options options = {.local = {.port = 81}, .backlog = 8};
+    struct duet_handle handle;
+    const uint64_t one = number_of(stage);
+    assert_int_equal(duet_listen(s, stage->rig.now, &options, &handle), DUET_OK);
+    const uint64_t two = number_of(stage);
+    EXPECT("another listener", one != two);
+    assert_true(s->listeners[1].used);
+    s->listeners[1].backlog ^= 1;
+    EXPECT("another backlog of it", number_of(stage) != two);
+    stage_end(stage);
+}
+
 /* A RST that waits for the link echoes a timestamp, and has none of its own. */
 static void reset_that_waits(void **state)
 {
@@ -618,6 +635,7 @@ int main(void)
         cmocka_unit_test(situations_are_different_states),
         cmocka_unit_test(what_was_in_a_hole_of_the_ring_is_left_out),
         cmocka_unit_test(what_was_in_a_hole_of_the_other_ring_is_left_out),
+        cmocka_unit_test(every_listener_counts),
         cmocka_unit_test(reset_that_waits),
         cmocka_unit_test(what_lies_between_members_is_left_out),
         cmocka_unit_test(numbers_far_from_the_base_are_all_the_same),

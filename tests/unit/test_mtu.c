@@ -847,6 +847,35 @@ static void no_memory_for_the_record_of_a_probe(void **state)
     finish(&rig);
 }
 
+/* RFC 1191, 7: a router that does not say how much it takes is taken to have one of the MTUs that links have had. */
+static void router_that_does_not_say(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t size, taken;
+    } rows[] = {
+        {40000, 32000}, {32001, 32000}, {32000, 17914}, {17915, 17914}, {17914, 8166},
+        {8167, 8166},   {8166, 4352},   {4353, 4352},   {4352, 2002},   {2003, 2002},
+        {2002, 1492},   {1493, 1492},   {1492, 1006},   {1007, 1006},   {1006, 552},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rig rig;
+        struct rig_conn conn;
+        struct duet_config config;
+        rig_config(&config);
+        config.mtu = config.packet_max = 50000;
+        rig_start(&rig, &config);
+        open_conn(&rig, &conn, rig_tuple(PORT, 1));
+        rig_write(&rig, &conn, octets, 100);
+        struct tcp_conn *c = conn_at(rig.stack, conn.handle.index);
+        c->mtu = transfer_of(rig.stack, c)->mtu.size_sent = rows[i].size;
+        const struct tcp_mtu_claim claim = {.quoted_seq = c->snd.una, .quoted_size = rows[i].size};
+        tcp_mtu_claimed(rig.stack, c, &claim);
+        EXPECT_EQUAL("taken", path_mtu(rig.stack, &conn.tuple.remote), rows[i].taken);
+        rig_end(&rig);
+    }
+}
+
 /* Fast Open: a SYN can be large, and may be called so before the connection is open. */
 static void claim_about_a_syn_with_text(void **state)
 {
@@ -912,6 +941,7 @@ int main(void)
         cmocka_unit_test(claim_is_confirmed_when_the_path_is_known_to_be_smaller),
         cmocka_unit_test(losses_beside_what_was_cut),
         cmocka_unit_test(no_memory_for_the_record_of_a_probe),
+        cmocka_unit_test(router_that_does_not_say),
         cmocka_unit_test(claim_about_a_syn_with_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
