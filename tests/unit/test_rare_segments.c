@@ -772,6 +772,33 @@ static void packets_that_are_nearly_of_the_latest_connection(void **state)
     }
 }
 
+/* The third segment of a handshake is damaged on its way: nothing has arrived. */
+static void third_segment_with_a_wrong_sum(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    const struct tcp_tuple tuple = rig_tuple(80, 4000);
+    struct rig_segment segment = offer, answer;
+    listen_at(rig, 80);
+    segment.flags = DUET_SYN;
+    rig_input(rig, &tuple, &segment);
+    assert_true(rig_output(rig, NULL, &answer));
+    segment = (struct rig_segment){
+        .flags = DUET_ACK, .seq = offer.seq + 1, .ack = answer.seq + 1, .window = 60000};
+    uint8_t bytes[100];
+    const uint32_t length = rig_encode(bytes, &tuple, &segment);
+    bytes[length - 1] ^= 1; /* of the urgent pointer, which means nothing here */
+    const struct duet_packet packet = {.data = bytes, .size = sizeof bytes, .length = length};
+    duet_input(rig->stack, rig->now, &packet);
+    assert_int_equal(counters_of(rig).half_open, 1);
+    assert_int_equal(counters_of(rig).connections, 0);
+    rig_silence("damaged", rig);
+    rig_input(rig, &tuple, &segment);
+    assert_int_equal(counters_of(rig).half_open, 0);
+    assert_int_equal(counters_of(rig).connections, 1);
+    stop(rig);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, defaults)
 
 int main(void)
@@ -802,6 +829,7 @@ int main(void)
         TEST(reserved_space_is_nothing_to_send),
         TEST(keep_alive_beside_an_agreed_timeout),
         TEST(packets_that_are_nearly_of_the_latest_connection),
+        TEST(third_segment_with_a_wrong_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
