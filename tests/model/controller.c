@@ -57,7 +57,7 @@ static void begin(struct subject *x, duet_time now, const uint64_t n[])
     x->block = calloc(1, size);
     if (duet_stack_init(x->block, size, &config, &x->s) != DUET_OK)
         abort();
-    x->s->now = now;
+    stack_now(x->s, now);
     x->c = tcp_conn_new(x->s, &tuple);
     x->c->peer_mss = (uint16_t)n[3];
     x->c->snd.iss = seq_of((uint32_t)n[4] - 1);
@@ -142,7 +142,7 @@ int main(void)
             begin(&x, now, n);
         if (x.s == NULL)
             return 2;
-        x.s->now = now;
+        stack_now(x.s, now);
         if (strcmp(line, "new") != 0)
             play(&x, line, n);
         printf("%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", x.c->cwnd, x.c->ssthresh, x.c->rto_us);

@@ -28,8 +28,10 @@ done
 
 # A tree with one bad file of each kind.
 tree=$scratch/tree
-mkdir -p "$tree/src/base" "$tree/src/host" "$tree/tests/repo" "$tree/tools" "$tree/examples" "$tree/fuzz"
+mkdir -p "$tree/src/small" "$tree/src/base" "$tree/src/host" "$tree/tests/repo" "$tree/tools" "$tree/examples" "$tree/fuzz"
 cp -r CMakeLists.txt cmake include bench .clang-format .clang-tidy "$tree"
+: >"$tree/src/small/absent.txt"
+echo "extern int nothing;" >"$tree/src/small/nothing.c"
 cp tests/CMakeLists.txt "$tree/tests"
 cp fuzz/CMakeLists.txt "$tree/fuzz"
 cp tests/repo/lint.sh "$tree/tests/repo"

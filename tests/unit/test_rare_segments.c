@@ -116,12 +116,12 @@ static void more_half_open_records_have_ended_than_one_packet_skips(void **state
     struct rig_segment syn = offer;
     syn.flags = DUET_SYN;
     const struct rig_segment rst = {.flags = DUET_RST, .seq = offer.seq + 1};
-    for (uint16_t i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < MANY; i++) {
         const struct tcp_tuple tuple = rig_tuple(80, (uint16_t)(4000 + i));
         rig_input(rig, &tuple, &syn);
         rig_drain(rig);
     }
-    for (uint16_t i = MANY; i-- > 0;) { /* the oldest last */
+    for (unsigned i = MANY; i-- > 0;) { /* the oldest last */
         const struct tcp_tuple tuple = rig_tuple(80, (uint16_t)(4000 + i));
         rig_input(rig, &tuple, &rst);
         EXPECT_EQUAL("ended", counters_of(rig).half_open, i);
@@ -144,9 +144,9 @@ static void more_time_wait_records_have_ended_than_one_packet_skips(void **state
     config.time_wait_rst = true;
     struct rig *rig = start();
     static struct rig_conn conns[MANY];
-    for (uint16_t i = 0; i < MANY; i++)
+    for (unsigned i = 0; i < MANY; i++)
         conns[i] = rig_time_wait(rig, rig_tuple(80, (uint16_t)(4000 + i)), NOBODY, &offer);
-    for (uint16_t i = MANY; i-- > 0;) {
+    for (unsigned i = MANY; i-- > 0;) {
         rig_say(rig, &conns[i], DUET_RST, 0, NULL, 0);
         EXPECT_EQUAL("ended", counters_of(rig).time_wait, i);
         assert_null(duet_check(rig->stack));
