@@ -326,7 +326,7 @@ bool tcp_cookie_arrives(struct duet_stack *s, struct tcp_listener *listener,
 void time_wait_init(struct time_wait_ring *ring, struct tcp_time_wait *records, uint32_t capacity);
 uint32_t time_wait_interval(const struct duet_stack *s, const struct tcp_time_wait *record);
 bool time_wait_has_place(const struct duet_stack *s, duet_time expiry);
-void time_wait_keep(struct duet_stack *s, const struct tcp_conn *c);
+void time_wait_keep(struct duet_stack *s, struct tcp_conn *c);
 void time_wait_arrives(struct duet_stack *s, uint32_t index, struct tcp_segment *seg);
 void time_wait_conn_arrives(struct duet_stack *s, struct tcp_conn *c, struct tcp_segment *seg);
 void time_wait_expire(struct duet_stack *s);
@@ -388,7 +388,7 @@ void tcp_receive_next_text(struct duet_stack *s, struct tcp_conn *c, struct tcp_
 bool tcp_receive_fin_is_next(const struct duet_stack *s, const struct tcp_conn *c,
                              const struct tcp_segment *seg);
 uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_syn);
-uint16_t tcp_window_field(const struct tcp_conn *c);
+uint16_t tcp_window_field(struct tcp_conn *c);
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_receive_room(struct duet_stack *s, struct tcp_conn *c);
 

@@ -205,9 +205,22 @@ static uint32_t in_units(const struct tcp_conn *c, uint32_t bytes)
 }
 
 /* The Window field that repeats what was promised, rounded up to a unit of the scale. */
-uint16_t tcp_window_field(const struct tcp_conn *c)
+static uint16_t field_again(const struct tcp_conn *c)
 {
     return (uint16_t)min_u32(in_units(c, rcv_wnd(c)), UINT16_MAX);
+}
+
+static void promise(struct tcp_conn *c, uint32_t field)
+{
+    c->rcv.adv = seq_max(c->rcv.adv, seq_add(c->rcv.nxt, field << c->receive_scale));
+}
+
+/* The same, and what the rounding adds is promised, too. */
+uint16_t tcp_window_field(struct tcp_conn *c)
+{
+    uint16_t field = field_again(c);
+    promise(c, field);
+    return field;
 }
 
 /* The Window field of a segment sent now; remembers the edge that it promises. Without a step worth
@@ -220,12 +233,12 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
     if (is_syn)
         return (uint16_t)rcv_wnd(c); /* never scaled (RFC 7323, 2.2), less the text of the SYN */
     uint32_t scale = c->receive_scale, window = rcv_wnd(c), room = space(c);
-    uint32_t field = tcp_window_field(c);
+    uint32_t field = field_again(c);
     if (may_move(c, useful_step(s, c)))
         field = max_u32(field, room >> scale);
     field = min_u32(field, max_u32(window >> scale, in_units(c, room)));
     field = min_u32(field, UINT16_MAX);
-    c->rcv.adv = seq_max(c->rcv.adv, seq_add(c->rcv.nxt, field << scale));
+    promise(c, field);
     return (uint16_t)field;
 }
 

@@ -98,7 +98,7 @@ static uint32_t append(struct duet_stack *s, const struct tcp_time_wait *record,
     return age_ring_index(&ring->age, position);
 }
 
-static struct tcp_time_wait record_of(const struct tcp_conn *c)
+static struct tcp_time_wait record_of(struct tcp_conn *c)
 {
     return (struct tcp_time_wait){
         .tuple = c->tuple,
@@ -122,7 +122,7 @@ bool time_wait_has_place(const struct duet_stack *s, duet_time expiry)
 }
 
 /* The connection's entry of the table now leads to a record of its own. */
-void time_wait_keep(struct duet_stack *s, const struct tcp_conn *c)
+void time_wait_keep(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_time_wait record = record_of(c);
     uint32_t index = append(s, &record, c->heard + 2 * s->config.msl);

@@ -481,6 +481,35 @@ static void right_edge_never_moves_left(void **state)
     }
 }
 
+/* The last ACK is sent by the record that is left of a connection in TIME-WAIT; the number of units that
+ * it offers is rounded up, and what was offered counts. */
+static void last_acknowledgement_offers_what_counts(void **state)
+{
+    (void)state;
+    struct duet_config config;
+    rig_config(&config);
+    config.receive_buffer = 1 << 20;
+    struct rig *rig = rig_with(&config);
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    struct rig_segment last;
+    rig_connect(rig, &conn,
+                &(struct rig_segment){
+                    .seq = 7000, .window = 60000, .mss = 1000, .scaling = true, .scale = 2});
+    const uint8_t scale = conn.first.scale;
+    assert_true(scale > 0);
+    assert_int_equal(duet_shutdown(rig->stack, rig->now, conn.handle), DUET_OK);
+    assert_int_equal(rig_drain(rig), 1);
+    conn.ack++;
+    rig_say(rig, &conn, DUET_FIN, 0, NULL, 0);
+    assert_int_equal(duet_close(rig->stack, rig->now, conn.handle), DUET_OK);
+    assert_true(rig_output(rig, NULL, &last));
+    const struct duet_status status = rig_status(rig, &conn);
+    assert_int_equal(status.state, DUET_TIME_WAIT);
+    assert_int_equal(last.ack, status.rcv_nxt);
+    assert_true((uint32_t)last.window << scale <= status.rcv_wnd);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +521,7 @@ int main(void)
         cmocka_unit_test(edge_moves_in_useful_steps),
         cmocka_unit_test(reading_octet_by_octet),
         cmocka_unit_test(right_edge_never_moves_left),
+        cmocka_unit_test(last_acknowledgement_offers_what_counts),
     };
     return cmocka_run_group_tests_name("window", tests, NULL, NULL);
 }
