@@ -166,8 +166,10 @@ int duet_set(struct duet_stack *s, duet_time now, struct duet_handle handle,
     bool is_step = option == DUET_OPTION_RECEIVE_BUFFER || option == DUET_OPTION_MSS;
     if (is_step && error == DUET_OK) /* the window may open by smaller steps than before */
         tcp_receive_room(s, c);
-    if (option == DUET_OPTION_MSS && c->state >= DUET_ESTABLISHED) /* one segment always fits */
+    if (option == DUET_OPTION_MSS && c->state >= DUET_ESTABLISHED) { /* one segment always fits */
         c->cwnd = max_u32(c->cwnd, tcp_send_mss(c));
+        c->ssthresh = max_u32(c->ssthresh, 2u * tcp_send_mss(c));
+    }
     if (c->state >= DUET_ESTABLISHED)
         tcp_owe(s, c, TCP_OWES_DATA, TCP_RULE_OPTION_SET); /* Nagle may let go of something */
     tcp_conn_settle(s, c);

@@ -134,7 +134,7 @@ static duet_time give_up_at(const struct duet_stack *s, const struct tcp_conn *c
         return DUET_NEVER;
     duet_time user = c->user_timeout_ms * DUET_MILLISECOND;
     duet_time limit = user == 0 ? DUET_NEVER : user;
-    if (c->state <= DUET_SYN_RECEIVED)
+    if (!conn_is(c, TCP_CONN_SYN_ACKED)) /* in FIN-WAIT-1, too, if the user could not wait */
         limit = earlier(limit, s->config.syn_timeout);
     if (limit == DUET_NEVER)
         return DUET_NEVER;

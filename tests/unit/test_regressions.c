@@ -197,6 +197,65 @@ static void user_shuts_down_before_the_syn_ack_leaves(void **state)
     free(rig);
 }
 
+/* A SYN that nobody acknowledges is given up after syn_timeout, whatever state the user has brought the connection
+ * to meanwhile, and though no user timeout was asked for. */
+static void user_shuts_down_and_the_syn_ack_is_never_acknowledged(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_segment segment, crossing = offer;
+    struct tcp_tuple tuple;
+    struct duet_handle handle;
+    struct duet_counters counters;
+    const struct duet_connect_options options = {.remote = {duet_ipv4(10, 0, 0, 2), 80}};
+    assert_non_null(rig);
+    rig_config(&config);
+    config.user_timeout = 0;
+    rig_start(rig, &config);
+    assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
+    assert_true(rig_output(rig, &tuple, &segment));
+    crossing.flags = DUET_SYN;
+    rig_input(rig, &tuple, &crossing);
+    assert_int_equal(duet_shutdown(rig->stack, rig->now, handle), DUET_OK);
+    assert_int_equal(duet_close(rig->stack, rig->now, handle), DUET_OK);
+    for (duet_time left = 2 * config.syn_timeout; left > 0; left -= DUET_SECOND) {
+        (void)rig_drain(rig);
+        rig_pass(rig, rig->now + DUET_SECOND);
+        rig_take_events(rig);
+    }
+    duet_counters(rig->stack, &counters);
+    assert_int_equal(counters.connections, 0);
+    rig_end(rig);
+    free(rig);
+}
+
+/* The user asks for larger segments while ssthresh is that of smaller ones: what a recovery ends with must hold one. */
+static void user_asks_for_larger_segments_after_a_loss(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(80, 4000)};
+    static const uint8_t text[2000];
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    rig_accept(rig, &conn, &offer);
+    assert_int_equal(duet_set(rig->stack, rig->now, conn.handle, DUET_OPTION_MSS, 100), DUET_OK);
+    rig_write(rig, &conn, text, 100);
+    (void)rig_drain(rig);
+    rig_pass(rig, rig->now + 5 * DUET_SECOND);
+    assert_int_equal(conn_at(rig->stack, conn.handle.index)->ssthresh, 200);
+    assert_int_equal(duet_set(rig->stack, rig->now, conn.handle, DUET_OPTION_MSS, 0), DUET_OK);
+    const struct tcp_conn *c = conn_at(rig->stack, conn.handle.index);
+    assert_true(tcp_send_mss(c) > 200);
+    assert_true(c->cwnd >= tcp_send_mss(c));
+    assert_true(c->ssthresh >= 2 * tcp_send_mss(c));
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +265,8 @@ int main(void)
         cmocka_unit_test(invalid_segments_at_the_origin_of_time),
         cmocka_unit_test(syn_ack_overtakes_the_repeated_syn),
         cmocka_unit_test(user_shuts_down_before_the_syn_ack_leaves),
+        cmocka_unit_test(user_shuts_down_and_the_syn_ack_is_never_acknowledged),
+        cmocka_unit_test(user_asks_for_larger_segments_after_a_loss),
         cmocka_unit_test(probe_is_owed_while_the_one_before_is_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
