@@ -204,10 +204,12 @@ static uint32_t in_units(const struct tcp_conn *c, uint32_t bytes)
     return (bytes + unit - 1) >> c->receive_scale;
 }
 
-/* The Window field that repeats what was promised, rounded up to a unit of the scale. */
+/* The Window field that repeats what was promised, rounded up to a unit of the scale as far as there is
+ * room: else each FIN and each octet would add almost a unit to it. */
 static uint16_t field_again(const struct tcp_conn *c)
 {
-    return (uint16_t)min_u32(in_units(c, rcv_wnd(c)), UINT16_MAX);
+    uint32_t most = max_u32(rcv_wnd(c) >> c->receive_scale, in_units(c, space(c)));
+    return (uint16_t)min_u32(min_u32(in_units(c, rcv_wnd(c)), most), UINT16_MAX);
 }
 
 static void promise(struct tcp_conn *c, uint32_t field)
@@ -232,12 +234,9 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
         return (uint16_t)min_u32(receive_limit(c), UINT16_MAX);
     if (is_syn)
         return (uint16_t)rcv_wnd(c); /* never scaled (RFC 7323, 2.2), less the text of the SYN */
-    uint32_t scale = c->receive_scale, window = rcv_wnd(c), room = space(c);
     uint32_t field = field_again(c);
     if (may_move(c, useful_step(s, c)))
-        field = max_u32(field, room >> scale);
-    field = min_u32(field, max_u32(window >> scale, in_units(c, room)));
-    field = min_u32(field, UINT16_MAX);
+        field = min_u32(max_u32(field, space(c) >> c->receive_scale), UINT16_MAX);
     promise(c, field);
     return (uint16_t)field;
 }
