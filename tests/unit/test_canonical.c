@@ -167,6 +167,10 @@ static void numbers_far_from_the_base_are_all_the_same(void **state)
         from_base(&seq, &base);
         EXPECT_EQUAL(rows[i].name, seq.raw, rows[i].is);
     }
+    const struct duet_canonical_isns none = {.count = 0};
+    struct seq seq = seq_of(5);
+    from_base(&seq, &none);
+    assert_true(seq.raw == UINT32_MAX);
 }
 
 static void what_was_in_a_hole_of_the_ring_is_left_out(void **state)
