@@ -5,17 +5,19 @@ the machine's load.
 
     bench/segment_cost.py [build/duet]
 """
+import argparse
 import json
 import pathlib
 import subprocess
-import sys
 import tempfile
 
 from check_cost import inclusive
 
 
 def main():
-    program = sys.argv[1] if len(sys.argv) > 1 else "build/duet"
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("program", nargs="?", default="build/duet", help="duet (default: build/duet)")
+    program = parser.parse_args().program
     with tempfile.TemporaryDirectory() as folder:
         profile = pathlib.Path(folder) / "profile"
         said = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}", "--quiet",

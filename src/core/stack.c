@@ -162,7 +162,7 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     s->isn_tick = -1;
     s->wide_vectors = checksum_can_be_wide();
     derive_keys(s, config);
-    tcp_rtt_start_stack(s);
+    tcp_rtt_init_stack(s);
     init_pools(s, block, &l);
     s->listeners = (void *)(block + l.listeners);
     memset(s->listeners, 0, config->listeners_max * sizeof *s->listeners);

@@ -415,7 +415,7 @@ void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                    uint32_t rtt_us);
 void tcp_rtt_out_of_turn(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);
-void tcp_rtt_start_stack(struct duet_stack *s);
+void tcp_rtt_init_stack(struct duet_stack *s);
 void tcp_rtt_init(const struct duet_stack *s, struct tcp_conn *c);
 void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt);
 void tcp_rtt_from_echo(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);

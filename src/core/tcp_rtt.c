@@ -19,7 +19,7 @@ static uint32_t to_us(duet_time t)
     return (uint32_t)(t / DUET_MICROSECOND);
 }
 
-void tcp_rtt_start_stack(struct duet_stack *s)
+void tcp_rtt_init_stack(struct duet_stack *s)
 {
     s->rto_min_us = to_us(s->config.rto_min);
     s->rto_max_us = to_us(s->config.rto_max);

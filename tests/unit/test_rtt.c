@@ -63,7 +63,7 @@ static void leaf_start(struct leaf *leaf, duet_time least, duet_time most)
     leaf->stack.config.rto_min = least;
     leaf->stack.config.rto_max = most;
     leaf->conn.transfer = POOL_NONE;
-    tcp_rtt_start_stack(&leaf->stack);
+    tcp_rtt_init_stack(&leaf->stack);
     tcp_rtt_init(&leaf->stack, &leaf->conn);
 }
 
