@@ -169,26 +169,35 @@ static void probe_is_owed_while_the_one_before_is_acknowledged(void **state)
     free(rig);
 }
 
+/* A SYN of ours has left, the peer's has come, and neither is acknowledged. */
+static struct rig *cross_syns(const struct duet_config *config, uint16_t flags,
+                              struct duet_handle *handle)
+{
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct rig_segment segment, crossing = offer;
+    struct tcp_tuple tuple;
+    const struct duet_connect_options options = {.remote = {duet_ipv4(10, 0, 0, 2), 80}};
+    assert_non_null(rig);
+    rig_start(rig, config);
+    assert_int_equal(duet_connect(rig->stack, rig->now, &options, handle), DUET_OK);
+    assert_true(rig_output(rig, &tuple, &segment));
+    crossing.flags = flags;
+    rig_input(rig, &tuple, &crossing);
+    return rig;
+}
+
 /* After SYNs had crossed, with accurate ECN agreed, the user shut down before the SYN,ACK left: it then left in FIN-WAIT-1,
  * where a check took it for one of SYN-SENT. */
 static void user_shuts_down_before_the_syn_ack_leaves(void **state)
 {
     (void)state;
-    struct rig *rig = calloc(1, sizeof *rig);
     struct duet_config config;
-    struct rig_segment segment, crossing = offer;
-    struct tcp_tuple tuple;
+    struct rig_segment segment;
     struct duet_handle handle;
-    const struct duet_connect_options options = {.remote = {duet_ipv4(10, 0, 0, 2), 80}};
-    assert_non_null(rig);
     rig_config(&config);
     config.ecn = DUET_ECN_REQUEST_ACCURATE;
     config.accurate_ecn_max = 1;
-    rig_start(rig, &config);
-    assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
-    assert_true(rig_output(rig, &tuple, &segment));
-    crossing.flags = DUET_SYN | DUET_ECE | DUET_CWR | DUET_AE;
-    rig_input(rig, &tuple, &crossing);
+    struct rig *rig = cross_syns(&config, DUET_SYN | DUET_ECE | DUET_CWR | DUET_AE, &handle);
     assert_int_equal(duet_shutdown(rig->stack, rig->now, handle), DUET_OK);
     assert_true(rig_output(rig, NULL, &segment));
     assert_int_equal(segment.flags & (DUET_SYN | DUET_ACK), DUET_SYN | DUET_ACK);
@@ -202,21 +211,12 @@ static void user_shuts_down_before_the_syn_ack_leaves(void **state)
 static void user_shuts_down_and_the_syn_ack_is_never_acknowledged(void **state)
 {
     (void)state;
-    struct rig *rig = calloc(1, sizeof *rig);
     struct duet_config config;
-    struct rig_segment segment, crossing = offer;
-    struct tcp_tuple tuple;
     struct duet_handle handle;
     struct duet_counters counters;
-    const struct duet_connect_options options = {.remote = {duet_ipv4(10, 0, 0, 2), 80}};
-    assert_non_null(rig);
     rig_config(&config);
     config.user_timeout = 0;
-    rig_start(rig, &config);
-    assert_int_equal(duet_connect(rig->stack, rig->now, &options, &handle), DUET_OK);
-    assert_true(rig_output(rig, &tuple, &segment));
-    crossing.flags = DUET_SYN;
-    rig_input(rig, &tuple, &crossing);
+    struct rig *rig = cross_syns(&config, DUET_SYN, &handle);
     assert_int_equal(duet_shutdown(rig->stack, rig->now, handle), DUET_OK);
     assert_int_equal(duet_close(rig->stack, rig->now, handle), DUET_OK);
     for (duet_time left = 2 * config.syn_timeout; left > 0; left -= DUET_SECOND) {
