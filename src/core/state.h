@@ -106,7 +106,7 @@ struct duet_stack {
     struct duet_config config;
     int64_t isn_tick;  /* of the latest initial sequence number, in 4 us */
     bool wide_vectors; /* checksum_can_be_wide() */
-    uint32_t rto_min_us, rto_max_us, rttvar_min_us; /* as configured */
+    uint32_t rto_min_us, rto_max_us, rttvar_min_us; /* of config, divided once */
 
     struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
         syn_cookie_key, limit_key;
