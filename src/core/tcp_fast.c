@@ -37,7 +37,8 @@ enum {
 struct prediction {
     struct tcp_tuple tuple;   /* once it is needed */
     const uint8_t *addresses; /* source and destination, one behind the other */
-    uint32_t addresses_size;
+    uint64_t addresses_sum;   /* of their words */
+    bool is_ipv4;
     const uint8_t *tcp;
     uint32_t tcp_length;
     uint32_t header; /* of TCP */
@@ -54,11 +55,13 @@ static bool predict_ipv4(const uint8_t *bytes, uint32_t length, struct predictio
     if (total < IPV4_HEADER + TCP_HEADER || total > length || !is_whole ||
         bytes[9] != IP_PROTOCOL_TCP)
         return false;
-    checksum_add_words(&sum, bytes, IPV4_HEADER);
+    p->addresses = bytes + 12;
+    checksum_add_words(&sum, p->addresses, 8);
+    p->addresses_sum = sum.sum;
+    checksum_add_words(&sum, bytes, 12);
     if (!checksum_is_right(&sum))
         return false;
-    p->addresses = bytes + 12;
-    p->addresses_size = 8;
+    p->is_ipv4 = true;
     p->tcp = bytes + IPV4_HEADER;
     p->tcp_length = total - IPV4_HEADER;
     p->traffic_class = bytes[1];
@@ -75,7 +78,10 @@ static bool predict_ipv6(const uint8_t *bytes, uint32_t length, struct predictio
     memcpy(p->tuple.remote.bytes, bytes + 8, 16);
     memcpy(p->tuple.local.bytes, bytes + 24, 16);
     p->addresses = bytes + 8;
-    p->addresses_size = 32;
+    struct checksum sum = {0};
+    checksum_add_words(&sum, p->addresses, 32);
+    p->addresses_sum = sum.sum;
+    p->is_ipv4 = false;
     p->tcp = bytes + IPV6_HEADER;
     p->tcp_length = payload;
     p->traffic_class = (uint8_t)(bytes_get16(bytes) >> 4);
@@ -118,7 +124,7 @@ static bool is_of(const struct tcp_conn *c, const struct prediction *p)
 static struct demux_ref find(struct duet_stack *s, struct prediction *p)
 {
     const uint8_t *a = p->addresses;
-    if (p->addresses_size == 8) {
+    if (p->is_ipv4) {
         struct tcp_conn *c = conn_at(s, s->recent);
         if (s->recent < s->conns.fresh && conn_is(c, TCP_CONN_IN_TABLE) && is_of(c, p))
             return (struct demux_ref){DEMUX_CONN, s->recent};
@@ -200,10 +206,11 @@ static bool sum_is_right(const struct duet_stack *s, const struct buffer *queue,
     if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
         (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
         return true;
-    struct checksum sum = {.wide = s->wide_vectors};
-    checksum_add_words(&sum, p->addresses, p->addresses_size);
+    struct checksum sum = {.sum = p->addresses_sum, .wide = s->wide_vectors};
     sum.sum += (uint64_t)bytes_turn32(IP_PROTOCOL_TCP) + bytes_turn32(p->tcp_length);
-    checksum_add_words(&sum, p->tcp, p->header);
+    checksum_add_words(&sum, p->tcp, TCP_HEADER);
+    if (p->header == TIMESTAMPS_HEADER)
+        checksum_add_words(&sum, p->tcp + TCP_HEADER, TIMESTAMPS_HEADER - TCP_HEADER);
     uint8_t *place = queue == NULL ? NULL : buffer_behind(&s->buffers, queue, seg->text_length);
     seg->is_placed = place != NULL && seg->text_length > 0;
     if (seg->is_placed)

@@ -18,13 +18,31 @@ static inline uint64_t add_halves(uint64_t sum, uint64_t word)
     return sum + (word & UINT32_MAX) + (word >> 32);
 }
 
+/* What is left of a word of 32 bits: up to three bytes, as if a zero followed (RFC 1071,
+ * section 1). */
+static uint32_t last_bytes(const uint8_t *at, size_t size)
+{
+    uint32_t sum = 0;
+    uint16_t word;
+    if ((size & 2) != 0) {
+        memcpy(&word, at, 2);
+        sum += word;
+        at += 2;
+    }
+    if ((size & 1) != 0) {
+        const uint8_t last[2] = {*at, 0};
+        memcpy(&word, last, 2);
+        sum += word;
+    }
+    return sum;
+}
+
 /* What is left behind the blocks: vectors, 64 bits at a time, then once 32, 16 and 8. */
 static uint64_t sum_tail(const uint8_t *at, size_t size)
 {
     checksum_vector lane = {0};
     uint64_t sum, word64;
     uint32_t word32;
-    uint16_t word16;
 
     for (; size >= CHECKSUM_WIDTH; size -= CHECKSUM_WIDTH, at += CHECKSUM_WIDTH)
         checksum_halves(&lane, at, 0);
@@ -38,17 +56,7 @@ static uint64_t sum_tail(const uint8_t *at, size_t size)
         sum += word32;
         at += 4;
     }
-    if ((size & 2) != 0) {
-        memcpy(&word16, at, 2);
-        sum += word16;
-        at += 2;
-    }
-    if ((size & 1) != 0) { /* RFC 1071, section 1: as if a zero followed */
-        const uint8_t last[2] = {*at, 0};
-        memcpy(&word16, last, 2);
-        sum += word16;
-    }
-    return sum;
+    return sum + last_bytes(at, size);
 }
 
 static uint64_t sum_bytes(const uint8_t *at, size_t size, bool wide)
@@ -83,17 +91,6 @@ static void add_piece(struct checksum *checksum, uint64_t piece, size_t size)
 /* What is shorter than this is not worth the vectors. */
 enum { SHORT = 24 };
 
-/* What is left of a word of 32 bits. */
-static uint32_t last_word(const uint8_t *at, size_t size)
-{
-    uint8_t last[4] = {0};
-    uint32_t word;
-    for (size_t i = 0; i < size; i++)
-        last[i] = at[i];
-    memcpy(&word, last, 4);
-    return word;
-}
-
 /* Bytes that are few: words of 32 bits, then what is left. */
 static uint64_t sum_short(const uint8_t *at, size_t size)
 {
@@ -103,7 +100,7 @@ static uint64_t sum_short(const uint8_t *at, size_t size)
         memcpy(&word, at, 4);
         sum += word;
     }
-    return sum + last_word(at, size);
+    return sum + last_bytes(at, size);
 }
 
 static uint64_t copy_short(uint8_t *to, const uint8_t *at, size_t size)
@@ -115,9 +112,11 @@ static uint64_t copy_short(uint8_t *to, const uint8_t *at, size_t size)
         memcpy(to, &word, 4);
         sum += word;
     }
-    for (size_t i = 0; i < size; i++)
-        to[i] = at[i];
-    return sum + last_word(at, size);
+    if ((size & 2) != 0)
+        memcpy(to, at, 2);
+    if ((size & 1) != 0)
+        to[size - 1] = at[size - 1];
+    return sum + last_bytes(at, size);
 }
 
 void checksum_add(struct checksum *checksum, const void *data, size_t size)

@@ -19,16 +19,11 @@ struct checksum {
 /* Does this processor have wider vectors than every one of its kind? Asked once, for it costs much. */
 bool checksum_can_be_wide(void);
 
-/* Whole words of 32 bits at an even place: headers. */
+/* Whole words of 32 bits at an even place: headers, whose size is best a constant. */
 static inline void checksum_add_words(struct checksum *checksum, const uint8_t *at, size_t size)
 {
     uint64_t sum = checksum->sum;
-    for (; size >= 8; size -= 8, at += 8) {
-        uint64_t two;
-        memcpy(&two, at, 8);
-        sum += (two & UINT32_MAX) + (two >> 32);
-    }
-    if (size >= 4) {
+    for (; size >= 4; size -= 4, at += 4) {
         uint32_t word;
         memcpy(&word, at, 4);
         sum += word;
@@ -36,14 +31,14 @@ static inline void checksum_add_words(struct checksum *checksum, const uint8_t *
     checksum->sum = sum;
 }
 
-/* A sum of words of 16 or 32 bits as one of 16. */
+/* A sum of words of 16 or 32 bits as one of 16, in one's complement: what is carried out comes in again.
+ * A number and the same with its halves exchanged have the sum of the halves twice, one above the other, and
+ * what the lower one carries is what the upper one has lost. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-    sum = (sum & UINT32_MAX) + (sum >> 32); /* below 2^33 */
-    sum = (sum & UINT16_MAX) + (sum >> 16); /* below 2^18 */
-    sum = (sum & UINT16_MAX) + (sum >> 16); /* at most 2^16 + 2 */
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (uint16_t)sum;
+    const uint64_t halves = sum + (sum << 32 | sum >> 32);
+    const uint32_t half = (uint32_t)(halves >> 32);
+    return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
 
 /* The sum was one over a header whose own field was in it, and right. */
