@@ -17,6 +17,7 @@
  * The node moves only to earlier times; when it fires early it is armed again. So an
  * acknowledgement that restarts the retransmission timer costs the wheel nothing.
  */
+#include "base/cold.h"
 #include "core/state.h"
 
 #define STARVED_RETRY (100 * DUET_MILLISECOND)
@@ -188,35 +189,58 @@ static void feed_starved(struct duet_stack *s, struct tcp_conn *c)
     }
 }
 
-/* The earliest of all timers of a connection, or DUET_NEVER. */
-duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
+/* Those that a connection may have while neither end closes. */
+static inline duet_time due_in_dialogue(const struct duet_stack *s, const struct tcp_conn *c,
+                                        const struct tcp_transfer *t)
 {
-    const struct tcp_transfer *t = transfer_of(s, c);
     duet_time due = DUET_NEVER;
-    if (t != NULL ? t->deadline != DUET_NEVER : fin_waits(c))
-        due = earlier(t == NULL ? DUET_NEVER : t->deadline, give_up_at(s, c, t));
+    if (t != NULL && t->deadline != DUET_NEVER) {
+        due = t->deadline;
+        if (c->user_timeout_ms != 0)
+            due = earlier(due, t->progress + c->user_timeout_ms * DUET_MILLISECOND);
+    }
     if (FEATURE_PACING && t != NULL && t->paced)
         due = earlier(due, t->pace_at);
     if (conn_is(c, TCP_CONN_ACK_DELAYED))
         due = earlier(due, tcp_delayed_ack_at(s, c));
+    return due;
+}
+
+/* The earliest of all timers of a connection, or DUET_NEVER. */
+COLD duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    duet_time due = earlier(due_in_dialogue(s, c, t), give_up_at(s, c, t));
     if (conn_is(c, TCP_CONN_KEEPALIVE))
         due = earlier(due, keepalive_at(s, c));
-    if (c->state <= DUET_ESTABLISHED)
-        return due;
     due = earlier(due, fin_wait_2_at(s, c));
     return earlier(due, time_wait_at(s, c));
 }
 
-void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
+static inline void arm(struct duet_stack *s, struct tcp_conn *c, duet_time due)
 {
-    duet_time due = tcp_timers_due(s, c);
-    if (is_starved(s, c))
-        due = earlier(due, s->now + STARVED_RETRY);
     bool is_armed = wheel_node_is_armed(&c->timer);
     if (due == DUET_NEVER && is_armed)
         wheel_disarm(&s->wheel, conn_index(s, c));
     else if (due != DUET_NEVER && (!is_armed || due < c->timer.deadline))
         wheel_arm(&s->wheel, conn_index(s, c), due);
+}
+
+static COLD void arm_any(struct duet_stack *s, struct tcp_conn *c)
+{
+    duet_time due = tcp_timers_due(s, c);
+    arm(s, c, is_starved(s, c) ? earlier(due, s->now + STARVED_RETRY) : due);
+}
+
+void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
+{
+    const uint32_t others = TCP_CONN_KEEPALIVE | TCP_CONN_FIN_WANTED | TCP_CONN_WRITE_BLOCKED;
+    bool is_dialogue =
+        c->state == DUET_ESTABLISHED && conn_is(c, TCP_CONN_SYN_ACKED) && !conn_is(c, others);
+    if (is_dialogue)
+        arm(s, c, due_in_dialogue(s, c, transfer_of(s, c)));
+    else
+        arm_any(s, c);
 }
 
 /* ---- what each does ---- */
