@@ -50,15 +50,6 @@ uint32_t buffer_make_room(struct buffer_space *space, struct buffer *buffer,
     return done;
 }
 
-/* Where [offset, offset + size) stands, if that is in the only page. Else NULL. */
-static inline uint8_t *in_one_page(const struct buffer_space *space, const struct buffer *buffer,
-                                   uint32_t offset, uint32_t size)
-{
-    uint32_t room = buffer_page_size(space) - buffer->start;
-    bool is_there = buffer_has_one_page(buffer) && size <= room && offset <= room - size;
-    return is_there ? buffer_one_page(space, buffer) + buffer->start + offset : NULL;
-}
-
 /* buffer_write() where it takes more than a copy. */
 static COLD uint32_t write_pages(struct buffer_space *space, struct buffer *buffer,
                                  enum buffer_claim claim, uint32_t offset, const uint8_t *from,
@@ -81,11 +72,16 @@ static COLD uint32_t write_pages(struct buffer_space *space, struct buffer *buff
 uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum buffer_claim claim,
                       uint32_t offset, const uint8_t *from, uint32_t size)
 {
-    bool is_small =
-        size > 0 && size <= buffer_page_size(space) && offset <= buffer_page_size(space) - size;
-    if (buffer->index == POOL_NONE && is_small && !buffer_take_one_page(space, buffer, claim))
-        return 0;
-    uint8_t *place = in_one_page(space, buffer, offset, size);
+    uint8_t *place;
+    if (buffer->index != POOL_NONE) {
+        place = buffer_in_one_page(space, buffer, offset, size);
+    } else {
+        uint32_t page = buffer_page_size(space);
+        bool is_small = size > 0 && size <= page && offset <= page - size;
+        if (is_small && !buffer_take_one_page(space, buffer, claim))
+            return 0;
+        place = is_small ? buffer_one_page(space, buffer) + offset : NULL;
+    }
     if (place == NULL)
         return write_pages(space, buffer, claim, offset, from, size);
     memcpy(place, from, size);
@@ -114,7 +110,7 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
                  uint8_t *to, uint32_t size, struct checksum *sum)
 {
     CHECK(offset + size <= buffer->length);
-    const uint8_t *place = in_one_page(space, buffer, offset, size);
+    const uint8_t *place = buffer_in_one_page(space, buffer, offset, size);
     if (place != NULL && sum == NULL) {
         memcpy(to, place, size);
         return;
@@ -162,7 +158,7 @@ uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint3
 uint8_t *buffer_behind(const struct buffer_space *space, const struct buffer *buffer, uint32_t size)
 {
     if (buffer_has_one_page(buffer))
-        return in_one_page(space, buffer, buffer->length, size);
+        return buffer_in_one_page(space, buffer, buffer->length, size);
     uint32_t position = buffer->start + buffer->length;
     uint32_t left = buffer_left_in_page(space, position);
     /* Only where the byte before stands in the same page is that surely there. */

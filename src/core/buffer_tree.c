@@ -60,7 +60,7 @@ void buffer_share(struct buffer_space *space)
     space->beyond_max = space->pages.count - aside;
 }
 
-/* More than this many pages must be free. */
+/* More than this many pages must be free: a quarter at most. */
 static uint32_t kept_back(enum buffer_claim claim, uint32_t pages)
 {
     switch (claim) {
@@ -77,13 +77,21 @@ static uint32_t kept_back(enum buffer_claim claim, uint32_t pages)
     unreachable("five claims");
 }
 
-static bool may_take(const struct buffer_space *space, uint32_t has, enum buffer_claim claim)
+static COLD bool may_take_of_few(const struct buffer_space *space, uint32_t has,
+                                 enum buffer_claim claim)
 {
     if (space->share == 0)
         return pages_left(space) > kept_back(claim, space->pages.count);
     if (has < space->share)
         return pages_left(space) > kept_back(claim, space->pages.count / 4);
     return space->beyond_max - space->beyond > kept_back(claim, space->pages.count / 2);
+}
+
+static inline bool may_take(const struct buffer_space *space, uint32_t has, enum buffer_claim claim)
+{
+    bool is_plenty = pages_left(space) > space->pages.count / 4;
+    return (is_plenty && (space->share == 0 || has < space->share)) ||
+           may_take_of_few(space, has, claim);
 }
 
 static uint32_t take(struct buffer_space *space, struct buffer_index *record)

@@ -30,6 +30,16 @@ static inline uint8_t *buffer_one_page(const struct buffer_space *space,
     return pool_at(&space->pages, buffer->index);
 }
 
+/* Where [offset, offset + size) stands, if that is in the only page. Else NULL. */
+static inline uint8_t *buffer_in_one_page(const struct buffer_space *space,
+                                          const struct buffer *buffer, uint32_t offset,
+                                          uint32_t size)
+{
+    uint32_t room = buffer_page_size(space) - buffer->start;
+    bool is_there = buffer_has_one_page(buffer) && size <= room && offset <= room - size;
+    return is_there ? buffer_one_page(space, buffer) + buffer->start + offset : NULL;
+}
+
 /* The first page of a buffer that is empty, for bytes that all lie in it. False: there is none for this
  * claim. */
 bool buffer_take_one_page(struct buffer_space *space, struct buffer *buffer,
