@@ -411,7 +411,6 @@ void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
 
 /* tcp_rtt.c */
-void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end);
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                    uint32_t rtt_us);
 void tcp_rtt_out_of_turn(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);

@@ -64,8 +64,8 @@ void tcp_cc_begin(struct duet_stack *s, struct tcp_conn *c)
 {
     struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
     struct seq first = seq_add(c->snd.iss, 1);
-    *m = (struct tcp_cc_memory){
-        .round.end = c->snd.nxt, .full_until = c->snd.una, .risky_until = c->snd.una};
+    m->round.end = c->snd.nxt;
+    m->full_until = m->risky_until = c->snd.una;
     if (seq_eq(c->snd.una, c->snd.iss) || seq_eq(c->snd.una, first))
         note_first_window(c, m, first);
     controller_of(c)->begin(c, m);
@@ -76,8 +76,11 @@ void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c)
     c->cwnd = initial_window(s, c);
     c->ssthresh = CWND_MAX; /* SHOULD be arbitrarily high */
     c->plateau = TCP_PLATEAU_NEXT;
-    if (transfer_of(s, c) != NULL)
+    struct tcp_transfer *t = transfer_of(s, c);
+    if (t != NULL) {
+        t->cc = (struct tcp_cc_memory){0};
         tcp_cc_begin(s, c);
+    }
     trace_congestion(s, c, TCP_RULE_INITIAL_WINDOW);
 }
 
@@ -128,9 +131,9 @@ void tcp_cc_restart_after_idle(struct duet_stack *s, struct tcp_conn *c)
 
 /* cwnd may be larger than what is sent by two segments (Nagle, silly-window avoidance, a segment
  * that waits for its time), and by an eighth when segments are paced. */
-static bool window_is_full(const struct tcp_conn *c, uint32_t flight)
+static bool window_is_full(const struct tcp_conn *c, uint32_t flight, uint32_t mss)
 {
-    uint32_t slack = 2u * tcp_send_mss(c);
+    uint32_t slack = 2 * mss;
     uint32_t use = c->cwnd < c->ssthresh ? c->cwnd / 2 : c->cwnd - c->cwnd / 8;
     return flight + slack >= use;
 }
@@ -148,7 +151,7 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint
     struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
     if (bytes == 0)
         return;
-    if (window_is_full(c, flight))
+    if (window_is_full(c, flight, tcp_send_mss(c)))
         m->full_until = c->snd.nxt;
     struct seq una_before = seq_sub(c->snd.una, bytes);
     bool used = seq_lt(una_before, m->full_until);
@@ -161,10 +164,11 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint
 
 /* A window that was not in use does not grow, and a round that has not begun to watch the delay ends
  * nothing. SND.UNA and SND.NXT are the same now, and all of bytes was in flight. */
-void tcp_cc_acked_last(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us, uint32_t bytes)
+void tcp_cc_acked_last(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us, uint32_t bytes,
+                       uint32_t mss)
 {
     const struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
-    bool used = window_is_full(c, bytes) || seq_lt(seq_sub(c->snd.una, bytes), m->full_until);
+    bool used = window_is_full(c, bytes, mss) || seq_lt(seq_sub(c->snd.una, bytes), m->full_until);
     if (!used && m->round.baseline_us == 0 && m->round.samples == 0)
         return;
     tcp_cc_rtt(s, c, rtt_us);

@@ -68,7 +68,8 @@ _Static_assert(sizeof(struct tcp_cc_memory) <= 96, "many transfers at a time");
 /* The one edge into ESTABLISHED: initial window (RFC 6928), ssthresh arbitrarily high. */
 void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c);
 
-/* The connection has borrowed a transfer record: what ssthresh tells is put back into it. */
+/* The connection has borrowed a transfer record, which is all zeros: what ssthresh tells is put back into
+ * it. */
 void tcp_cc_begin(struct duet_stack *s, struct tcp_conn *c);
 
 /* The user wants another controller. cwnd and ssthresh stay. */
@@ -79,8 +80,9 @@ void tcp_cc_choose(struct duet_stack *s, struct tcp_conn *c, enum duet_controlle
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint32_t flight);
 
 /* tcp_cc_rtt and tcp_cc_acked where the transfer is given back right after it: what it would
- * remember is not written down. */
-void tcp_cc_acked_last(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us, uint32_t bytes);
+ * remember is not written down. mss: tcp_send_mss(). */
+void tcp_cc_acked_last(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us, uint32_t bytes,
+                       uint32_t mss);
 
 /* A round trip of a segment that was sent once, in microseconds; before the tcp_cc_acked of the
  * same acknowledgement. */

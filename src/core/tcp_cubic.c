@@ -204,7 +204,9 @@ static void acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, bool
 
 static void paused(struct duet_stack *s, struct tcp_conn *c)
 {
-    transfer_of(s, c)->cc.cubic.counted_us = (uint32_t)now_us(s);
+    struct tcp_cubic_curve *curve = &transfer_of(s, c)->cc.cubic;
+    if (curve->w_est != 0)
+        curve->counted_us = (uint32_t)now_us(s);
 }
 
 /* 4.6 takes ssthresh from the flight. Where the window was full the flight is the window without the

@@ -143,7 +143,8 @@ static void take_last(struct duet_stack *s, struct tcp_conn *c, struct tcp_trans
         longest = max_u32(longest, seq_distance(start, f->few[i].end));
         start = f->few[i].end;
     }
-    if (longest >= tcp_send_mss(c))
+    uint32_t mss = tcp_send_mss(c);
+    if (longest >= mss)
         c->flags |= TCP_CONN_MTU_PROVEN;
     f->count = 0;
     tcp_rtt_acked(s, c, seg, rtt_us);
@@ -155,7 +156,7 @@ static void take_last(struct duet_stack *s, struct tcp_conn *c, struct tcp_trans
         tcp_tell(s, c, DUET_EVENT_FIN_ACKED);
     }
     tcp_rtt_min(s, c, rtt_us);
-    tcp_cc_acked_last(s, c, rtt_us, flight - closes);
+    tcp_cc_acked_last(s, c, rtt_us, flight - closes, mss);
     trace_progress(s, c, 0);
     if (!closes) /* else the change of state does it */
         tcp_return_transfer(s, c);

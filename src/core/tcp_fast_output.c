@@ -15,6 +15,7 @@
  */
 #include "base/bytes.h"
 #include "base/check.h"
+#include "core/buffer_tree.h"
 #include "core/state.h"
 
 /* What one packet is made of. */
@@ -79,9 +80,17 @@ static bool plan_fin(const struct tcp_conn *c, const struct tcp_transfer *t, str
     return plan->fin;
 }
 
-static bool make_plan(struct duet_stack *s, struct tcp_conn *c, struct plan *plan)
+/* Long enough for the controller to care. */
+static bool was_idle(const struct duet_stack *s, const struct tcp_conn *c,
+                     const struct tcp_transfer *t)
 {
-    struct tcp_transfer *t = transfer_of(s, c);
+    uint32_t idle_ms = s->now_ms - c->sent_at;
+    return t->cc.cubic.w_est != 0 || idle_ms * DUET_MILLISECOND > tcp_rto(c);
+}
+
+static inline bool make_plan(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t,
+                             struct plan *plan)
+{
     bool closes = conn_is(c, TCP_CONN_FIN_WANTED);
     if (t == NULL)
         return c->owes == TCP_OWES_ACK && !closes;
@@ -90,9 +99,10 @@ static bool make_plan(struct duet_stack *s, struct tcp_conn *c, struct plan *pla
     bool is_cut = (s->config.offload & DUET_OFFLOAD_SEGMENT) != 0 && t->send.length > plan->mss;
     if ((c->owes & TCP_OWES_DATA) == 0 || is_cut || !is_calm(s, c, t))
         return false;
-    if (seq_eq(c->snd.una, c->snd.nxt))
+    if (seq_eq(c->snd.una, c->snd.nxt) && was_idle(s, c, t))
         tcp_cc_restart_after_idle(s, c);
-    return tcp_pace_may_send(s, c) && (closes ? plan_fin(c, t, plan) : plan_text(c, t, plan)) &&
+    return (!s->config.pacing || tcp_pace_may_send(s, c)) &&
+           (closes ? plan_fin(c, t, plan) : plan_text(c, t, plan)) &&
            (flight_has_place(&t->flight) || flight_reserve(s, c, 1) == 1);
 }
 
@@ -175,8 +185,8 @@ static void put_ipv6(uint8_t *at, const struct tcp_conn *c, uint32_t length)
     (void)ip_build(at, &ip);
 }
 
-static void build(struct duet_stack *s, struct tcp_conn *c, const struct plan *plan,
-                  struct duet_packet *packet)
+static inline void build(struct duet_stack *s, struct tcp_conn *c, const struct tcp_transfer *t,
+                         const struct plan *plan, struct duet_packet *packet)
 {
     uint32_t length = plan->header + plan->text;
     uint32_t ip_size = ip_header_size(&c->tuple.remote);
@@ -189,9 +199,14 @@ static void build(struct duet_stack *s, struct tcp_conn *c, const struct plan *p
     bool link_sums = (s->config.offload & DUET_OFFLOAD_CHECKSUM_OUT) != 0;
     uint64_t sum = put_tcp(s, c, plan, tcp);
     struct checksum text = {.wide = s->wide_vectors};
-    if (plan->text > 0)
-        buffer_read(&s->buffers, &transfer_of(s, c)->send, tcp_flight(c), tcp + plan->header,
-                    plan->text, link_sums ? NULL : &text);
+    const uint8_t *place =
+        plan->text == 0 ? NULL
+                        : buffer_in_one_page(&s->buffers, &t->send, tcp_flight(c), plan->text);
+    if (place != NULL && !link_sums)
+        checksum_copy(&text, tcp + plan->header, place, plan->text);
+    else if (plan->text > 0)
+        buffer_read(&s->buffers, &t->send, tcp_flight(c), tcp + plan->header, plan->text,
+                    link_sums ? NULL : &text);
     sum = link_sums ? 0 : sum + text.sum;
     sum += addresses + bytes_turn32(IP_PROTOCOL_TCP) + bytes_turn32(length);
     const uint16_t folded = checksum_fold(sum);
@@ -208,12 +223,24 @@ static void build(struct duet_stack *s, struct tcp_conn *c, const struct plan *p
 
 /* ---- what follows from it ---- */
 
-/* SND.NXT, the record of what is in flight and the timers follow. */
-static void sent(struct duet_stack *s, struct tcp_conn *c, const struct plan *plan)
+/* tcp_timer_restart() for what is alone in flight and was just sent: all of the RTO is ahead of it, and
+ * nothing speaks against a probe but the peer, or that the one before it told nothing. */
+static void start_timers(const struct duet_stack *s, const struct tcp_conn *c,
+                         struct tcp_transfer *t)
 {
-    struct tcp_transfer *t = transfer_of(s, c);
+    bool is_probed = s->config.rack && conn_is(c, TCP_CONN_SACK) && !t->rack.probe_out &&
+                     !t->rack.probe_spent && !t->probed;
+    t->rto_at = s->now + tcp_rto(c);
+    t->timer = is_probed ? DUET_TIMER_PROBE : DUET_TIMER_RETRANSMISSION;
+    t->deadline = is_probed && t->rack.probe_at < t->rto_at ? t->rack.probe_at : t->rto_at;
+}
+
+/* SND.NXT, the record of what is in flight and the timers follow. */
+static inline void sent(struct duet_stack *s, struct tcp_conn *c, struct tcp_transfer *t,
+                        const struct plan *plan)
+{
     struct seq end = seq_add(c->snd.nxt, plan->text + plan->fin);
-    tcp_rtt_start(s, c, end);
+    tcp_rtt_start(s, t, end);
     flight_append(s, c, c->snd.nxt, end);
     c->snd.nxt = end;
     if (plan->fin)
@@ -227,7 +254,9 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct plan *pl
         c->sent_at = s->now_ms;
     if (t->deadline == DUET_NEVER)
         t->progress = s->now;
-    if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
+    if (t->deadline == DUET_NEVER && t->flight.count == 1 && t->rack.reorder_at == DUET_NEVER)
+        start_timers(s, c, t);
+    else if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
         tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     else
         tcp_timer_choose(s, c);
@@ -236,8 +265,9 @@ static void sent(struct duet_stack *s, struct tcp_conn *c, const struct plan *pl
 /* True: the packet is built, and what it paid is owed no longer. */
 bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
+    struct tcp_transfer *t = transfer_of(s, c);
     struct plan plan = {.header = conn_is(c, TCP_CONN_TIMESTAMPS) ? 32 : 20};
-    if (!s->config.fast_path || !is_plain(c) || !make_plan(s, c, &plan))
+    if (!s->config.fast_path || !is_plain(c) || !make_plan(s, c, t, &plan))
         return false;
     enum tcp_rule rule = plan.fin ? TCP_RULE_SEND_FIN : TCP_RULE_SEND_DATA;
     if (plan.text > 0 || plan.fin)
@@ -245,7 +275,7 @@ bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
     else
         rule = (enum tcp_rule)c->why;
     tcp_ack_leaves(c);
-    build(s, c, &plan, packet);
+    build(s, c, t, &plan, packet);
     if (s->config.trace_events != 0) {
         uint32_t start = packet->checksum_start;
         trace(s, c, packet->data + start, packet->length - start, rule);
@@ -254,11 +284,10 @@ bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packe
         c->owes = 0;
         return true;
     }
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
-    m->size_sent = (uint16_t)max_u32(m->size_sent, packet->length);
+    t->mtu.size_sent = (uint16_t)max_u32(t->mtu.size_sent, packet->length);
     if (s->config.pacing)
         tcp_pace_sent(s, c, packet);
-    sent(s, c, &plan);
+    sent(s, c, t, &plan);
     tcp_data_left(s, c);
     return true;
 }

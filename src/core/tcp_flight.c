@@ -38,17 +38,22 @@ static void begin_append(const struct duet_stack *s, struct tcp_flight *f, struc
 {
     if (f->count == 0)
         f->start = f->latest_end = start;
-    CHECK(seq_eq(ring_start(s, f, f->count), start));
+    else
+        CHECK(seq_eq(ring_start(s, f, f->count), start));
 }
 
 static void append(const struct duet_stack *s, struct tcp_flight *f, struct seq end,
                    uint32_t sent_us)
 {
-    if (f->ring.index != POOL_NONE)
-        buffer_extend(&f->ring, FLIGHT_RECORD);
-    f->count++;
-    *ring_at(s, f, f->count - 1) = (struct flight_record){
+    const struct flight_record record = {
         .end = end, .sent_us = sent_us, .next = FLIGHT_NONE, .prev = FLIGHT_NONE};
+    if (flight_has_place(f)) {
+        f->few[f->count++] = record;
+        return;
+    }
+    buffer_extend(&f->ring, FLIGHT_RECORD);
+    f->count++;
+    *ring_at(s, f, f->count - 1) = record;
 }
 
 void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)

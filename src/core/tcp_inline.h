@@ -170,6 +170,16 @@ static inline duet_time tcp_rto(const struct tcp_conn *c)
     return (duet_time)c->rto_us * DUET_MICROSECOND;
 }
 
+/* A segment that ends at end is about to be sent for the first time. */
+static inline void tcp_rtt_start(const struct duet_stack *s, struct tcp_transfer *t, struct seq end)
+{
+    if (t->timing)
+        return;
+    t->timed = end;
+    t->timed_at = s->now;
+    t->timing = true;
+}
+
 /* The timestamp clock ticks every millisecond (RFC 7323, 5.4: between 1 ms and 1 s). */
 static inline uint32_t tcp_timestamp(const struct duet_stack *s, uint32_t offset)
 {

@@ -34,6 +34,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/cold.h"
 #include "core/state.h"
 
 enum { BEHIND_PROBE = 3 };         /* segments: as many as make a fast retransmission */
@@ -118,7 +119,7 @@ static void grow(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu)
 }
 
 /* why: the reason if segments have to shrink. True: they do, and data is owed. */
-static bool follow(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule why)
+static COLD bool follow(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule why)
 {
     struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
     const struct path *path = path_find(s, &c->tuple.remote);
@@ -137,11 +138,17 @@ static bool follow(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule why)
 
 static bool refresh(struct duet_stack *s, struct tcp_conn *c)
 {
-    const struct tcp_transfer *t = transfer_of(s, c);
+    struct tcp_transfer *t = transfer_of(s, c);
     if (t == NULL || c->state <= DUET_SYN_RECEIVED)
         return false;
-    bool may_have_changed = t->mtu.epoch != s->paths.epoch || s->now >= t->mtu.look_at;
-    return may_have_changed && follow(s, c, TCP_RULE_MTU_FOLLOWS_PATH);
+    if (t->mtu.epoch == s->paths.epoch && s->now < t->mtu.look_at)
+        return false;
+    if (s->paths.used == 0) { /* nothing is known of any path */
+        t->mtu.epoch = s->paths.epoch;
+        t->mtu.look_at = DUET_NEVER;
+        return false;
+    }
+    return follow(s, c, TCP_RULE_MTU_FOLLOWS_PATH);
 }
 
 void tcp_mtu_refresh(struct duet_stack *s, struct tcp_conn *c)

@@ -13,11 +13,10 @@
  * retransmission, the latest. */
 void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_rule why)
 {
-    struct tcp_transfer *t = transfer_of(s, c);
     if ((debt & TCP_OWES_ACK) != 0 && (c->owes & TCP_OWES_ACK) == 0)
         c->why = (unsigned)why & TCP_WHY_MASK;
-    if ((debt & TCP_OWES_RETRANSMIT) != 0 && t != NULL)
-        t->why = (uint16_t)why;
+    if ((debt & TCP_OWES_RETRANSMIT) != 0 && c->transfer != POOL_NONE)
+        transfer_of(s, c)->why = (uint16_t)why;
     c->owes = (uint8_t)(c->owes | debt);
     if (!list_link_is_on(&c->owing))
         list_append(&s->owing, conn_index(s, c));
@@ -172,7 +171,7 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
         c->snd.nxt = seq_add(end, length);
     }
     if (!draft.retransmission && (is_first || is_attempt))
-        tcp_rtt_start(s, c, end);
+        tcp_rtt_start(s, t, end);
     return true;
 }
 

@@ -191,10 +191,11 @@ static uint32_t useful_step(const struct duet_stack *s, const struct tcp_conn *c
 }
 
 /* Worth the step, and some of it can be said in units of the scale. */
-static bool may_move(const struct tcp_conn *c, uint32_t step)
+static inline bool may_move(const struct tcp_conn *c, uint32_t step)
 {
     uint32_t window = rcv_wnd(c), room = space(c);
-    return room >> c->receive_scale << c->receive_scale > window && room - window >= step;
+    return room >= window && room - window >= step &&
+           room >> c->receive_scale << c->receive_scale > window;
 }
 
 /* Rounded up. */
@@ -206,8 +207,10 @@ static uint32_t in_units(const struct tcp_conn *c, uint32_t bytes)
 
 /* The Window field that repeats what was promised, rounded up to a unit of the scale as far as there is
  * room: else each FIN and each octet would add almost a unit to it. */
-static uint16_t field_again(const struct tcp_conn *c)
+static inline uint16_t field_again(const struct tcp_conn *c)
 {
+    if (space(c) >= rcv_wnd(c))
+        return (uint16_t)min_u32(in_units(c, rcv_wnd(c)), UINT16_MAX);
     uint32_t most = max_u32(rcv_wnd(c) >> c->receive_scale, in_units(c, space(c)));
     return (uint16_t)min_u32(min_u32(in_units(c, rcv_wnd(c)), most), UINT16_MAX);
 }
@@ -246,9 +249,11 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
  * the next acknowledgement tells. */
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    uint32_t step = useful_step(s, c);
     if (may_move(c, receive_limit(c) / 2))
         return true;
+    if (rcv_wnd(c) > receive_limit(c) / 4 && rcv_wnd(c) >= UINT16_MAX) /* no step is as large */
+        return false;
+    uint32_t step = useful_step(s, c);
     if (rcv_wnd(c) < step)
         return may_move(c, step);
     return rcv_wnd(c) <= receive_limit(c) / 4 && may_move(c, 2 * step);

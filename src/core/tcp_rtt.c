@@ -79,17 +79,6 @@ void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
     c->rtt_min_us = c->rtt_min_us == 0 ? rtt_us : min_u32(c->rtt_min_us, rtt_us);
 }
 
-/* A segment that ends at end is about to be sent for the first time. */
-void tcp_rtt_start(struct duet_stack *s, struct tcp_conn *c, struct seq end)
-{
-    struct tcp_transfer *t = transfer_of(s, c);
-    if (t->timing)
-        return;
-    t->timed = end;
-    t->timed_at = s->now;
-    t->timing = true;
-}
-
 /* An echo older than our latest transmission may come from an acknowledgement that was made again
  * after its first copy was lost: it says nothing about the round trip. */
 static bool echo_is_fresh(const struct duet_stack *s, const struct tcp_conn *c,

@@ -36,7 +36,7 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
 {
     uint32_t mss = tcp_send_mss(c);
     struct seq start = offer->seq;
-    tcp_rtt_start(s, c, offer->length > mss ? seq_add(start, mss) : end);
+    tcp_rtt_start(s, transfer_of(s, c), offer->length > mss ? seq_add(start, mss) : end);
     if (offer->length > mss) {
         const uint32_t before = (offer->length - 1) / mss;
         flight_append_full(s, c, start, mss, before);
@@ -52,7 +52,7 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
 static void sent_mtu_probe(struct duet_stack *s, struct tcp_conn *c, const struct tcp_offer *offer,
                            struct seq end)
 {
-    tcp_rtt_start(s, c, end);
+    tcp_rtt_start(s, transfer_of(s, c), end);
     flight_append(s, c, offer->seq, end);
     c->snd.nxt = end;
     tcp_mtu_probe_sent(s, c, offer->seq, end);

@@ -56,7 +56,6 @@ static void uncork(struct duet_stack *s, struct tcp_conn *c)
 /* Bytes have been put into the queue. */
 static void queued(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, unsigned flags)
 {
-    struct tcp_transfer *t = transfer_of(s, c);
     if (s->watch != NULL)
         watch_written(s, c, bytes);
     if ((flags & DUET_SEND_MORE) != 0)
@@ -64,6 +63,7 @@ static void queued(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uns
     else
         c->flags &= ~(uint32_t)TCP_CONN_MORE;
     if ((flags & DUET_SEND_URGENT) != 0) {
+        struct tcp_transfer *t = transfer_of(s, c);
         t->urgent = true;
         t->up = tcp_send_end(s, c); /* MUST-62: the byte behind the last urgent one */
     }

@@ -431,7 +431,7 @@ static void last_acknowledgement_of_an_unused_window(void **state)
         send(x, 2 * MSS);
         x->c->snd.una = x->c->snd.nxt;
         const uint32_t before = x->c->cwnd;
-        tcp_cc_acked_last(x->s, x->c, 10000, 2 * MSS);
+        tcp_cc_acked_last(x->s, x->c, 10000, 2 * MSS, MSS);
         EXPECT_EQUAL("measured", m->round.last_min_us, watches != 0 ? 10000 : 1);
         EXPECT_EQUAL("window", x->c->cwnd, before);
         subject_free(x);
