@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* COLD: a function that is called seldom by one that is called for each packet. Kept out of line, it does
- * not make its caller save registers for it. */
+/* COLD: a function that is called seldom by one that is called for each packet, or not by every second call.
+ * Kept out of line, it does not make its caller save registers for it. */
 #ifndef BASE_COLD_H
 #define BASE_COLD_H
 

@@ -2,6 +2,7 @@
 /* The little of IP that a TCP end host needs (RFC 1122 section 3, RFC 8200): who may talk to us,
  * which of our addresses answers, and where a packet goes next. No forwarding, no reassembly. */
 #include "base/check.h"
+#include "base/cold.h"
 #include "core/state.h"
 
 static bool is_interface(const struct duet_stack *s, const struct duet_address *address)
@@ -113,7 +114,7 @@ static enum tcp_rule address_rule(const struct duet_stack *s, const struct ip_pa
     return TCP_RULE_NONE;
 }
 
-void ip_input(struct duet_stack *s, const struct duet_packet *packet)
+COLD void ip_input(struct duet_stack *s, const struct duet_packet *packet)
 {
     struct ip_packet ip;
     enum ip_verdict verdict = ip_parse(packet->data, packet->length, &ip);

@@ -2,6 +2,7 @@
 /* The stack as a whole: how its block of memory is cut, and the doors. */
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/cold.h"
 #include "core/config.h"
 #include "core/user.h"
 
@@ -215,12 +216,9 @@ duet_time duet_deadline(const struct duet_stack *s)
     return time_wait < deadline ? time_wait : deadline;
 }
 
-bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet)
+/* Something is to be answered, or somebody owes something. */
+static COLD bool build_next(struct duet_stack *s, struct duet_packet *packet)
 {
-    stack_now(s, now);
-    if (packet->size < s->config.mtu)
-        return false;
-    packet->piece_count = 0;
     bool is_reply = s->replies.head != s->replies.tail && reply_output(s, packet);
     if (!is_reply && (s->owing.count == 0 || !tcp_output(s, packet)))
         return false;
@@ -229,6 +227,14 @@ bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet
     s->counters.packets_out++;
     s->counters.bytes_out += packet->length;
     return true;
+}
+
+bool duet_output(struct duet_stack *s, duet_time now, struct duet_packet *packet)
+{
+    stack_now(s, now);
+    packet->piece_count = 0;
+    bool is_silent = s->replies.head == s->replies.tail && s->owing.count == 0;
+    return !is_silent && packet->size >= s->config.mtu && build_next(s, packet);
 }
 
 uint64_t duet_refuse_record(struct duet_stack *s, uint64_t nth, bool lasting)

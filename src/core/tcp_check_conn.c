@@ -4,6 +4,7 @@
  * connection; duet_check() asks for them, too (tcp_check.c). What they cost is told by
  * bench/check_cost.py; so the fields are read here as they lie, without a call. */
 #include "base/check.h"
+#include "base/cold.h"
 #include "core/user.h"
 
 static bool owes(const struct tcp_conn *c)
@@ -79,31 +80,40 @@ const char *tcp_conn_check(const struct duet_stack *s, const struct tcp_conn *c)
     return broken;
 }
 
-/* The same for what nearly every connection is, without a branch: then nothing above would find fault.
- * A FIN takes one number more than there is text. */
-static bool is_plainly_sound(const struct duet_stack *s, const struct tcp_conn *c)
+/* Of numbers that are not after each other the difference has its highest bit set. */
+static bool is_in_order(struct seq a, struct seq b, struct seq c)
 {
-    const struct tcp_transfer *t = transfer_of(s, c);
+    return ((seq_distance(a, b) | seq_distance(b, c)) >> 31) == 0;
+}
+
+/* The same for what nearly every connection is: then nothing above would find fault. A FIN takes one
+ * number more than there is text. */
+static inline bool is_plainly_sound(const struct duet_stack *s, const struct tcp_conn *c)
+{
     uint32_t flight = seq_distance(c->snd.una, c->snd.nxt);
-    unsigned is_open = c->state >= DUET_ESTABLISHED && c->state <= DUET_LAST_ACK;
-    unsigned is_sound = is_open & conn_is(c, TCP_CONN_SYN_ACKED);
-    is_sound &= owes(c) == (c->owing.next != LIST_OFF);
-    is_sound &= seq_le(c->rcv.nxt, c->rcv.adv);
-    is_sound &= seq_le(c->rcv.acked, c->rcv.nxt);
-    is_sound &= c->cwnd != 0;
-    is_sound &= c->ssthresh != 0;
-    is_sound &= c->challenges <= s->config.challenge_limit;
-    if (t == NULL)
-        return is_sound & (flight == 0);
-    is_sound &= flight <= t->send.length + conn_is(c, TCP_CONN_FIN_SENT);
-    is_sound &= t->send.length <= s->config.send_buffer;
-    is_sound &= t->flight.sacked + t->flight.lost <= flight;
-    return is_sound & (flight == 0 || t->deadline != DUET_NEVER || owes(c));
+    bool is_open = c->state - (unsigned)DUET_ESTABLISHED <= DUET_LAST_ACK - DUET_ESTABLISHED;
+    if (!is_open || !conn_is(c, TCP_CONN_SYN_ACKED) || owes(c) != list_link_is_on(&c->owing) ||
+        !is_in_order(c->rcv.acked, c->rcv.nxt, c->rcv.adv) || c->cwnd == 0 || c->ssthresh == 0 ||
+        c->challenges > s->config.challenge_limit)
+        return false;
+    if (c->transfer == POOL_NONE)
+        return flight == 0;
+    const struct tcp_transfer *t = transfer_of(s, c);
+    return flight <= t->send.length + conn_is(c, TCP_CONN_FIN_SENT) &&
+           t->send.length <= s->config.send_buffer && t->flight.sacked + t->flight.lost <= flight &&
+           (flight == 0 || t->deadline != DUET_NEVER || owes(c));
+}
+
+/* What looks twice, for it was not plain. */
+COLD static void look_closer(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    const char *broken = tcp_conn_check(s, c);
+    if (broken != NULL)
+        check_failed(broken, __FILE__, __LINE__);
 }
 
 void tcp_conn_must_be_sound(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    const char *broken = is_plainly_sound(s, c) ? NULL : tcp_conn_check(s, c);
-    if (broken != NULL)
-        check_failed(broken, __FILE__, __LINE__);
+    if (!is_plainly_sound(s, c))
+        look_closer(s, c);
 }
