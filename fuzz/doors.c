@@ -106,6 +106,8 @@ static void start_end(struct world *w, unsigned at, bool six)
     set_switches(config, how, more, take8(&w->input));
     if (w->heals) /* else one that talks to nobody keeps the others waiting for minutes */
         config->transfers_max = config->connections_max;
+    if (w->heals && w->forgers)
+        config->user_timeout_max = PATIENCE;
 
     end->size = duet_stack_footprint(config);
     end->block = blocks[at];

@@ -16,6 +16,9 @@
 
 enum { ENDS = 2, SLOTS = 6, FLYING_MAX = 24, PACKET_ROOM = 4096, BLOCK_MAX = 1 << 19 };
 
+/* How long users wait at most in worlds that heal and have forgers. */
+#define PATIENCE (300 * DUET_SECOND)
+
 struct flying {
     uint32_t length;
     uint16_t segment_size;

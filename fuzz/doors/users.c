@@ -187,13 +187,21 @@ static void receive_in_place(struct world *w, struct end *end, struct slot *slot
 
 /* ---- asking and setting ---- */
 
+/* Where strangers can move TS.Recent far ahead (RFC 7323, 4.3), PAWS rejects all that the peer says from then on, and
+ * nothing but the user timeout ends the connection: who asks to wait for days has to. */
+static bool must_end_soon(const struct world *w, uint32_t user_timeout_ms)
+{
+    return w->heals &&
+           (user_timeout_ms == 0 || (w->forgers && user_timeout_ms > PATIENCE / DUET_MILLISECOND));
+}
+
 static void set(struct world *w, struct end *end, const struct slot *slot)
 {
-    const uint8_t option = take8(&w->input) % (DUET_OPTION_ECN + 2), value = take8(&w->input);
-    if (w->heals && option == DUET_OPTION_USER_TIMEOUT && value == 0)
-        return; /* never to give up is never to end */
-    (void)duet_set(end->stack, w->now, slot->handle, (enum duet_option)option,
-                   value < 128 ? value : (uint32_t)value << value % 24);
+    const uint8_t option = take8(&w->input) % (DUET_OPTION_ECN + 2), how = take8(&w->input);
+    const uint32_t value = how < 128 ? how : (uint32_t)how << how % 24;
+    if (option == DUET_OPTION_USER_TIMEOUT && must_end_soon(w, value))
+        return;
+    (void)duet_set(end->stack, w->now, slot->handle, (enum duet_option)option, value);
 }
 
 static void ask(struct end *end)
