@@ -217,13 +217,19 @@ COLD duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn 
     return earlier(due, time_wait_at(s, c));
 }
 
-static inline void arm(struct duet_stack *s, struct tcp_conn *c, duet_time due)
+static COLD void move_node(struct duet_stack *s, const struct tcp_conn *c, duet_time due)
+{
+    if (due == DUET_NEVER)
+        wheel_disarm(&s->wheel, conn_index(s, c));
+    else
+        wheel_arm(&s->wheel, conn_index(s, c), due);
+}
+
+static inline void arm(struct duet_stack *s, const struct tcp_conn *c, duet_time due)
 {
     bool is_armed = wheel_node_is_armed(&c->timer);
-    if (due == DUET_NEVER && is_armed)
-        wheel_disarm(&s->wheel, conn_index(s, c));
-    else if (due != DUET_NEVER && (!is_armed || due < c->timer.deadline))
-        wheel_arm(&s->wheel, conn_index(s, c), due);
+    if (is_armed ? due == DUET_NEVER || due < c->timer.deadline : due != DUET_NEVER)
+        move_node(s, c, due);
 }
 
 static COLD void arm_any(struct duet_stack *s, struct tcp_conn *c)
