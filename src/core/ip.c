@@ -59,20 +59,17 @@ static unsigned common_prefix(const struct duet_address *a, const struct duet_ad
 bool ip_choose_source(const struct duet_stack *s, const struct duet_address *remote,
                       struct duet_address *local)
 {
-    bool found = false;
-    unsigned best = 0;
+    const struct duet_address *best = NULL;
     for (uint32_t i = 0; i < s->config.interface_count; i++) {
         const struct duet_address *candidate = &s->config.interfaces[i].address;
         if (address_is_ipv4(candidate) != address_is_ipv4(remote))
             continue;
-        unsigned common = common_prefix(candidate, remote);
-        if (found && common <= best)
-            continue;
-        found = true;
-        best = common;
-        *local = *candidate;
+        if (best == NULL || common_prefix(candidate, remote) > common_prefix(best, remote))
+            best = candidate;
     }
-    return found;
+    if (best != NULL)
+        *local = *best;
+    return best != NULL;
 }
 
 static enum tcp_rule rule_of(enum ip_verdict verdict)
@@ -100,25 +97,39 @@ static enum tcp_rule rule_of(enum ip_verdict verdict)
     unreachable("IP_OK is no fault");
 }
 
-/* Why a packet with a sound header is not for us, or NONE. */
-static enum tcp_rule address_rule(const struct duet_stack *s, const struct ip_packet *ip)
+/* Of our own addresses packets come only where the link is a loopback. */
+bool ip_may_come_from(const struct duet_stack *s, const struct duet_address *source)
 {
-    if (!ip_is_talkable(s, &ip->source))
+    return s->config.loopback_allowed || !is_interface(s, source);
+}
+
+/* Why a packet with a sound header is not for us, or NONE. */
+static enum tcp_rule address_rule(const struct duet_stack *s, const struct duet_address *source,
+                                  const struct duet_address *destination)
+{
+    if (!ip_is_talkable(s, source))
         return TCP_RULE_IP_BAD_SOURCE;
-    if (is_interface(s, &ip->source) && !s->config.loopback_allowed)
+    if (!ip_may_come_from(s, source))
         return TCP_RULE_IP_OWN_SOURCE;
-    if (!ip_is_talkable(s, &ip->destination))
+    if (!ip_is_talkable(s, destination))
         return TCP_RULE_IP_NOT_UNICAST;
-    if (!ip_is_ours(s, &ip->destination))
+    if (!ip_is_ours(s, destination))
         return TCP_RULE_IP_NOT_OURS;
     return TCP_RULE_NONE;
+}
+
+bool ip_is_for_us(const struct duet_stack *s, const struct duet_address *source,
+                  const struct duet_address *destination)
+{
+    return address_rule(s, source, destination) == TCP_RULE_NONE;
 }
 
 COLD void ip_input(struct duet_stack *s, const struct duet_packet *packet)
 {
     struct ip_packet ip;
     enum ip_verdict verdict = ip_parse(packet->data, packet->length, &ip);
-    enum tcp_rule rule = verdict == IP_OK ? address_rule(s, &ip) : rule_of(verdict);
+    enum tcp_rule rule =
+        verdict == IP_OK ? address_rule(s, &ip.source, &ip.destination) : rule_of(verdict);
     if (rule != TCP_RULE_NONE) {
         stack_rule(s, NULL, DUET_CLOSED, rule);
         return;

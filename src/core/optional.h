@@ -28,6 +28,9 @@ void trace_put_congestion(struct duet_stack *s, const struct tcp_conn *c, enum t
 
 /* tcp_fast.c */
 bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet);
+/* tcp_fast_syn.c */
+bool tcp_fast_syn(struct duet_stack *s, const struct duet_packet *packet, const uint8_t *tcp,
+                  uint32_t length);
 /* tcp_fast_ack.c */
 bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 /* tcp_fast_output.c */

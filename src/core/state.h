@@ -264,6 +264,10 @@ uint16_t tcp_choose_port(struct duet_stack *s, struct tcp_tuple *tuple);
 void ip_input(struct duet_stack *s, const struct duet_packet *packet);
 bool ip_is_ours(const struct duet_stack *s, const struct duet_address *address);
 bool ip_is_talkable(const struct duet_stack *s, const struct duet_address *address);
+/* Both addresses of a packet that arrives are as they may be. */
+bool ip_is_for_us(const struct duet_stack *s, const struct duet_address *source,
+                  const struct duet_address *destination);
+bool ip_may_come_from(const struct duet_stack *s, const struct duet_address *source);
 bool ip_choose_source(const struct duet_stack *s, const struct duet_address *remote,
                       struct duet_address *local);
 

@@ -17,7 +17,8 @@
  *
  * If all holds, steps zero to four of the RFC find nothing to do, and six and eight neither while nobody
  * closes. What remains is the acknowledgement and the text, or steps five to eight, for which the same
- * functions are called as ever. A half-open record is asked by its own steps. If anything does not hold, nothing has been changed, and the packet goes
+ * functions are called as ever. A half-open record is asked by its own steps, and SYNs are looked at in
+ * tcp_fast_syn.c. If anything does not hold, nothing has been changed, and the packet goes
  * the other way from its beginning. The addresses of a packet for a connection need no look: those of its
  * pair of sockets were looked at when it was opened.
  */
@@ -268,7 +269,11 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet)
     if (!predict_ipv4(packet->data, packet->length, &p) &&
         !predict_ipv6(packet->data, packet->length, &p))
         return false;
-    if ((p.traffic_class & 3) != TCP_NOT_ECT || !predict_tcp(&p))
+    if ((p.traffic_class & 3) != TCP_NOT_ECT)
+        return false;
+    if ((p.tcp[13] & DUET_SYN) != 0)
+        return tcp_fast_syn(s, packet, p.tcp, p.tcp_length);
+    if (!predict_tcp(&p))
         return false;
     struct demux_ref ref = find(s, &p);
     if (ref.kind == DEMUX_HALF_OPEN)

@@ -190,14 +190,18 @@ static bool is_syn_group(const uint8_t *at, const uint8_t *end)
                (TCP_OPTION_NOP << 16 | TCP_OPTION_WINDOW_SCALE << 8 | WINDOW_SCALE_SIZE);
 }
 
-static void read_syn_group(const uint8_t *at, struct tcp_options *options)
+bool tcp_options_read_syn(const uint8_t *at, const uint8_t *end, struct tcp_options *options)
 {
+    if (!is_syn_group(at, end))
+        return false;
     options->mss = bytes_get16(at + 2);
     options->tsval = bytes_get32(at + MSS_GROUP + 4);
     options->tsecr = bytes_get32(at + MSS_GROUP + 8);
     options->window_scale = at[MSS_GROUP + TIMESTAMPS_GROUP + 3];
     options->present = DUET_TRACE_MSS | DUET_TRACE_SACK_PERMITTED | DUET_TRACE_TIMESTAMPS |
                        DUET_TRACE_WINDOW_SCALE;
+    options->malformed = false;
+    return true;
 }
 
 void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options *options)
@@ -207,10 +211,8 @@ void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options
         (void)read_timestamps(at + 2, options);
         return;
     }
-    if (is_syn_group(at, end)) {
-        read_syn_group(at, options);
+    if (tcp_options_read_syn(at, end, options))
         return;
-    }
     while (at < end && *at != TCP_OPTION_EOL) { /* each turn takes at least one byte */
         if (*at == TCP_OPTION_NOP) {
             at++;

@@ -3,10 +3,16 @@
 #ifndef WIRE_TCP_OPTIONS_H
 #define WIRE_TCP_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "wire/tcp.h"
 
 /* Reads the options in [at, end), at most 40 bytes, as tcp_parse says. */
 void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options *options);
+
+/* The same where they are MSS, SACK-permitted, timestamps and window scale, as this file writes them.
+ * False: they are others, and nothing was written. Only what is said to be present is. */
+bool tcp_options_read_syn(const uint8_t *at, const uint8_t *end, struct tcp_options *options);
 
 /* Writes tcp_options_size(options) bytes and returns where they end. */
 uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options);

@@ -16,6 +16,7 @@ enum { ENDS = 2, HANDLES = 6, WIRE = 32, ROOM = 1500, STEPS = 30000, PORT = 80 }
 
 struct world {
     struct prng prng;
+    bool ipv6;
     duet_time now;
     uint64_t hash; /* of all that came out */
     uint8_t *blocks[ENDS];
@@ -37,12 +38,23 @@ static uint32_t draw(struct world *world, uint32_t below)
     return (uint32_t)(prng_next(&world->prng) % below);
 }
 
-static void configure(struct duet_config *config, unsigned end, bool fast, bool timestamps)
+static bool is_ipv6(uint64_t seed)
+{
+    return seed % 4 == 0;
+}
+
+static struct duet_address address_of(unsigned end, bool ipv6)
+{
+    const uint8_t last = (uint8_t)(end + 1);
+    return ipv6 ? (struct duet_address){{0xfd, [15] = last}} : duet_ipv4(10, 0, 0, last);
+}
+
+static void configure(struct duet_config *config, unsigned end, bool fast, uint64_t seed)
 {
     duet_config_default(config);
     for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
         config->secret[i] = (uint8_t)(i * 5 + end);
-    config->interfaces[0] = (struct duet_interface){duet_ipv4(10, 0, 0, (uint8_t)(end + 1)), 24};
+    config->interfaces[0] = (struct duet_interface){address_of(end, is_ipv6(seed)), 24};
     config->interface_count = 1;
     config->connections_max = 8;
     config->half_open_max = config->time_wait_max = 8;
@@ -56,7 +68,7 @@ static void configure(struct duet_config *config, unsigned end, bool fast, bool 
     config->send_buffer = 20000;
     config->receive_buffer = end == 0 ? 9000 : 40000;
     config->send_buffer_initial = config->receive_buffer_initial = 8000;
-    config->timestamps = timestamps;
+    config->timestamps = seed % 3 != 0;
     config->fast_path = fast;
     config->msl = 2 * DUET_SECOND;
 }
@@ -64,11 +76,11 @@ static void configure(struct duet_config *config, unsigned end, bool fast, bool 
 static void start(struct world *world, uint8_t *const blocks[ENDS], uint64_t seed, bool fast)
 {
     const struct duet_listen_options options = {.local = {.port = PORT}, .backlog = HANDLES};
-    *world = (struct world){.now = DUET_SECOND, .hash = seed};
+    *world = (struct world){.now = DUET_SECOND, .hash = seed, .ipv6 = is_ipv6(seed)};
     prng_seed(&world->prng, seed);
     for (unsigned i = 0; i < ENDS; i++) {
         struct duet_config config;
-        configure(&config, i, fast, seed % 3 != 0);
+        configure(&config, i, fast, seed);
         size_t size = duet_stack_footprint(&config);
         world->blocks[i] = blocks[i];
         memset(blocks[i], 0, size);
@@ -103,7 +115,7 @@ static void send_all(struct world *world, unsigned end)
         if (fate == 5)
             bytes[draw(world, packet.length)] ^= (uint8_t)(1u << draw(world, 8));
         if (fate == 6)
-            bytes[1] |= 3; /* CE: the sum of the header is then wrong, too */
+            bytes[1] |= world->ipv6 ? 0x30 : 3; /* CE: of IPv4 the sum is then wrong, too */
         if (fate == 5 || fate == 6)
             put_on_wire(world, !end, &packet);
     }
@@ -141,7 +153,7 @@ static void keep(struct world *world, unsigned end, struct duet_handle handle)
 
 static void open_one(struct world *world)
 {
-    const struct duet_connect_options options = {.remote = {duet_ipv4(10, 0, 0, 2), PORT}};
+    const struct duet_connect_options options = {.remote = {address_of(1, world->ipv6), PORT}};
     struct duet_handle handle;
     if (duet_connect(world->stacks[0], world->now, &options, &handle) == DUET_OK)
         keep(world, 0, handle);
@@ -234,7 +246,7 @@ static void same_as_without(uint64_t seed)
     size_t sizes[ENDS];
     for (unsigned i = 0; i < ENDS; i++) {
         struct duet_config config;
-        configure(&config, i, true, true);
+        configure(&config, i, true, seed);
         sizes[i] = duet_stack_footprint(&config);
         blocks[i] = aligned_alloc(64, (sizes[i] + 63) / 64 * 64);
         after[i] = malloc(sizes[i]);
