@@ -129,6 +129,7 @@ struct duet_stack {
     struct list telling;          /* connections that have events */
     struct list listener_telling; /* listeners that have events */
     uint32_t recent;              /* connection that a packet was for last */
+    uint32_t awaited;             /* connection that text was sent for last: an answer is awaited */
     uint32_t generation;          /* of the next handle */
     uint16_t ports[PORT_TABLE];
     uint32_t port_choices;                 /* so far */

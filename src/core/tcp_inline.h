@@ -65,14 +65,23 @@ static inline bool tuple_eq(const struct tcp_tuple *a, const struct tcp_tuple *b
     return (differing | (x_ports ^ y_ports)) == 0;
 }
 
-/* demux_find(); the connection of the packet before this one is looked at first. */
+static inline bool demux_is_at(const struct duet_stack *s, uint32_t index,
+                               const struct tcp_tuple *tuple)
+{
+    const struct tcp_conn *c = conn_at(s, index);
+    return index < s->conns.fresh && conn_is(c, TCP_CONN_IN_TABLE) && tuple_eq(&c->tuple, tuple);
+}
+
+/* demux_find(); the connection of the packet before this one is looked at first, then the one that sent
+ * last (C. Partridge and S. Pink, "A Faster UDP", 1993): lines that are in the cache. */
 static inline struct demux_ref demux_find_recent(struct duet_stack *s,
                                                  const struct tcp_tuple *tuple)
 {
-    if (s->recent < s->conns.fresh) {
-        const struct tcp_conn *c = conn_at(s, s->recent);
-        if (conn_is(c, TCP_CONN_IN_TABLE) && tuple_eq(&c->tuple, tuple))
-            return (struct demux_ref){.kind = DEMUX_CONN, .index = s->recent};
+    if (demux_is_at(s, s->recent, tuple))
+        return (struct demux_ref){.kind = DEMUX_CONN, .index = s->recent};
+    if (demux_is_at(s, s->awaited, tuple)) {
+        s->recent = s->awaited;
+        return (struct demux_ref){.kind = DEMUX_CONN, .index = s->recent};
     }
     struct demux_ref ref = demux_find_first(s, tuple);
     if (ref.kind == DEMUX_CONN)

@@ -428,6 +428,8 @@ bool tcp_output(struct duet_stack *s, struct duet_packet *packet)
             tcp_duplicate_reported(s, c);
         if (built && c->owes != 0)
             list_append(&s->owing, index); /* behind the others: one packet each */
+        if (built && c->transfer != POOL_NONE)
+            s->awaited = index;
         if (c->owes == 0 && !was_plain)
             start_persist(s, c);
         tcp_timers_arm(s, c);
