@@ -176,14 +176,36 @@ static void judge_host(struct swarm *w, const struct host *host)
                    counters.pages_used);
 }
 
-void oracle_finished(struct swarm *w)
+/* A middlebox that takes the window scale out of a SYN,ACK only leaves the one end with a small part of the
+ * window that the other offers, for the life of the connection. It goes on as long as something is read. */
+static bool is_slow(const struct swarm *w, struct session *session)
 {
+    uint64_t read = 0;
+
+    for (unsigned side = 0; side < 2; side++)
+        if (session->ends[side] != SWARM_NONE)
+            read += w->endpoints[session->ends[side]].received;
+    bool has_moved = read > session->read_before;
+    session->read_before = read;
+    return session->is_tampered && has_moved;
+}
+
+bool oracle_finished(struct swarm *w)
+{
+    bool is_finished = true;
+
+    for (uint32_t i = 0; i < w->session_count; i++)
+        w->sessions[i].is_slow = is_slow(w, &w->sessions[i]);
     for (uint32_t i = 0; i < w->endpoint_count; i++) {
         const struct endpoint *e = &w->endpoints[i];
         struct duet_status status;
 
         if (!e->is_open)
             continue;
+        if (w->sessions[e->session].is_slow) {
+            is_finished = false;
+            continue;
+        }
         if (duet_status(w->hosts[e->host].stack, e->handle, &status) != DUET_OK)
             swarm_fail(w, e->session, "API: a live connection has no status");
         swarm_fail(w, e->session,
@@ -195,6 +217,7 @@ void oracle_finished(struct swarm *w)
     for (uint32_t i = 0; i < w->session_count; i++)
         if (!w->sessions[i].is_started)
             swarm_fail(w, i, "I-65: the client finds no room to open its connection");
+    return is_finished;
 }
 
 void oracle_end(struct swarm *w)

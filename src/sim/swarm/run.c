@@ -8,7 +8,8 @@
 #include "sim/swarm/swarm.h"
 
 enum {
-    FINISH_WITHIN = 3600, /* s after the network has healed */
+    FINISH_WITHIN =
+        3600, /* s after the network has healed, or since something slow was looked at */
     SILENCE_WITHIN = 600, /* s after that: TIME-WAIT and the last SYN,ACKs */
     PACKET_EXTRA = 1024,  /* room for what middleboxes add */
 };
@@ -176,8 +177,10 @@ static void happen(struct swarm *w, const struct agenda_entry *entry)
         defect_happen(w);
         break;
     case AGENDA_FINISH:
-        oracle_finished(w);
-        swarm_note(w, w->now + SILENCE_WITHIN * DUET_SECOND, AGENDA_SILENCE, 0);
+        if (oracle_finished(w))
+            swarm_note(w, w->now + SILENCE_WITHIN * DUET_SECOND, AGENDA_SILENCE, 0);
+        else
+            swarm_note(w, w->now + FINISH_WITHIN * DUET_SECOND, AGENDA_FINISH, 0);
         break;
     case AGENDA_SILENCE:
         judge_silence(w);

@@ -122,10 +122,12 @@ struct endpoint {
 struct session {
     uint32_t number; /* as the seed counts */
     uint8_t client, server;
-    uint8_t tries;    /* to open it */
-    bool is_started;  /* or has been given up */
-    bool is_deaf;     /* nobody listens */
-    bool is_tampered; /* a middlebox has changed what the ends must agree on */
+    uint8_t tries;        /* to open it */
+    bool is_started;      /* or has been given up */
+    bool is_deaf;         /* nobody listens */
+    bool is_tampered;     /* a middlebox has changed what the ends must agree on */
+    bool is_slow;         /* for that reason: it has not ended in time, but moves */
+    uint64_t read_before; /* bytes that both ends had read when it was last looked at */
     duet_time starts_at;
     uint32_t iss;         /* of the client */
     int32_t ends[2];      /* endpoints, SWARM_NONE: not yet */
@@ -334,7 +336,8 @@ void app_stall_over(struct swarm *w, struct host *host);
 
 /* oracle.c */
 void oracle_across(struct swarm *w, struct endpoint *e);
-void oracle_finished(struct swarm *w);
+/* False: what a middlebox made slow goes on. */
+bool oracle_finished(struct swarm *w);
 void oracle_end(struct swarm *w);
 
 /* defect.c: what is broken on purpose */
