@@ -416,6 +416,7 @@ void tcp_receive_sack(const struct duet_stack *s, const struct tcp_conn *c,
 void tcp_return_reassembly(struct duet_stack *s, struct tcp_conn *c);
 
 /* tcp_rtt.c */
+enum { RTT_MIN_WINDOW_MS = 10000 }; /* how long a window of the least round trip lasts */
 void tcp_rtt_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                    uint32_t rtt_us);
 void tcp_rtt_out_of_turn(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us);

@@ -23,6 +23,9 @@
  *                   has run out
  *   the longest     how long nothing was sent  only compared with the RTO (RFC 5681, 4.1), which is
  *   RTO and 1 ms    if that is longer          never longer
+ *   its length      age of a window of the     the next sample begins another (tcp_rtt.c)
+ *                   least round trip that is
+ *                   over
  *   zero            answers of a TIME-WAIT     the next one would count anew
  *                   record, in an interval
  *                   that is over

@@ -148,7 +148,7 @@ static void add_transfer(struct view *v, const struct tcp_conn *c)
     from_now(v, &t.pace_at);
     t.pace_at = v->s->config.pacing ? t.pace_at : 0;
     from_now(v, &t.ecn_hold);
-    ms_from_now(v, &t.rtt_min_since, t.rtt_min_us != 0);
+    t.rtt_min_since = min_u32(v->now_ms - t.rtt_min_since, RTT_MIN_WINDOW_MS);
     t.why = 0;
     t.listener_generation = 0;
     recovery_from(v, &t, iss);

@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "core/state.h"
 
-enum { CLOCK_GRANULARITY_US = 1000, RTO_AFTER_LOST_SYN_US = 3000000, MIN_WINDOW_MS = 10000 };
+enum { CLOCK_GRANULARITY_US = 1000, RTO_AFTER_LOST_SYN_US = 3000000 };
 
 static uint32_t to_us(duet_time t)
 {
@@ -62,13 +62,13 @@ void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
     trace_progress(s, c, (duet_time)r * DUET_MICROSECOND);
 }
 
-/* The least round trip of the latest one or two windows of MIN_WINDOW_MS (RFC 8985, 6.2 step 1): a
+/* The least round trip of the latest one or two windows of RTT_MIN_WINDOW_MS (RFC 8985, 6.2 step 1): a
  * path that has become longer is believed after a while. */
 void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     uint32_t now_ms = s->now_ms;
-    if (now_ms - t->rtt_min_since >= MIN_WINDOW_MS) {
+    if (now_ms - t->rtt_min_since >= RTT_MIN_WINDOW_MS) {
         c->rtt_min_us = t->rtt_min_us == 0 ? rtt_us : t->rtt_min_us;
         t->rtt_min_us = rtt_us;
         t->rtt_min_since = now_ms;

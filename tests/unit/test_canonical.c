@@ -428,7 +428,7 @@ static const struct field fields[] = {
     OF_TRANSFER("in flight", rack.end, false),
     OF_TRANSFER("in flight", undo.una, false), /* nothing can be undone */
     OF_TRANSFER("in flight", undo.tsval, false),
-    OF_TRANSFER("in flight", rtt_min_since, false), /* no sample */
+    OF_TRANSFER("in flight", rtt_min_since, true),
 
     OF_TRANSFER("recovery", deadline, true),
     OF_TRANSFER("recovery", rto_at, true),
@@ -611,6 +611,28 @@ static void answers_of_time_wait_count_in_their_interval(void **state)
     stage_end(stage);
 }
 
+/* A window of the least round trip begins with its transfer, before there is a sample. One that is over makes room at
+ * the next sample, however long it has been over. */
+static void window_of_the_least_round_trip_counts_until_it_is_over(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_play(stage_named("in flight"), 0);
+    struct tcp_transfer *t = transfer_of(stage->rig.stack, stage_conn(stage));
+    const uint32_t now_ms = stage->rig.stack->now_ms;
+    const uint32_t ages[] = {0, 1, RTT_MIN_WINDOW_MS - 1, RTT_MIN_WINDOW_MS};
+    uint64_t numbers[COUNT_OF(ages)];
+    assert_int_equal(t->rtt_min_us, 0);
+    for (unsigned i = 0; i < COUNT_OF(ages); i++) {
+        t->rtt_min_since = now_ms - ages[i];
+        numbers[i] = number_of(stage);
+        for (unsigned k = 0; k < i; k++)
+            EXPECT("another number", numbers[i] != numbers[k]);
+    }
+    t->rtt_min_since = now_ms - 2 * RTT_MIN_WINDOW_MS;
+    EXPECT("the same number", number_of(stage) == numbers[COUNT_OF(ages) - 1]);
+    stage_end(stage);
+}
+
 /* What is left of a connection counts from its own ISN, however far that of the next one is. */
 static void numbers_of_an_earlier_connection(void **state)
 {
@@ -648,6 +670,7 @@ int main(void)
         cmocka_unit_test(snapshot_brings_the_number_back),
         cmocka_unit_test(each_field_matters_or_does_not),
         cmocka_unit_test(answers_of_time_wait_count_in_their_interval),
+        cmocka_unit_test(window_of_the_least_round_trip_counts_until_it_is_over),
         cmocka_unit_test(numbers_of_an_earlier_connection),
     };
     return cmocka_run_group_tests_name("canonical form", tests, NULL, NULL);
