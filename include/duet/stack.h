@@ -392,6 +392,14 @@ enum duet_send_flag {
 int64_t duet_send(struct duet_stack *stack, duet_time now, struct duet_handle handle,
                   const void *data, size_t size, unsigned flags);
 
+/* The same, but most of the bytes are left where they are: whole pages (config.page_size) of the send
+ * queue are lent to the stack, and only what does not fill one is copied. The bytes must stay in place
+ * and as they are until the peer has acknowledged them: duet_status() tells in send_queued how many of
+ * the last that were sent it has not. When DUET_EVENT_CLOSED has been returned none are needed any
+ * more. With a link that gathers (DUET_OFFLOAD_GATHER) no byte is copied on its way to it. */
+int64_t duet_send_lent(struct duet_stack *stack, duet_time now, struct duet_handle handle,
+                       const void *data, size_t size, unsigned flags);
+
 /* RECEIVE: copies up to size bytes and returns their number (>= 1), or 0 if size is 0.
  * DUET_E_AGAIN: none yet, DUET_EVENT_READABLE will come. DUET_E_CLOSING: end of stream, the peer's
  * FIN has been reached. The error that ended the connection, if one did, after what was buffered.

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/cold.h"
+#include "base/features.h"
 #include "duet/stack.h"
 
 void buffer_init(struct buffer *buffer)
@@ -26,7 +27,10 @@ static uint8_t *place_of(const struct buffer_space *space, const struct buffer *
         buffer_has_one_page(buffer) ? buffer->index : *buffer_entry(space, buffer, position, 0);
     CHECK(page != POOL_NONE);
     *left = buffer_left_in_page(space, position);
-    return (uint8_t *)pool_at(&space->pages, page) + (buffer_page_size(space) - *left);
+    uint8_t *first = pool_at(&space->pages, page & POOL_NONE);
+    if (FEATURE_LARGE_BUFFERS && (page & BUFFER_LENT) != 0)
+        memcpy(&first, first, sizeof first);
+    return first + (buffer_page_size(space) - *left);
 }
 
 /* The same; the page is borrowed if need be. NULL: there is none for this claim. */

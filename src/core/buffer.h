@@ -16,6 +16,10 @@
  * when the front has passed them, so a connection with a few bytes costs one page, one with more a
  * record of 68 bytes, and one with megabytes one page in a thousand beside them; nothing is set aside
  * for the largest.
+ *
+ * A page may be lent: its bytes stay where the user has them, and the page holds their address instead.
+ * So it counts, is found and goes back as any other page. Only whole pages are lent, so nothing is ever
+ * written to one.
  */
 #ifndef CORE_BUFFER_H
 #define CORE_BUFFER_H
@@ -85,6 +89,10 @@ void buffer_read(const struct buffer_space *space, const struct buffer *buffer, 
                  uint8_t *to, uint32_t size, struct checksum *sum);
 /* Room to write in place right behind the queue, to be sent: NULL if a pool is empty. */
 uint8_t *buffer_reserve(struct buffer_space *space, struct buffer *buffer, uint32_t *size);
+/* Puts up to size bytes behind the queue, to be sent; fewer, even 0, when a pool is empty. Those that fill
+ * a page are lent: they must stay as they are until they are dropped. The others are copied. */
+uint32_t buffer_lend(struct buffer_space *space, struct buffer *buffer, const uint8_t *from,
+                     uint32_t size);
 struct duet_piece;
 /* Where the bytes [offset, offset + size) stand, all of which must be there, in at most `most` pieces.
  * Returns their number; 0: they would be more. */

@@ -129,7 +129,7 @@ static void give(struct buffer_space *space, struct buffer_index *record, uint32
     CHECK(record->pages > 0);
     record->pages--;
     space->beyond -= record->pages >= space->share;
-    pool_give(&space->pages, *entry);
+    pool_give(&space->pages, *entry & POOL_NONE);
     *entry = POOL_NONE;
 }
 
@@ -178,7 +178,10 @@ uint8_t *buffer_page_for(struct buffer_space *space, const struct buffer *buffer
         if (!fill(space, record, buffer_entry(space, buffer, position, level), level, claim))
             return NULL;
     uint32_t *entry = buffer_entry(space, buffer, position, 0);
-    return fill(space, record, entry, 0, claim) ? pool_at(&space->pages, *entry) : NULL;
+    if (!fill(space, record, entry, 0, claim))
+        return NULL;
+    CHECK((*entry & BUFFER_LENT) == 0);
+    return pool_at(&space->pages, *entry);
 }
 
 /* ---- its height ---- */

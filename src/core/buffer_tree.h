@@ -48,6 +48,9 @@ void buffer_give_one_page(struct buffer_space *space, struct buffer *buffer);
 
 /* ---- more, through an index record ---- */
 
+/* In the entry of a page of bytes, above its number: the page is lent. */
+#define BUFFER_LENT (UINT32_C(1) << 31)
+
 static inline struct buffer_index *buffer_record(const struct buffer_space *space,
                                                  const struct buffer *buffer)
 {

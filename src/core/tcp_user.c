@@ -89,8 +89,9 @@ static uint32_t fill_queue(struct duet_stack *s, struct buffer *queue, const uin
     return first + rest;
 }
 
-int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle, const void *data,
-                  size_t size, unsigned flags)
+/* SEND, by one of the two ways into the queue. */
+static int64_t send_text(struct duet_stack *s, duet_time now, struct duet_handle handle,
+                         const void *data, size_t size, unsigned flags, bool lent)
 {
     stack_now(s, now);
     struct tcp_conn *c;
@@ -108,7 +109,9 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
         wanted = 0;
     uint32_t taken = 0;
     if (wanted > 0)
-        taken = fill_queue(s, &transfer_of(s, c)->send, data, wanted);
+        taken = lent && FEATURE_LARGE_BUFFERS
+                    ? buffer_lend(&s->buffers, &transfer_of(s, c)->send, data, wanted)
+                    : fill_queue(s, &transfer_of(s, c)->send, data, wanted);
     if (taken < size)
         c->flags |= TCP_CONN_WRITE_BLOCKED;
     if (taken == 0) {
@@ -118,6 +121,18 @@ int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle
     }
     queued(s, c, taken, flags);
     return taken;
+}
+
+int64_t duet_send(struct duet_stack *s, duet_time now, struct duet_handle handle, const void *data,
+                  size_t size, unsigned flags)
+{
+    return send_text(s, now, handle, data, size, flags, false);
+}
+
+int64_t duet_send_lent(struct duet_stack *s, duet_time now, struct duet_handle handle,
+                       const void *data, size_t size, unsigned flags)
+{
+    return send_text(s, now, handle, data, size, flags, true);
 }
 
 int duet_send_reserve(struct duet_stack *s, struct duet_handle handle, void **data, size_t *size)

@@ -64,6 +64,7 @@ static void expect_dead(const char *row, struct rig *rig, struct duet_handle h)
     size_t size = 5;
     EXPECT_EQUAL(row, duet_send(s, 0, h, bytes, sizeof bytes, 0), DUET_E_NOCONN);
     EXPECT_EQUAL(row, duet_send(s, 0, h, bytes, 0, 0), DUET_E_NOCONN);
+    EXPECT_EQUAL(row, duet_send_lent(s, 0, h, bytes, sizeof bytes, 0), DUET_E_NOCONN);
     EXPECT_EQUAL(row, duet_send_reserve(s, h, &room, &size), DUET_E_NOCONN);
     EXPECT_EQUAL(row, duet_send_commit(s, 0, h, 1, 0), DUET_E_NOCONN);
     EXPECT_EQUAL(row, duet_send_commit(s, 0, h, 0, 0), DUET_E_NOCONN);

@@ -24,7 +24,7 @@ static struct pair *pair_new(uint64_t seed)
     rig_config(&config);
     config.page_size = 512;
     config.pages_max = 400;
-    config.receive_buffer = 100000;
+    config.send_buffer = config.receive_buffer = 100000;
     rig_start(&p->copying, &config);
     rig_start(&p->in_place, &config);
     p->a = p->b = (struct rig_conn){.tuple = rig_tuple6(1000, 4000)};
@@ -185,6 +185,129 @@ static void room_is_bounded(void **state)
     }
 }
 
+/* ---- sending what is lent ---- */
+
+enum { STREAM = 420000 };
+
+/* Lends a part of the stream that may fill no page or many; the other one gets the same bytes. */
+static uint32_t lend_some(struct pair *p, const uint8_t *from)
+{
+    const uint32_t size = below(p, 3) == 0 ? 1 + below(p, 600) : 1 + below(p, 6000);
+    const unsigned flags = below(p, 4) == 0 ? DUET_SEND_MORE : 0;
+    const int64_t taken =
+        duet_send_lent(p->in_place.stack, p->in_place.now, p->b.handle, from, size, flags);
+    EXPECT_EQUAL("as many",
+                 duet_send(p->copying.stack, p->copying.now, p->a.handle, from, size, flags),
+                 taken);
+    return taken > 0 ? (uint32_t)taken : 0;
+}
+
+static void expect_same_state(struct pair *p)
+{
+    static const struct duet_canonical_base base;
+    struct duet_canonical x, y;
+    duet_canonical(p->copying.stack, &base, &x);
+    duet_canonical(p->in_place.stack, &base, &y);
+    EXPECT("same state", x.hash == y.hash && x.deadline == y.deadline);
+    EXPECT_EQUAL("same pages", p->in_place.stack->buffers.pages.used,
+                 p->copying.stack->buffers.pages.used);
+}
+
+/* All that has left, or a part, so that the queue is not always empty afterwards. */
+static void acknowledge_some(struct pair *p, uint32_t *said)
+{
+    const uint32_t left = p->a.ack - *said;
+    *said += below(p, 2) == 0 ? left : below(p, left + 1);
+    p->a.ack = p->b.ack = *said;
+    say_to_both(p, 0, 0, NULL, 0);
+}
+
+/* Segments of all sizes, losses, small buffers and such of several levels of pages. */
+static void lent_bytes_are_sent_like_copied_ones(void **state)
+{
+    (void)state;
+    static uint8_t stream[STREAM];
+    static const uint32_t buffers[] = {5000, 12000, 100000}; /* the second outgrows a record late */
+    for (uint32_t i = 0; i < STREAM; i++)
+        stream[i] = (uint8_t)(i * 31 >> 3);
+    for (size_t row = 0; row < COUNT_OF(buffers); row++) {
+        struct pair *p = pair_new(6 + row);
+        uint32_t queued = 0, said = p->a.ack;
+        assert_int_equal(
+            duet_set(p->copying.stack, 0, p->a.handle, DUET_OPTION_SEND_BUFFER, buffers[row]), 0);
+        assert_int_equal(
+            duet_set(p->in_place.stack, 0, p->b.handle, DUET_OPTION_SEND_BUFFER, buffers[row]), 0);
+        while (queued < STREAM - 40 * 6000) {
+            for (uint32_t n = below(p, below(p, 2) == 0 ? 40 : 4); n > 0; n--)
+                queued += lend_some(p, stream + queued);
+            expect_same_state(p);
+            expect_same_packets("data", p);
+            if (below(p, 3) == 0)
+                continue;
+            pass_both(p, DUET_MILLISECOND * below(p, 400));
+            expect_same_packets("time", p);
+            acknowledge_some(p, &said);
+        }
+        expect_same_state(p);
+        pair_free(p);
+    }
+}
+
+/* Whole pages are not copied, what is before and behind them is; and when all has been acknowledged nothing
+ * is held. */
+static void lent_bytes_are_read_when_they_leave(void **state)
+{
+    (void)state;
+    struct pair *p = pair_new(8);
+    struct rig *rig = &p->in_place;
+    struct rig_segment segment;
+    uint8_t text[100 + 512 + 512 + 60], wire[sizeof text];
+    uint32_t got = 0;
+    memset(text, 'a', sizeof text);
+    EXPECT_EQUAL("a part of a page",
+                 duet_send(rig->stack, 0, p->b.handle, text, 412, DUET_SEND_MORE), 412);
+    EXPECT_EQUAL("all", duet_send_lent(rig->stack, 0, p->b.handle, text, sizeof text, 0),
+                 sizeof text);
+    memset(text, 'b', sizeof text);
+    while (rig_output(rig, NULL, &segment)) {
+        const uint32_t skip = got == 0 ? 412 : 0;
+        memcpy(wire + got, segment.text + skip, segment.length - skip);
+        got += segment.length - skip;
+        p->b.ack = segment.seq + segment.length;
+    }
+    EXPECT_EQUAL("all of it left", got, sizeof text);
+    for (uint32_t i = 0; i < sizeof wire; i++)
+        EXPECT_EQUAL("byte", wire[i], i < 100 || i >= 100 + 1024 ? 'a' : 'b');
+    EXPECT_EQUAL("needed until acknowledged", rig_status(rig, &p->b).send_queued,
+                 412 + sizeof text);
+    rig_say(rig, &p->b, 0, 0, NULL, 0);
+    EXPECT_EQUAL("not any more", rig_status(rig, &p->b).send_queued, 0);
+    EXPECT_EQUAL("given back", rig->stack->buffers.pages.used, 0);
+    pair_free(p);
+}
+
+/* A page counts as any other, so that who lends gets no more than who does not. */
+static void lending_ends_with_the_pages(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[400 * 512];
+    struct pair *p = pair_new(9);
+    const int64_t copied =
+        duet_send(p->copying.stack, p->copying.now, p->a.handle, bytes, sizeof bytes, 0);
+    EXPECT("not all", copied > 0 && copied < (int64_t)sizeof bytes);
+    EXPECT_EQUAL(
+        "as many",
+        duet_send_lent(p->in_place.stack, p->in_place.now, p->b.handle, bytes, sizeof bytes, 0),
+        copied);
+    expect_same_state(p);
+    EXPECT_EQUAL("no more",
+                 duet_send_lent(p->in_place.stack, p->in_place.now, p->b.handle, bytes, 512, 0),
+                 DUET_E_AGAIN);
+    assert_int_equal(duet_abort(p->in_place.stack, p->in_place.now, p->b.handle), DUET_OK);
+    EXPECT_EQUAL("given back", p->in_place.stack->buffers.pages.used, 0);
+    pair_free(p);
+}
+
 /* ---- receiving ---- */
 
 static void read_some(struct pair *p, uint64_t *stream)
@@ -277,6 +400,9 @@ int main(void)
         cmocka_unit_test(committed_bytes_are_sent_like_copied_ones),
         cmocka_unit_test(reserve_alone_sends_nothing),
         cmocka_unit_test(room_is_bounded),
+        cmocka_unit_test(lent_bytes_are_sent_like_copied_ones),
+        cmocka_unit_test(lent_bytes_are_read_when_they_leave),
+        cmocka_unit_test(lending_ends_with_the_pages),
         cmocka_unit_test(peeked_bytes_are_those_copied),
         cmocka_unit_test(peek_shows_and_consume_takes),
     };
