@@ -127,8 +127,8 @@ static bool fin_waits(const struct tcp_conn *c)
 }
 
 /* R2: how long without progress until the connection is given up. */
-static duet_time give_up_at(const struct duet_stack *s, const struct tcp_conn *c,
-                            const struct tcp_transfer *t)
+static inline duet_time give_up_at(const struct duet_stack *s, const struct tcp_conn *c,
+                                   const struct tcp_transfer *t)
 {
     bool runs = t != NULL ? t->deadline != DUET_NEVER : fin_waits(c);
     if (!runs)
@@ -193,12 +193,7 @@ static void feed_starved(struct duet_stack *s, struct tcp_conn *c)
 static inline duet_time due_in_dialogue(const struct duet_stack *s, const struct tcp_conn *c,
                                         const struct tcp_transfer *t)
 {
-    duet_time due = DUET_NEVER;
-    if (t != NULL && t->deadline != DUET_NEVER) {
-        due = t->deadline;
-        if (c->user_timeout_ms != 0)
-            due = earlier(due, t->progress + c->user_timeout_ms * DUET_MILLISECOND);
-    }
+    duet_time due = earlier(t == NULL ? DUET_NEVER : t->deadline, give_up_at(s, c, t));
     if (FEATURE_PACING && t != NULL && t->paced)
         due = earlier(due, t->pace_at);
     if (conn_is(c, TCP_CONN_ACK_DELAYED))
@@ -210,7 +205,7 @@ static inline duet_time due_in_dialogue(const struct duet_stack *s, const struct
 COLD duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct tcp_transfer *t = transfer_of(s, c);
-    duet_time due = earlier(due_in_dialogue(s, c, t), give_up_at(s, c, t));
+    duet_time due = due_in_dialogue(s, c, t);
     if (conn_is(c, TCP_CONN_KEEPALIVE))
         due = earlier(due, keepalive_at(s, c));
     due = earlier(due, fin_wait_2_at(s, c));
