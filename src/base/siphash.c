@@ -3,13 +3,21 @@
  * state, c rounds for each 8 bytes of message, d rounds at the end. Words are little endian. */
 #include "base/siphash.h"
 
+#include "base/bytes.h"
+
+#include <string.h>
+
 struct sip_state {
     uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t load_le(const uint8_t *at, size_t size)
+static inline uint64_t load_le(const uint8_t *at, size_t size)
 {
     uint64_t word = 0;
+    if (bytes_least_first()) { /* one instruction for a size that the compiler knows */
+        memcpy(&word, at, size);
+        return word;
+    }
     for (size_t i = 0; i < size; i++)
         word |= (uint64_t)at[i] << (8 * i);
     return word;

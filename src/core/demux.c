@@ -47,23 +47,18 @@ void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity)
         demux->index_mask = demux->index_mask << 1 | 1;
 }
 
+/* A pair of IPv4 is told apart by 12 bytes: SipHash hashes the length, too, so no pair of IPv6 has the
+ * same message. */
 uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return siphash_1_3(&s->table_key, tuple, sizeof *tuple);
-}
-
-/* What is done with a packet asks for the hash of its pair several times: the latest one is kept. */
-static uint64_t hash_kept(const struct duet_stack *s, const struct tcp_tuple *tuple)
-{
-    const struct demux_hashed *kept = &s->hashed;
-    return kept->is_set && tuple_eq(&kept->tuple, tuple) ? kept->hash : demux_hash(s, tuple);
-}
-
-static uint64_t hash_and_keep(struct duet_stack *s, const struct tcp_tuple *tuple)
-{
-    uint64_t hash = hash_kept(s, tuple);
-    s->hashed = (struct demux_hashed){.tuple = *tuple, .hash = hash, .is_set = true};
-    return hash;
+    enum { PART = 4, QUAD = 12 };
+    uint8_t message[3 * PART];
+    if (!address_is_ipv4(&tuple->local) || !address_is_ipv4(&tuple->remote))
+        return siphash_1_3(&s->table_key, tuple, sizeof *tuple);
+    memcpy(message, tuple->local.bytes + QUAD, PART);
+    memcpy(message + PART, tuple->remote.bytes + QUAD, PART);
+    memcpy(message + 2 * PART, &tuple->local_port, PART); /* and the remote one behind it */
+    return siphash_1_3(&s->table_key, message, sizeof message);
 }
 
 /* The upper half of the hash chooses the slot, the lower one is told apart by. */
@@ -127,17 +122,11 @@ static uint32_t distance_of(const struct duet_stack *s, uint32_t slot)
 }
 
 /* Where a pair of sockets stands, or would. */
-struct place {
-    uint32_t slot, tag;
-    uint32_t distance;
-    bool is_there;
-};
-
-static struct place place_of(const struct duet_stack *s, const struct tcp_tuple *tuple,
-                             uint64_t hash)
+static struct demux_place place_of(const struct duet_stack *s, const struct tcp_tuple *tuple,
+                                   uint64_t hash)
 {
     const struct demux *demux = &s->demux;
-    struct place place = {.slot = home_of(demux, hash)};
+    struct demux_place place = {.slot = home_of(demux, hash)};
     place.tag = tag_of(demux, place.slot, hash);
     for (;; place.slot = next_slot(demux, place.slot), place.distance++) {
         uint32_t value = demux->slots[place.slot];
@@ -150,34 +139,69 @@ static struct place place_of(const struct duet_stack *s, const struct tcp_tuple 
     }
 }
 
-static struct demux_ref ref_at(const struct demux *demux, struct place place)
+/* ---- the latest one ----
+ *
+ * What is done with a packet asks for its pair several times: is it there, then it enters, is replaced, or
+ * goes. So the hash of the latest one is kept, and its place until an entry goes, which moves others; one that
+ * enters is the latest then. */
+
+static bool is_latest(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return place.is_there ? ref_of(demux, demux->slots[place.slot])
-                          : (struct demux_ref){DEMUX_NONE, 0};
+    return s->latest.is_set && tuple_eq(&s->latest.tuple, tuple);
+}
+
+/* The place of a pair that becomes the latest. */
+static struct demux_place *look_up(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    struct demux_latest *latest = &s->latest;
+    if (!is_latest(s, tuple))
+        *latest =
+            (struct demux_latest){.tuple = *tuple, .hash = demux_hash(s, tuple), .is_set = true};
+    if (!latest->is_placed)
+        latest->place = place_of(s, tuple, latest->hash);
+    latest->is_placed = true;
+    return &latest->place;
+}
+
+/* The place of one that does not. */
+static struct demux_place peek(const struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    if (!is_latest(s, tuple))
+        return place_of(s, tuple, demux_hash(s, tuple));
+    return s->latest.is_placed ? s->latest.place : place_of(s, tuple, s->latest.hash);
+}
+
+/* ---- what is asked and done ---- */
+
+static struct demux_ref ref_at(const struct demux *demux, const struct demux_place *place)
+{
+    return place->is_there ? ref_of(demux, demux->slots[place->slot])
+                           : (struct demux_ref){DEMUX_NONE, 0};
 }
 
 struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return ref_at(&s->demux, place_of(s, tuple, hash_kept(s, tuple)));
+    const struct demux_place place = peek(s, tuple);
+    return ref_at(&s->demux, &place);
 }
 
 struct demux_ref demux_find_first(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    return ref_at(&s->demux, place_of(s, tuple, hash_and_keep(s, tuple)));
+    return ref_at(&s->demux, look_up(s, tuple));
 }
 
 void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                uint32_t index)
 {
     struct demux *demux = &s->demux;
-    struct place place = place_of(s, tuple, hash_and_keep(s, tuple));
-    CHECK(!place.is_there);
+    struct demux_place *place = look_up(s, tuple);
+    CHECK(!place->is_there);
     CHECK(index <= demux->index_mask);
     CHECK(demux->used + 1 < demux->capacity);
-    uint32_t carried = demux->slots[place.slot];
-    demux->slots[place.slot] = slot_value(kind, place.tag, index);
-    demux->far |= place.distance >= HOMES;
-    for (uint32_t slot = place.slot; carried != 0;) {
+    uint32_t carried = demux->slots[place->slot];
+    demux->slots[place->slot] = slot_value(kind, place->tag, index);
+    demux->far |= place->distance >= HOMES;
+    for (uint32_t slot = place->slot; carried != 0;) {
         slot = next_slot(demux, slot);
         uint32_t next = demux->slots[slot];
         demux->slots[slot] = carried;
@@ -185,12 +209,13 @@ void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_k
         carried = next;
     }
     demux->used++;
+    place->is_there = true;
 }
 
 void demux_replace(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                    uint32_t index)
 {
-    struct place place = place_of(s, tuple, hash_kept(s, tuple));
+    const struct demux_place place = peek(s, tuple);
     CHECK(place.is_there);
     CHECK(index <= s->demux.index_mask);
     s->demux.slots[place.slot] = slot_value(kind, place.tag, index);
@@ -199,7 +224,7 @@ void demux_replace(struct duet_stack *s, const struct tcp_tuple *tuple, enum dem
 void demux_remove(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     struct demux *demux = &s->demux;
-    struct place place = place_of(s, tuple, hash_kept(s, tuple));
+    const struct demux_place place = peek(s, tuple);
     CHECK(place.is_there);
     uint32_t hole = place.slot;
     uint32_t slot = next_slot(demux, hole);
@@ -210,6 +235,7 @@ void demux_remove(struct duet_stack *s, const struct tcp_tuple *tuple)
     }
     demux->slots[hole] = 0;
     demux->used--;
+    s->latest.is_placed = false;
     demux->far = demux->far && demux->used > 0;
 }
 

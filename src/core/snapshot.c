@@ -12,6 +12,7 @@
  *                     hits of rules and edges, trace  nothing reads them: they go on
  *                     what the watch notes while a    dead between two doors
  *                     segment is being processed
+ *   the place of the pair looked up last              is found again
  *   records of a pool that were never used            whoever takes one fills it
  *   records outside of a ring                         the same
  *   empty slots of the wheel, empty buckets           are made empty before
@@ -182,6 +183,7 @@ static void walk_all(struct walk *walk, struct duet_stack *s)
     for (unsigned i = 0; i < sizeof pools / sizeof pools[0]; i++)
         move_pool(walk, pools[i]);
     move(walk, s->demux.slots, s->demux.capacity * sizeof *s->demux.slots);
+    s->latest.is_placed = s->latest.is_placed && !restores(walk);
     move_listeners(walk, s);
     move_rings(walk, s);
     move_paths(walk, &s->paths);

@@ -31,11 +31,19 @@ struct demux {
     bool far;            /* some entry is too far from home for its slot to tell */
 };
 
-/* The hash of the pair of sockets that was looked up last. */
-struct demux_hashed {
+/* Where a pair of sockets stands in the table, or would. */
+struct demux_place {
+    uint32_t slot, tag;
+    uint32_t distance;
+    bool is_there;
+};
+
+/* The pair that was looked up last, its hash, and its place. */
+struct demux_latest {
     struct tcp_tuple tuple;
-    bool is_set;
+    bool is_set, is_placed; /* tuple and hash are known; the place is */
     uint64_t hash;
+    struct demux_place place;
 };
 
 /* ---- numbers nobody may guess (tcp_isn.c) ---- */
@@ -110,7 +118,7 @@ struct duet_stack {
 
     struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
         syn_cookie_key, limit_key;
-    struct demux_hashed hashed;
+    struct demux_latest latest;
     struct pair_number numbered;
 
     struct pool_faults faults; /* of all pools, and of the ring of replies */
@@ -244,7 +252,7 @@ size_t demux_slots(const struct duet_config *config);
 void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity);
 uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple);
 struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple);
-/* The same for whoever will ask for this pair again: the hash is kept. */
+/* The same for whoever will ask for this pair again: its place is kept. */
 struct demux_ref demux_find_first(struct duet_stack *s, const struct tcp_tuple *tuple);
 void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                uint32_t index);

@@ -28,13 +28,20 @@ static struct duet_trace_event *put(struct duet_stack *s, enum duet_trace_kind k
     return event;
 }
 
+/* What tells events of one pair of sockets from those of another, in the same words for both versions of IP.
+ */
+static uint64_t flow_of(const struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    return siphash_1_3(&s->table_key, tuple, sizeof *tuple);
+}
+
 static struct duet_trace_event *put_tuple(struct duet_stack *s, enum duet_trace_kind kind,
                                           const struct tcp_tuple *tuple, enum duet_state state,
                                           enum tcp_rule rule)
 {
     if (s->config.trace_events == 0)
         return NULL;
-    return put(s, kind, demux_hash(s, tuple), state, rule);
+    return put(s, kind, flow_of(s, tuple), state, rule);
 }
 
 bool duet_next_trace(struct duet_stack *s, struct duet_trace_event *event)
