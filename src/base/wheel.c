@@ -110,9 +110,16 @@ static void take(struct wheel *wheel, uint32_t index)
     node->next = WHEEL_OFF;
 }
 
+static void forget_noted(struct wheel *wheel)
+{
+    wheel->noted.index = WHEEL_NONE;
+    wheel->noted.deadline = INT64_MAX;
+}
+
 void wheel_init(struct wheel *wheel, void *node_of_record_0, size_t stride)
 {
-    *wheel = (struct wheel){.nodes = node_of_record_0, .stride = stride};
+    *wheel = (struct wheel){
+        .nodes = node_of_record_0, .stride = stride, .noted = {WHEEL_NONE, INT64_MAX}};
     for (unsigned level = 0; level < WHEEL_LEVELS; level++)
         for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++)
             wheel->slots[level][slot] = WHEEL_NONE;
@@ -123,9 +130,28 @@ void wheel_node_init(struct wheel_node *node)
     *node = (struct wheel_node){.next = WHEEL_OFF};
 }
 
-bool wheel_is_armed(const struct wheel *wheel, uint32_t index)
+static bool is_in_slot(const struct wheel *wheel, uint32_t index)
 {
     return node_at(wheel, index)->next != WHEEL_OFF;
+}
+
+bool wheel_is_armed(const struct wheel *wheel, uint32_t index)
+{
+    return wheel->noted.index == index || is_in_slot(wheel, index);
+}
+
+int64_t wheel_armed_for(const struct wheel *wheel, uint32_t index)
+{
+    const int64_t held = is_in_slot(wheel, index) ? node_at(wheel, index)->deadline : INT64_MAX;
+    const int64_t noted = wheel->noted.index == index ? wheel->noted.deadline : INT64_MAX;
+
+    return held < noted ? held : noted;
+}
+
+uint32_t wheel_armed(const struct wheel *wheel)
+{
+    const uint32_t noted = wheel->noted.index;
+    return wheel->count + (noted != WHEEL_NONE && !is_in_slot(wheel, noted));
 }
 
 void wheel_arm(struct wheel *wheel, uint32_t index, int64_t deadline)
@@ -139,11 +165,38 @@ void wheel_arm(struct wheel *wheel, uint32_t index, int64_t deadline)
 
 void wheel_disarm(struct wheel *wheel, uint32_t index)
 {
-    if (!wheel_is_armed(wheel, index))
+    if (wheel->noted.index == index)
+        forget_noted(wheel);
+    if (!is_in_slot(wheel, index))
         return;
     CHECK(wheel->count > 0);
     take(wheel, index);
     wheel->count--;
+}
+
+void wheel_carry_out(struct wheel *wheel)
+{
+    const uint32_t index = wheel->noted.index;
+    if (index == WHEEL_NONE)
+        return;
+    const int64_t deadline = wheel->noted.deadline;
+    forget_noted(wheel);
+    if (!is_in_slot(wheel, index) || deadline < node_at(wheel, index)->deadline)
+        wheel_arm(wheel, index, deadline);
+}
+
+/* wheel_set() of one that is not the noted one, or to never. */
+void wheel_set_another(struct wheel *wheel, uint32_t index, int64_t deadline)
+{
+    if (deadline == INT64_MAX) {
+        wheel_disarm(wheel, index);
+        return;
+    }
+    if (is_in_slot(wheel, index) && node_at(wheel, index)->deadline <= deadline)
+        return;
+    wheel_carry_out(wheel);
+    wheel->noted.index = index;
+    wheel->noted.deadline = deadline;
 }
 
 /* The wheel has reached the first tick of a slot: each of its timers finds a lower level. */
@@ -164,6 +217,7 @@ uint32_t wheel_expire(struct wheel *wheel, int64_t now)
     const int64_t end = now_tick > wheel->tick ? now_tick : wheel->tick;
     struct place place;
 
+    wheel_carry_out(wheel);
     while (next_place(wheel, &place)) {
         const int64_t tick = tick_of_place(wheel, place);
         CHECK(tick >= wheel->tick);
@@ -183,11 +237,16 @@ uint32_t wheel_expire(struct wheel *wheel, int64_t now)
 
 int64_t wheel_deadline(const struct wheel *wheel)
 {
+    const int64_t rest = (1 << TICK_SHIFT) - 1;
     struct place place;
-    if (!next_place(wheel, &place))
-        return INT64_MAX;
+    int64_t deadline = wheel->noted.deadline;
+    deadline = deadline > INT64_MAX - rest ? INT64_MAX : (deadline + rest) & ~rest;
+    if (wheel->count == 0 || !next_place(wheel, &place))
+        return deadline;
     const int64_t tick = tick_of_place(wheel, place);
-    return tick > INT64_MAX >> TICK_SHIFT ? INT64_MAX : tick << TICK_SHIFT;
+    if (tick > INT64_MAX >> TICK_SHIFT)
+        return deadline;
+    return tick << TICK_SHIFT < deadline ? tick << TICK_SHIFT : deadline;
 }
 
 /* The chain of an occupied slot: whatever is in it belongs there, and each node names the one before

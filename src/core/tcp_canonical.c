@@ -154,8 +154,8 @@ static duet_time exact_deadline(const struct duet_stack *s)
     duet_time deadline = half_open < time_wait ? half_open : time_wait;
     for (uint32_t i = 0; i < s->conns.fresh; i++) {
         const struct tcp_conn *c = conn_at(s, i);
-        if (c->generation != 0 && wheel_is_armed(&s->wheel, i) && c->timer.deadline < deadline)
-            deadline = c->timer.deadline;
+        duet_time at = c->generation != 0 ? wheel_armed_for(&s->wheel, i) : DUET_NEVER;
+        deadline = at < deadline ? at : deadline;
     }
     return deadline;
 }

@@ -287,11 +287,20 @@ static struct tcp_conn outcome_of(const struct tcp_conn *c)
     };
 }
 
+/* What is noted on the wheel counts as carried out. */
+static void timer_as_told(const struct view *v, const struct tcp_conn *original, struct tcp_conn *c)
+{
+    uint32_t index = conn_index(v->s, original);
+    c->timer.next = wheel_is_armed(&v->s->wheel, index) ? WHEEL_NONE : WHEEL_OFF;
+    c->timer.deadline = wheel_armed_for(&v->s->wheel, index);
+}
+
 uint64_t canonical_conn(struct view v, const struct tcp_conn *original)
 {
     bool has_ended = original->state == DUET_CLOSED || (original->flags & TCP_CONN_DETACHED) != 0;
     struct tcp_conn c = has_ended ? outcome_of(original) : *original;
     v.digest.sum = 0;
+    timer_as_told(&v, original, &c);
     add_buffer_bytes(&v, &original->receive, 0, original->receive.length);
     if (!has_ended) {
         add_transfer(&v, original);

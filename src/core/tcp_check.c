@@ -180,9 +180,9 @@ static const char *check_paths(const struct duet_stack *s)
 /* Timers, debts and events: each on its wheel or list once, and nothing else. */
 static const char *check_lists(const struct duet_stack *s, const struct totals *totals)
 {
-    if (!wheel_is_sound(&s->wheel) || totals->armed != s->wheel.count)
+    if (!wheel_is_sound(&s->wheel) || totals->armed != wheel_armed(&s->wheel))
         return "I-32: a timer is in no slot, in a wrong one, or in two";
-    if (wheel_deadline(&s->wheel) < DUET_NEVER && s->wheel.count == 0)
+    if (wheel_deadline(&s->wheel) < DUET_NEVER && wheel_armed(&s->wheel) == 0)
         return "I-32: an empty wheel has a deadline";
     if (!list_is_sound(&s->owing) || totals->owing != s->owing.count)
         return "I-31: the list of those who owe is broken";

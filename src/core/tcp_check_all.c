@@ -163,7 +163,7 @@ static const char *check_liveness(const struct duet_stack *s, const struct tcp_c
         return "I-27: TIME-WAIT lasts longer than twice the MSL";
     if (c->state == DUET_FIN_WAIT_2 && is_orphan && due > s->now + s->config.fin_wait_2_timeout)
         return "I-28: FIN-WAIT-2 that nobody can read from lasts for ever";
-    if (due != DUET_NEVER && (!is_armed || c->timer.deadline > due))
+    if (wheel_armed_for(&s->wheel, index) > due)
         return "I-32: a timer is due before the wheel will look";
     return NULL;
 }

@@ -15,7 +15,8 @@
  *   TIME-WAIT       in that state                        2 MSL                  CLOSED
  *
  * The node moves only to earlier times; when it fires early it is armed again. So an
- * acknowledgement that restarts the retransmission timer costs the wheel nothing.
+ * acknowledgement that restarts the retransmission timer costs the wheel nothing. What a message sets and
+ * its answer changes is noted by the wheel and never carried out.
  */
 #include "base/cold.h"
 #include "core/state.h"
@@ -212,25 +213,14 @@ COLD duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn 
     return earlier(due, time_wait_at(s, c));
 }
 
-static COLD void move_node(struct duet_stack *s, const struct tcp_conn *c, duet_time due)
-{
-    if (due == DUET_NEVER)
-        wheel_disarm(&s->wheel, conn_index(s, c));
-    else
-        wheel_arm(&s->wheel, conn_index(s, c), due);
-}
-
-static inline void arm(struct duet_stack *s, const struct tcp_conn *c, duet_time due)
-{
-    bool is_armed = wheel_node_is_armed(&c->timer);
-    if (is_armed ? due == DUET_NEVER || due < c->timer.deadline : due != DUET_NEVER)
-        move_node(s, c, due);
-}
-
 static COLD void arm_any(struct duet_stack *s, struct tcp_conn *c)
 {
     duet_time due = tcp_timers_due(s, c);
-    arm(s, c, is_starved(s, c) ? earlier(due, s->now + STARVED_RETRY) : due);
+    if (is_starved(s, c)) {
+        due = earlier(due, s->now + STARVED_RETRY);
+        wheel_carry_out(&s->wheel); /* or what is noted would begin anew each time */
+    }
+    wheel_set(&s->wheel, conn_index(s, c), due);
 }
 
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
@@ -239,7 +229,7 @@ void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
     bool is_dialogue =
         c->state == DUET_ESTABLISHED && conn_is(c, TCP_CONN_SYN_ACKED) && !conn_is(c, others);
     if (is_dialogue)
-        arm(s, c, due_in_dialogue(s, c, transfer_of(s, c)));
+        wheel_set(&s->wheel, conn_index(s, c), due_in_dialogue(s, c, transfer_of(s, c)));
     else
         arm_any(s, c);
 }

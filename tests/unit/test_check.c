@@ -301,6 +301,7 @@ static void timer_in_no_slot(struct subject *x)
 }
 static void timer_in_a_wrong_slot(struct subject *x)
 {
+    wheel_carry_out(&x->rig.stack->wheel);
     x->c->timer.deadline = 1;
 }
 static void list_of_debts_miscounted(struct subject *x)

@@ -266,6 +266,66 @@ static void wheel_writes_to_its_nodes_only(void **state)
     }
 }
 
+/* ---- what is only noted ---- */
+
+static void what_is_set_again_is_not_carried_out(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    wheel_set(&f.wheel, 3, SECOND);
+    wheel_set(&f.wheel, 3, 5 * SECOND);
+    EXPECT_EQUAL("in no slot", f.wheel.count, 0);
+    EXPECT_EQUAL("one timer", wheel_armed(&f.wheel), 1);
+    EXPECT("armed", wheel_is_armed(&f.wheel, 3));
+    EXPECT_EQUAL("for", wheel_armed_for(&f.wheel, 3), 5 * SECOND);
+    EXPECT_EQUAL("deadline", wheel_deadline(&f.wheel), round_up(5 * SECOND));
+    pass_in_silence("what was set first", &f, 2 * SECOND);
+    EXPECT_EQUAL("carried out then", f.wheel.count, 1);
+    EXPECT_EQUAL("one timer still", wheel_armed(&f.wheel), 1);
+    EXPECT_EQUAL("due", wheel_expire(&f.wheel, round_up(5 * SECOND)), 3);
+    EXPECT_EQUAL("none is left", wheel_armed(&f.wheel), 0);
+}
+
+static void another_timer_has_it_carried_out(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    wheel_set(&f.wheel, 0, SECOND);
+    wheel_set(&f.wheel, 1, 2 * SECOND);
+    EXPECT_EQUAL("the first is in a slot", f.wheel.count, 1);
+    EXPECT_EQUAL("two timers", wheel_armed(&f.wheel), 2);
+    wheel_set(&f.wheel, 0, 9 * SECOND);
+    EXPECT_EQUAL("a node moves to earlier times only", wheel_armed_for(&f.wheel, 0), SECOND);
+    wheel_set(&f.wheel, 0, SECOND / 2);
+    EXPECT_EQUAL("earlier", wheel_armed_for(&f.wheel, 0), SECOND / 2);
+    EXPECT_EQUAL("the second keeps its own", wheel_armed_for(&f.wheel, 1), 2 * SECOND);
+    EXPECT_EQUAL("first", wheel_expire(&f.wheel, 3 * SECOND), 0);
+    EXPECT_EQUAL("second", wheel_expire(&f.wheel, 3 * SECOND), 1);
+    pass_in_silence("no more", &f, 10 * SECOND);
+}
+
+static void what_is_noted_is_forgotten_when_it_is_disarmed_or_armed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"to never", "disarmed", "armed"};
+    for (unsigned how = 0; how < COUNT_OF(names); how++) {
+        struct fixture f;
+        fixture_init(&f);
+        wheel_set(&f.wheel, 5, SECOND);
+        if (how == 0)
+            wheel_set(&f.wheel, 5, NEVER);
+        else if (how == 1)
+            wheel_disarm(&f.wheel, 5);
+        else
+            wheel_arm(&f.wheel, 5, 20 * SECOND);
+        EXPECT_EQUAL(names[how], wheel_is_armed(&f.wheel, 5), how == 2);
+        EXPECT_EQUAL(names[how], wheel_deadline(&f.wheel) == NEVER, how != 2);
+        pass_in_silence(names[how], &f, 10 * SECOND);
+    }
+}
+
 /* A million timers far away, as TIME-WAIT records are, each found at its time. */
 static void many_timers(void **state)
 {
@@ -397,6 +457,49 @@ static void random_lives(void **state)
         random_life(seed, origins[seed % COUNT_OF(origins)]);
 }
 
+/* Timers as connections set them: what was set last counts. One may run out early, for what was set
+ * before, and is set again then; none does late. */
+static void random_settings(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct prng prng;
+    int64_t wanted[TIMERS], now = 0;
+    uint64_t in_time = 0, early = 0;
+
+    prng_seed(&prng, 7);
+    fixture_init(&f);
+    for (uint32_t i = 0; i < TIMERS; i++)
+        wanted[i] = NEVER;
+    for (unsigned step = 0; step < 200000; step++) {
+        const uint32_t index = (uint32_t)prng_below(&prng, prng_chance(&prng, 0.5) ? 2 : TIMERS);
+        int64_t minimum = NEVER;
+
+        if (prng_chance(&prng, 0.8)) {
+            wanted[index] = prng_chance(&prng, 0.2) ? NEVER : now + random_step(&prng);
+            wheel_set(&f.wheel, index, wanted[index]);
+        } else {
+            now += random_step(&prng) / 16;
+            for (uint32_t due; (due = wheel_expire(&f.wheel, now)) != WHEEL_NONE;) {
+                in_time += wanted[due] <= now;
+                early += wanted[due] > now;
+                wanted[due] = wanted[due] <= now ? NEVER : wanted[due];
+                wheel_set(&f.wheel, due, wanted[due]);
+            }
+        }
+        for (uint32_t i = 0; i < TIMERS; i++) {
+            EXPECT("not late", wheel_armed_for(&f.wheel, i) <= wanted[i]);
+            EXPECT_EQUAL("armed", wheel_is_armed(&f.wheel, i), wanted[i] != NEVER);
+            minimum = wanted[i] < minimum ? wanted[i] : minimum;
+        }
+        EXPECT("deadline", wheel_deadline(&f.wheel) <= round_up(minimum) || minimum == NEVER);
+        EXPECT_EQUAL("nothing is set", wheel_deadline(&f.wheel) == NEVER, minimum == NEVER);
+        if (step % 64 == 0)
+            EXPECT("sound", wheel_is_sound(&f.wheel));
+    }
+    EXPECT("both happened", in_time > 1000 && early > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,8 +514,12 @@ int main(void)
         cmocka_unit_test(timer_armed_while_others_expire_is_found_too),
         cmocka_unit_test(time_that_goes_back_changes_nothing),
         cmocka_unit_test(wheel_writes_to_its_nodes_only),
+        cmocka_unit_test(what_is_set_again_is_not_carried_out),
+        cmocka_unit_test(another_timer_has_it_carried_out),
+        cmocka_unit_test(what_is_noted_is_forgotten_when_it_is_disarmed_or_armed),
         cmocka_unit_test(many_timers),
         cmocka_unit_test(random_lives),
+        cmocka_unit_test(random_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
