@@ -23,15 +23,20 @@ struct tun_case {
     bool offload;
     enum beside beside;
     uint32_t bar; /* thousandths of the other's; 0: none */
+    bool copies;
 };
 
 static const struct tun_case cases[] = {
-    {"receive-offload", "the kernel sends, packets of up to 64 KiB", TUN_RECEIVE, true, BARE, 850},
-    {"send-offload", "the kernel receives, packets of up to 64 KiB", TUN_SEND, true, BARE, 800},
-    {"receive", "the kernel sends, packets of 1500 bytes", TUN_RECEIVE, false, BARE, 0},
-    {"send", "the kernel receives, packets of 1500 bytes", TUN_SEND, false, BARE, 0},
-    {"connect", "connections with 64 bytes each way, beside passt", TUN_CONNECT, true, PASST, 2000},
-    {"ask", "64 bytes there and back on one connection", TUN_ASK, true, NOTHING, 0},
+    {"receive-offload", "the kernel sends, packets of up to 64 KiB", TUN_RECEIVE, true, BARE, 850,
+     false},
+    {"send-offload", "the kernel receives, packets of up to 64 KiB", TUN_SEND, true, BARE, 800,
+     false},
+    {"send-copied", "the same, the text is copied first", TUN_SEND, true, BARE, 0, true},
+    {"receive", "the kernel sends, packets of 1500 bytes", TUN_RECEIVE, false, BARE, 0, false},
+    {"send", "the kernel receives, packets of 1500 bytes", TUN_SEND, false, BARE, 0, false},
+    {"connect", "connections with 64 bytes each way, beside passt", TUN_CONNECT, true, PASST, 2000,
+     false},
+    {"ask", "64 bytes there and back on one connection", TUN_ASK, true, NOTHING, 0, false},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -73,13 +78,11 @@ static const struct argp argp = {
     .options = argp_options,
     .parser = parse_option,
     .args_doc = "[CASE]",
-    .doc =
-        "Measures duet over a TUN device with the operating system's TCP as its peer, in turns "
-        "with "
-        "a reader and writer of packets that does no TCP (bare), or with passt between the "
-        "operating system's TCP and itself. Cases: receive-offload, send-offload, receive, send, "
-        "connect, ask.\v"
-        "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
+    .doc = "Measures duet over a TUN device with the operating system's TCP as its peer, in turns "
+           "with a reader and writer of packets that does no TCP (bare), or with passt between the "
+           "operating system's TCP and itself. Cases: receive-offload, send-offload, send-copied, "
+           "receive, send, connect, ask.\v"
+           "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
 };
 
 /* Units in a second; for bulk, Mbit/s. */
@@ -121,6 +124,7 @@ static void play(const struct tun *tun, const struct tun_case *what,
     for (uint64_t i = 0; i < tun->rounds; i++) {
         struct tun_round round = {.kernel = kernel,
                                   .work = what->work,
+                                  .copies = what->copies,
                                   .span = (duet_time)tun->span_ms * DUET_MILLISECOND};
 
         result->measured = tun_round_duet(&round);

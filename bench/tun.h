@@ -28,6 +28,7 @@ struct tun_round {
     unsigned stacks;        /* of duet, each with a queue of the device in a thread; 0: one */
     unsigned clients;       /* processes of the kernel's side, at most TUN_CLIENTS; 0: one */
     duet_time span;         /* that is measured, after a tenth of it */
+    bool copies;            /* SEND: duet copies the text, else it takes it from where it is */
     uint32_t period;        /* SEND: the bytes begin anew after so many; 0: never */
     uint64_t count;         /* bytes of payload, or connections, or answers, within it */
     duet_time took;         /* what the span came to */

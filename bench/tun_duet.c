@@ -114,17 +114,26 @@ static void answer(struct node *node, struct duet_handle handle)
     node->count++;
 }
 
+/* The pattern stays where it is. Whole pages, so that none of them are copied. */
+static void lend_more(struct node *node, const struct duet_status *status)
+{
+    for (uint32_t room = status->send_room; room >= ENGINE_PIECE; room -= ENGINE_PIECE) {
+        int64_t taken = duet_send_lent(node->stack, node->now, node->connection,
+                                       engine_pattern(node->position), ENGINE_PIECE, 0);
+
+        if (taken <= 0)
+            return;
+        node->position += (uint64_t)taken;
+    }
+}
+
 /* Queues no more than some packets ahead of what has left, so that they are still in the cache when
  * they leave; whole ones, so that they leave whole. What the kernel has acknowledged counts as sent. */
-static void send_more(struct node *node)
+static void copy_more(struct node *node, const struct duet_status *status)
 {
-    struct duet_status status;
-
-    if (duet_status(node->stack, node->connection, &status) != DUET_OK || status.send_mss == 0)
-        return;
-    const uint32_t whole = PACKET_TEXT / status.send_mss * status.send_mss;
+    const uint32_t whole = PACKET_TEXT / status->send_mss * status->send_mss;
     const uint32_t ahead = cuts(node) ? PACKETS_AHEAD * whole : whole;
-    const uint32_t unsent = status.send_queued - status.in_flight;
+    const uint32_t unsent = status->send_queued - status->in_flight;
     uint32_t left = unsent < ahead ? ahead - unsent : 0;
 
     while (left > 0) {
@@ -137,6 +146,26 @@ static void send_more(struct node *node)
         node->position += (uint64_t)taken;
         left -= (uint32_t)taken;
     }
+}
+
+static void send_more(struct node *node)
+{
+    struct duet_status status;
+
+    if (duet_status(node->stack, node->connection, &status) != DUET_OK || status.send_mss == 0)
+        return;
+    if (node->round->copies)
+        copy_more(node, &status);
+    else
+        lend_more(node, &status);
+}
+
+static void connected(struct node *node)
+{
+    node->open = true;
+    if (!node->round->copies) /* all of it at once, for the queue is filled by whole pages */
+        (void)duet_set(node->stack, node->now, node->connection, DUET_OPTION_SEND_BUFFER,
+                       SEND_BUFFER);
 }
 
 static void told(struct node *node, const struct duet_event *event)
@@ -154,7 +183,7 @@ static void told(struct node *node, const struct duet_event *event)
             answer(node, event->handle);
     }
     if ((event->bits & DUET_EVENT_CONNECTED) != 0)
-        node->open = true;
+        connected(node);
     if ((event->bits & DUET_EVENT_PEER_CLOSED) != 0)
         (void)duet_close(node->stack, node->now, event->handle);
     if ((event->bits & DUET_EVENT_CLOSED) == 0)
