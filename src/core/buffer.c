@@ -94,7 +94,8 @@ uint32_t buffer_write(struct buffer_space *space, struct buffer *buffer, enum bu
 
 void buffer_extend(struct buffer *buffer, uint32_t size)
 {
-    CHECK(size == 0 || buffer->index != POOL_NONE);
+    /* The height first: of a page taken a moment ago it can be read before all of the word is there. */
+    CHECK(size == 0 || buffer_has_one_page(buffer) || buffer->index != POOL_NONE);
     buffer->length += size;
 }
 
