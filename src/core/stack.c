@@ -164,6 +164,8 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     s->wide_vectors = checksum_can_be_wide();
     derive_keys(s, config);
     tcp_rtt_init_stack(s);
+    s->delayed_ack_us = (uint32_t)(config->delayed_ack / DUET_MICROSECOND);
+    s->delayed_ack_ns = (uint32_t)(config->delayed_ack % DUET_MICROSECOND);
     init_pools(s, block, &l);
     s->listeners = (void *)(block + l.listeners);
     memset(s->listeners, 0, config->listeners_max * sizeof *s->listeners);

@@ -115,6 +115,7 @@ struct duet_stack {
     int64_t isn_tick;  /* of the latest initial sequence number, in 4 us */
     bool wide_vectors; /* checksum_can_be_wide() */
     uint32_t rto_min_us, rto_max_us, rttvar_min_us; /* of config, divided once */
+    uint32_t delayed_ack_us, delayed_ack_ns;        /* likewise, and what is left */
 
     struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
         syn_cookie_key, limit_key;
@@ -462,7 +463,7 @@ void tcp_timer_choose(struct duet_stack *s, struct tcp_conn *c);
 duet_time tcp_timers_due(const struct duet_stack *s, const struct tcp_conn *c);
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c);
 void tcp_timeouts(struct duet_stack *s);
-void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c);
+void tcp_delayed_ack_start(const struct duet_stack *s, struct tcp_conn *c);
 duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_output.c */

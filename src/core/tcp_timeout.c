@@ -99,13 +99,15 @@ void tcp_timer_stop(struct duet_stack *s, struct tcp_conn *c)
     t->timer = DUET_TIMER_RETRANSMISSION;
 }
 
-void tcp_delayed_ack_start(struct duet_stack *s, struct tcp_conn *c)
+void tcp_delayed_ack_start(const struct duet_stack *s, struct tcp_conn *c)
 {
     if (conn_is(c, TCP_CONN_ACK_DELAYED))
         return;
+    /* Rounded up, without a division. */
+    duet_time left = s->now - s->now_us * DUET_MICROSECOND + s->delayed_ack_ns;
+    uint32_t carried = 0u + (left > 0) + (left > DUET_MICROSECOND);
     c->flags |= TCP_CONN_ACK_DELAYED;
-    c->delayed_ack_us =
-        (uint32_t)((s->now + s->config.delayed_ack + DUET_MICROSECOND - 1) / DUET_MICROSECOND);
+    c->delayed_ack_us = (uint32_t)s->now_us + s->delayed_ack_us + carried;
 }
 
 /* When the pending acknowledgement must leave. It is never more than half a second away, so the low
