@@ -194,35 +194,35 @@ void reply_echo(struct duet_stack *s, const struct ip_packet *ip, const uint8_t 
 
 /* Writes IP and TCP header of a segment with text_length bytes of text, which the caller then puts
  * at build->text, adding them to build->sum unless the link sums. ip gives ttl, traffic class, flow
- * label. */
+ * label; the rest of it is filled in. */
 void segment_begin(struct duet_stack *s, struct segment_build *build, struct duet_packet *packet,
-                   const struct tcp_tuple *tuple, struct tcp_header *header,
-                   const struct ip_packet *ip, uint32_t text_length)
+                   const struct tcp_tuple *tuple, struct tcp_header *header, struct ip_packet *ip,
+                   uint32_t text_length)
 {
     header->source_port = tuple->local_port;
     header->destination_port = tuple->remote_port;
     uint32_t ip_size = ip_header_size(&tuple->remote);
     uint32_t tcp_size = tcp_build(packet->data + ip_size, header);
-    struct ip_packet full = *ip;
-    full.source = tuple->local;
-    full.destination = tuple->remote;
-    full.protocol = IP_PROTOCOL_TCP;
-    full.payload_length = tcp_size + text_length;
-    ip_build(packet->data, &full);
+    ip->source = tuple->local;
+    ip->destination = tuple->remote;
+    ip->protocol = IP_PROTOCOL_TCP;
+    ip->payload_length = tcp_size + text_length;
+    (void)ip_build(packet->data, ip);
 
-    packet->length = ip_size + full.payload_length;
+    packet->length = ip_size + ip->payload_length;
     packet->segment_size = 0;
     packet->flags = 0;
     packet->departure = s->now;
     packet->checksum_start = (uint16_t)ip_size;
     packet->checksum_offset = 16;
 
-    *build = (struct segment_build){
-        .packet = packet, .text = packet->data + ip_size + tcp_size, .header = tcp_size};
-    build->sum.wide = s->wide_vectors;
+    build->packet = packet;
+    build->text = packet->data + ip_size + tcp_size;
+    build->header = tcp_size;
+    build->sum = (struct checksum){.wide = s->wide_vectors};
     build->link_sums = (s->config.offload & DUET_OFFLOAD_CHECKSUM_OUT) != 0;
-    checksum_add_pseudo(&build->sum, &full.source, &full.destination, IP_PROTOCOL_TCP,
-                        full.payload_length);
+    checksum_add_pseudo(&build->sum, &ip->source, &ip->destination, IP_PROTOCOL_TCP,
+                        ip->payload_length);
     s->counters.segments_out++;
 }
 
@@ -230,16 +230,16 @@ void segment_begin(struct duet_stack *s, struct segment_build *build, struct due
  */
 void segment_end(struct segment_build *build)
 {
+    struct duet_packet *packet = build->packet;
+    uint8_t *tcp = packet->data + packet->checksum_start;
+    if (build->link_sums) {
+        packet->flags |= DUET_PACKET_CHECKSUM_PARTIAL;
+        bytes_put16(tcp + packet->checksum_offset, checksum_partial(&build->sum));
+        return;
+    }
     /* The header last: what was written long ago is read back faster. */
-    if (!build->link_sums)
-        checksum_add_words(&build->sum, build->packet->data + build->packet->checksum_start,
-                           build->header);
-    uint8_t *field =
-        build->packet->data + build->packet->checksum_start + build->packet->checksum_offset;
-    if (build->link_sums)
-        build->packet->flags |= DUET_PACKET_CHECKSUM_PARTIAL;
-    bytes_put16(field,
-                build->link_sums ? checksum_partial(&build->sum) : checksum_finish(&build->sum));
+    checksum_add_words(&build->sum, tcp, build->header);
+    bytes_put16(tcp + packet->checksum_offset, checksum_finish(&build->sum));
 }
 
 /* The flow label of IPv6 tells nothing but which packets belong together, from the SYN,ACK on (RFC

@@ -497,8 +497,8 @@ struct segment_build {
     bool link_sums;  /* the link fills in the checksum */
 };
 void segment_begin(struct duet_stack *s, struct segment_build *build, struct duet_packet *packet,
-                   const struct tcp_tuple *tuple, struct tcp_header *header,
-                   const struct ip_packet *ip, uint32_t text_length);
+                   const struct tcp_tuple *tuple, struct tcp_header *header, struct ip_packet *ip,
+                   uint32_t text_length);
 void segment_end(struct segment_build *build);
 uint32_t flow_label(uint32_t timestamp_offset);
 

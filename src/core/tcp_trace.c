@@ -3,6 +3,7 @@
  * formatted and nothing is called back: events wait in a ring of the stack's block until
  * duet_next_trace takes them. Without a ring (config.trace_events 0) only the hit counters remain.
  */
+#include "base/cold.h"
 #include "core/state.h"
 
 #include <string.h>
@@ -35,13 +36,18 @@ static uint64_t flow_of(const struct duet_stack *s, const struct tcp_tuple *tupl
     return siphash_1_3(&s->table_key, tuple, sizeof *tuple);
 }
 
-static struct duet_trace_event *put_tuple(struct duet_stack *s, enum duet_trace_kind kind,
-                                          const struct tcp_tuple *tuple, enum duet_state state,
-                                          enum tcp_rule rule)
+static COLD struct duet_trace_event *put_flow(struct duet_stack *s, enum duet_trace_kind kind,
+                                              const struct tcp_tuple *tuple, enum duet_state state,
+                                              enum tcp_rule rule)
 {
-    if (s->config.trace_events == 0)
-        return NULL;
     return put(s, kind, flow_of(s, tuple), state, rule);
+}
+
+static inline struct duet_trace_event *put_tuple(struct duet_stack *s, enum duet_trace_kind kind,
+                                                 const struct tcp_tuple *tuple,
+                                                 enum duet_state state, enum tcp_rule rule)
+{
+    return s->config.trace_events == 0 ? NULL : put_flow(s, kind, tuple, state, rule);
 }
 
 bool duet_next_trace(struct duet_stack *s, struct duet_trace_event *event)

@@ -111,20 +111,16 @@ uint32_t ipv4_build(uint8_t *bytes, const struct ip_packet *packet)
 
     const uint32_t source = bytes_get32(packet->source.bytes + 12);
     const uint32_t destination = bytes_get32(packet->destination.bytes + 12);
-    const uint16_t first = (uint16_t)((4 << 4 | IPV4_HEADER / 4) << 8 | packet->traffic_class);
-    const uint16_t fifth = (uint16_t)(packet->ttl << 8 | packet->protocol);
+    const uint32_t first = UINT32_C(0x45000000) | (uint32_t)packet->traffic_class << 16 | total;
+    const uint32_t second =
+        DONT_FRAGMENT; /* RFC 6864, 4.1: the rest means nothing in an atomic one */
+    const uint32_t third = (uint32_t)packet->ttl << 24 | (uint32_t)packet->protocol << 16;
     /* Summed as values: to read back at once, in other widths, what was just written takes long. */
-    uint32_t sum = first + total + DONT_FRAGMENT + fifth + (source >> 16) + (source & 0xffff) +
-                   (destination >> 16) + (destination & 0xffff);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
+    const uint16_t sum = checksum_fold((uint64_t)first + second + third + source + destination);
 
-    bytes_put16(bytes, first);
-    bytes_put16(bytes + 2, (uint16_t)total);
-    bytes_put16(bytes + 4, 0); /* RFC 6864, 4.1: means nothing in an atomic datagram */
-    bytes_put16(bytes + 6, DONT_FRAGMENT);
-    bytes_put16(bytes + 8, fifth);
-    bytes_put16(bytes + 10, (uint16_t)~sum);
+    bytes_put32(bytes, first);
+    bytes_put32(bytes + 4, second);
+    bytes_put32(bytes + 8, third | (uint16_t)~sum);
     bytes_put32(bytes + 12, source);
     bytes_put32(bytes + 16, destination);
     return IPV4_HEADER;

@@ -40,14 +40,11 @@ uint32_t tcp_build(uint8_t *bytes, const struct tcp_header *header)
     CHECK(length <= TCP_HEADER + TCP_OPTIONS_MAX);
     CHECK((header->flags & ~FLAGS) == 0);
 
-    bytes_put16(bytes, header->source_port);
-    bytes_put16(bytes + 2, header->destination_port);
+    bytes_put32(bytes, (uint32_t)header->source_port << 16 | header->destination_port);
     bytes_put32(bytes + 4, header->seq);
     bytes_put32(bytes + 8, header->ack);
-    bytes_put16(bytes + 12, (uint16_t)(length / 4 << 12 | header->flags));
-    bytes_put16(bytes + 14, header->window);
-    bytes_put16(bytes + 16, 0);
-    bytes_put16(bytes + 18, header->urgent);
+    bytes_put32(bytes + 12, length / 4 << 28 | (uint32_t)header->flags << 16 | header->window);
+    bytes_put32(bytes + 16, header->urgent); /* behind the checksum */
     const uint8_t *end = tcp_options_build(bytes + TCP_HEADER, &header->options);
     CHECK(end == bytes + length);
     return length;

@@ -179,15 +179,21 @@ static bool is_timestamps_group(const uint8_t *at, const uint8_t *end)
 }
 
 /* MSS; SACK-permitted and timestamps; NOP and window scale: five words, as nearly every SYN has them. */
+enum {
+    SYN_GROUP = MSS_GROUP + TIMESTAMPS_GROUP + WINDOW_SCALE_GROUP,
+    SYN_PRESENT = DUET_TRACE_MSS | DUET_TRACE_SACK_PERMITTED | DUET_TRACE_TIMESTAMPS |
+                  DUET_TRACE_WINDOW_SCALE,
+    SYN_FIRST = TCP_OPTION_MSS << 8 | MSS_SIZE,
+    SYN_SECOND = TCP_OPTION_SACK_PERMITTED << 24 | SACK_PERMITTED_SIZE << 16 |
+                 TCP_OPTION_TIMESTAMPS << 8 | TIMESTAMPS_SIZE,
+    SYN_FIFTH = TCP_OPTION_NOP << 16 | TCP_OPTION_WINDOW_SCALE << 8 | WINDOW_SCALE_SIZE,
+};
+
 static bool is_syn_group(const uint8_t *at, const uint8_t *end)
 {
-    return end - at == MSS_GROUP + TIMESTAMPS_GROUP + WINDOW_SCALE_GROUP &&
-           bytes_get16(at) == (TCP_OPTION_MSS << 8 | MSS_SIZE) &&
-           bytes_get32(at + MSS_GROUP) ==
-               ((uint32_t)TCP_OPTION_SACK_PERMITTED << 24 | SACK_PERMITTED_SIZE << 16 |
-                TCP_OPTION_TIMESTAMPS << 8 | TIMESTAMPS_SIZE) &&
-           bytes_get32(at + MSS_GROUP + TIMESTAMPS_GROUP) >> 8 ==
-               (TCP_OPTION_NOP << 16 | TCP_OPTION_WINDOW_SCALE << 8 | WINDOW_SCALE_SIZE);
+    return end - at == SYN_GROUP && bytes_get16(at) == SYN_FIRST &&
+           bytes_get32(at + MSS_GROUP) == SYN_SECOND &&
+           bytes_get32(at + MSS_GROUP + TIMESTAMPS_GROUP) >> 8 == SYN_FIFTH;
 }
 
 bool tcp_options_read_syn(const uint8_t *at, const uint8_t *end, struct tcp_options *options)
@@ -198,8 +204,7 @@ bool tcp_options_read_syn(const uint8_t *at, const uint8_t *end, struct tcp_opti
     options->tsval = bytes_get32(at + MSS_GROUP + 4);
     options->tsecr = bytes_get32(at + MSS_GROUP + 8);
     options->window_scale = at[MSS_GROUP + TIMESTAMPS_GROUP + 3];
-    options->present = DUET_TRACE_MSS | DUET_TRACE_SACK_PERMITTED | DUET_TRACE_TIMESTAMPS |
-                       DUET_TRACE_WINDOW_SCALE;
+    options->present = SYN_PRESENT;
     options->malformed = false;
     return true;
 }
@@ -304,6 +309,8 @@ uint32_t tcp_options_size(const struct tcp_options *options)
 {
     if (has_at_most_timestamps(options))
         return options->present == 0 ? 0 : TIMESTAMPS_GROUP;
+    if (options->present == SYN_PRESENT)
+        return SYN_GROUP;
     const uint32_t blocks = sack_blocks(options);
     return size_without_sack(options) +
            (blocks > 0 ? SACK_GROUP_HEAD + blocks * SACK_BLOCK_SIZE : 0);
@@ -396,10 +403,23 @@ static uint8_t *put_accurate_ecn(uint8_t *at, const struct tcp_options *options)
     return at;
 }
 
+static uint8_t *put_syn_group(uint8_t *at, const struct tcp_options *options)
+{
+    bytes_put32(at, (uint32_t)SYN_FIRST << 16 | options->mss);
+    bytes_put32(at + MSS_GROUP, SYN_SECOND);
+    bytes_put32(at + MSS_GROUP + 4, options->tsval);
+    bytes_put32(at + MSS_GROUP + 8, options->tsecr);
+    bytes_put32(at + MSS_GROUP + TIMESTAMPS_GROUP,
+                (uint32_t)SYN_FIFTH << 8 | options->window_scale);
+    return at + SYN_GROUP;
+}
+
 uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
 {
     if (has_at_most_timestamps(options))
         return put_sack_permitted_and_timestamps(at, options);
+    if (options->present == SYN_PRESENT)
+        return put_syn_group(at, options);
     const uint32_t blocks = sack_blocks(options);
     if (has(options, DUET_TRACE_MSS))
         at = put_mss(at, options);
