@@ -31,6 +31,10 @@ bool tcp_fast_input(struct duet_stack *s, const struct duet_packet *packet);
 /* tcp_fast_syn.c */
 bool tcp_fast_syn(struct duet_stack *s, const struct duet_packet *packet, const uint8_t *tcp,
                   uint32_t length);
+/* tcp_fast_syn_output.c */
+bool tcp_fast_syn_output(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet);
+bool tcp_fast_syn_ack(struct duet_stack *s, const struct reply *reply,
+                      const struct tcp_half_open *half, struct duet_packet *packet);
 /* tcp_fast_ack.c */
 bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg);
 /* tcp_fast_output.c */

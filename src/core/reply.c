@@ -311,6 +311,8 @@ static bool build_syn_ack(struct duet_stack *s, const struct reply *reply,
     const struct tcp_half_open *half = half_open_at(s, &reply->tuple, reply->index);
     if (half == NULL)
         return false;
+    if (!reply->fast_open && tcp_fast_syn_ack(s, reply, half, packet))
+        return true;
     struct tcp_header header;
     half_open_syn_ack(s, half, &header);
     if (reply->fast_open)

@@ -166,7 +166,6 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
                        struct tcp_header *header)
 {
     const struct tcp_listener *listener = half_open_listener(s, half);
-    uint16_t ip_size = ip_header_size(&half->tuple.remote);
     *header = (struct tcp_header){
         .seq = half->iss.raw,
         .ack = half_open_rcv_nxt(half).raw,
@@ -175,7 +174,7 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
     };
     struct tcp_options *options = &header->options;
     options->present = DUET_TRACE_MSS;
-    options->mss = (uint16_t)(min_u32(s->config.mtu, listener->mtu) - ip_size - TCP_HEADER);
+    options->mss = half_open_mss(s, half, listener);
     if ((half->flags & TCP_HALF_OPEN_SACK) != 0)
         options->present |= DUET_TRACE_SACK_PERMITTED;
     if ((half->flags & TCP_HALF_OPEN_TIMESTAMPS) != 0) {

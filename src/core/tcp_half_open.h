@@ -22,6 +22,14 @@ static inline uint32_t half_open_window(const struct tcp_listener *listener)
     return min_u32(listener->receive_limit & ~TCP_LIMIT_FIXED, UINT16_MAX);
 }
 
+/* And what it says about our MSS (MUST-67). */
+static inline uint16_t half_open_mss(const struct duet_stack *s, const struct tcp_half_open *half,
+                                     const struct tcp_listener *listener)
+{
+    uint32_t headers = ip_header_size(&half->tuple.remote) + (uint32_t)TCP_HEADER;
+    return (uint16_t)(min_u32(s->config.mtu, listener->mtu) - headers);
+}
+
 struct tcp_listener *half_open_listener(const struct duet_stack *s,
                                         const struct tcp_half_open *half);
 /* The place in the table is another's now. */

@@ -399,7 +399,7 @@ static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *pa
 {
     tcp_mtu_refresh(s, c);
     if ((c->owes & TCP_OWES_SYN) != 0)
-        return pay_syn(s, c, packet);
+        return tcp_fast_syn_output(s, c, packet) || pay_syn(s, c, packet);
     if (tcp_user_timeout_is_due(c) || tcp_ecn_owes_pure_ack(c))
         return pay_ack(s, c, packet);
     if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))

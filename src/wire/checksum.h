@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "wire/address.h"
 
 /* An unfolded sum. Pieces are added in order; odd says that an odd number of bytes came before. */
@@ -29,6 +30,14 @@ static inline void checksum_add_words(struct checksum *checksum, const uint8_t *
         sum += word;
     }
     checksum->sum = sum;
+}
+
+/* Stores a word of a header, and returns what it adds to a sum. */
+static inline uint64_t checksum_put32(uint8_t *at, uint32_t value)
+{
+    const uint32_t word = bytes_turn32(value);
+    memcpy(at, &word, sizeof word);
+    return word;
 }
 
 /* A sum of words of 16 or 32 bits as one of 16, in one's complement: what is carried out comes in again.

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/features.h"
+#include "wire/checksum.h"
 
 #include <string.h>
 
@@ -403,23 +404,24 @@ static uint8_t *put_accurate_ecn(uint8_t *at, const struct tcp_options *options)
     return at;
 }
 
-static uint8_t *put_syn_group(uint8_t *at, const struct tcp_options *options)
+uint64_t tcp_options_put_syn(uint8_t *at, const struct tcp_options *options)
 {
-    bytes_put32(at, (uint32_t)SYN_FIRST << 16 | options->mss);
-    bytes_put32(at + MSS_GROUP, SYN_SECOND);
-    bytes_put32(at + MSS_GROUP + 4, options->tsval);
-    bytes_put32(at + MSS_GROUP + 8, options->tsecr);
-    bytes_put32(at + MSS_GROUP + TIMESTAMPS_GROUP,
-                (uint32_t)SYN_FIFTH << 8 | options->window_scale);
-    return at + SYN_GROUP;
+    uint64_t sum = checksum_put32(at, (uint32_t)SYN_FIRST << 16 | options->mss);
+    sum += checksum_put32(at + MSS_GROUP, SYN_SECOND);
+    sum += checksum_put32(at + MSS_GROUP + 4, options->tsval);
+    sum += checksum_put32(at + MSS_GROUP + 8, options->tsecr);
+    return sum + checksum_put32(at + MSS_GROUP + TIMESTAMPS_GROUP,
+                                (uint32_t)SYN_FIFTH << 8 | options->window_scale);
 }
 
 uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options)
 {
     if (has_at_most_timestamps(options))
         return put_sack_permitted_and_timestamps(at, options);
-    if (options->present == SYN_PRESENT)
-        return put_syn_group(at, options);
+    if (options->present == SYN_PRESENT) {
+        (void)tcp_options_put_syn(at, options);
+        return at + SYN_GROUP;
+    }
     const uint32_t blocks = sack_blocks(options);
     if (has(options, DUET_TRACE_MSS))
         at = put_mss(at, options);

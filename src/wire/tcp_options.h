@@ -14,6 +14,9 @@ void tcp_options_parse(const uint8_t *at, const uint8_t *end, struct tcp_options
  * False: they are others, and nothing was written. Only what is said to be present is. */
 bool tcp_options_read_syn(const uint8_t *at, const uint8_t *end, struct tcp_options *options);
 
+/* Writes these four, and returns what their words add to a checksum. */
+uint64_t tcp_options_put_syn(uint8_t *at, const struct tcp_options *options);
+
 /* Writes tcp_options_size(options) bytes and returns where they end. */
 uint8_t *tcp_options_build(uint8_t *at, const struct tcp_options *options);
 

@@ -106,6 +106,25 @@ static inline bool tcp_fast_ack(struct duet_stack *s, struct tcp_conn *c,
     return false;
 }
 
+static inline bool tcp_fast_syn_output(struct duet_stack *s, struct tcp_conn *c,
+                                       struct duet_packet *packet)
+{
+    (void)s;
+    (void)c;
+    (void)packet;
+    return false;
+}
+
+static inline bool tcp_fast_syn_ack(struct duet_stack *s, const struct reply *reply,
+                                    const struct tcp_half_open *half, struct duet_packet *packet)
+{
+    (void)s;
+    (void)reply;
+    (void)half;
+    (void)packet;
+    return false;
+}
+
 static inline bool tcp_fast_output(struct duet_stack *s, struct tcp_conn *c,
                                    struct duet_packet *packet)
 {
