@@ -28,7 +28,11 @@ struct host {
     struct duet_stack *stack;
     void *block;
     size_t size;
-    struct duet_handle *connection; /* by number */
+};
+
+/* The two ends of a connection. */
+struct pair {
+    struct duet_handle active, passive;
 };
 
 static _Thread_local struct {
@@ -39,7 +43,8 @@ static _Thread_local struct {
     duet_time now, life_step;
     uint32_t connections, accepted;
     uint64_t lives;
-    uint32_t *number; /* of a connection, by the index of the passive end's handle */
+    struct pair *pairs; /* by number */
+    size_t pairs_size;
     struct duet_handle listeners[LISTENERS];
 
     /* The work at hand. */
@@ -109,6 +114,22 @@ static void configure(struct duet_config *config, const struct engine_setup *set
     config->pacing = false;
 }
 
+/* Zeros. Of large pages, unless they are counted: their addresses stay in the processor's memory for them
+ * where those of small ones would not. */
+static void *map(size_t size, bool counted)
+{
+    const size_t large = 2 << 20, whole = (size + large - 1) / large * large;
+    uint8_t *start = mmap(NULL, whole + large, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (start == MAP_FAILED)
+        return NULL;
+    start += (large - (uintptr_t)start % large) % large; /* what is before is never touched */
+    if (!counted)
+        (void)madvise(start, whole, MADV_HUGEPAGE);
+    return start;
+}
+
 static bool make_host(struct host *host, const struct engine_setup *setup, uint8_t number)
 {
     struct duet_config config;
@@ -117,13 +138,9 @@ static bool make_host(struct host *host, const struct engine_setup *setup, uint8
     host->size = duet_stack_footprint(&config);
     if (host->size == 0)
         return fail("duet does not take the configuration");
-    host->block = mmap(NULL, host->size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    host->connection = calloc(setup->connections + 1, sizeof *host->connection);
-    if (host->block == MAP_FAILED || host->connection == NULL)
+    host->block = map(host->size, setup->counted);
+    if (host->block == NULL)
         return fail("no memory for a stack of %zu bytes", host->size);
-    if (!setup->counted)
-        (void)madvise(host->block, host->size, MADV_HUGEPAGE);
     if (duet_stack_init(host->block, host->size, &config, &host->stack) != DUET_OK)
         return fail("duet does not start");
     return true;
@@ -150,8 +167,9 @@ static bool duet_engine_open(const struct engine_setup *setup)
     duet.life_step = setup->time_wait > 0 ? 240 * DUET_SECOND / setup->time_wait : DUET_MILLISECOND;
     duet.address = address_of(2);
     duet.packet = (struct duet_packet){.data = aligned_alloc(64, ROOM), .size = ROOM};
-    duet.number = calloc(setup->connections + 64, sizeof *duet.number);
-    if (duet.packet.data == NULL || duet.number == NULL)
+    duet.pairs_size = (setup->connections + 1) * sizeof *duet.pairs;
+    duet.pairs = map(duet.pairs_size, setup->counted);
+    if (duet.packet.data == NULL || duet.pairs == NULL)
         return fail("no memory");
     return make_host(&duet.active, setup, 1) && make_host(&duet.passive, setup, 2) &&
            listen_on_all();
@@ -159,9 +177,8 @@ static bool duet_engine_open(const struct engine_setup *setup)
 
 static void free_host(struct host *host)
 {
-    if (host->block != NULL && host->block != MAP_FAILED)
+    if (host->block != NULL)
         munmap(host->block, host->size);
-    free(host->connection);
 }
 
 static void duet_engine_close(void)
@@ -169,7 +186,8 @@ static void duet_engine_close(void)
     free_host(&duet.active);
     free_host(&duet.passive);
     free(duet.packet.data);
-    free(duet.number);
+    if (duet.pairs != NULL)
+        munmap(duet.pairs, duet.pairs_size);
     memset(&duet, 0, sizeof duet);
 }
 
@@ -219,7 +237,7 @@ static void accept_one(struct duet_handle listener)
         if (number >= duet.setup.connections)
             fail("a connection from nobody");
         else
-            duet.passive.connection[number] = handle;
+            duet.pairs[number].passive = handle;
     }
 }
 
@@ -338,7 +356,7 @@ static bool duet_engine_connect(uint32_t count)
         duet.connected = duet.accepted = 0;
         for (uint32_t i = 0; i < some; i++, duet.connections++)
             if (!open_one(duet.connections / PORTS_A_LISTENER, duet.connections % PORTS_A_LISTENER,
-                          &duet.active.connection[duet.connections]))
+                          &duet.pairs[duet.connections].active))
                 return false;
         while (duet.connected < some || duet.accepted < some)
             if (!turn() && !skip_to_deadline())
@@ -359,8 +377,8 @@ static bool duet_engine_bulk(uint64_t bytes)
 {
     uint64_t sent = 0;
 
-    duet.one = duet.active.connection[0];
-    duet.other = duet.passive.connection[0];
+    duet.one = duet.pairs[0].active;
+    duet.other = duet.pairs[0].passive;
     duet.position = 0;
     duet.answers = false;
     while (duet.position < bytes && !duet.failed) {
@@ -383,8 +401,8 @@ static bool duet_engine_bulk(uint64_t bytes)
 
 static bool duet_engine_exchange(uint32_t connection, uint32_t bytes)
 {
-    duet.one = duet.active.connection[connection];
-    duet.other = duet.passive.connection[connection];
+    duet.one = duet.pairs[connection].active;
+    duet.other = duet.pairs[connection].passive;
     duet.position = connection;
     duet.wanted = duet.position + bytes;
     duet.answer = connection + 1;
@@ -430,8 +448,8 @@ static bool duet_engine_life(void)
 
 static bool duet_engine_end(uint32_t connection, enum engine_ending how)
 {
-    const struct duet_handle active = duet.active.connection[connection];
-    const struct duet_handle passive = duet.passive.connection[connection];
+    const struct duet_handle active = duet.pairs[connection].active;
+    const struct duet_handle passive = duet.pairs[connection].passive;
 
     duet.life_ended[0] = duet.life_ended[1] = false;
     duet.aborts = how == END_ABORT;

@@ -199,6 +199,16 @@ void wheel_set_another(struct wheel *wheel, uint32_t index, int64_t deadline)
     wheel->noted.deadline = deadline;
 }
 
+/* The timer runs out within 64 ticks: of a record that ends with its node all lines will be wanted. */
+static void expect(const struct wheel *wheel, uint32_t index)
+{
+    const uint8_t *end = (const uint8_t *)(node_at(wheel, index) + 1);
+
+    for (size_t i = sizeof(struct wheel_node) + 1; i < wheel->stride; i += 64)
+        __builtin_prefetch(end - i, 1);
+    __builtin_prefetch(end - wheel->stride, 1);
+}
+
 /* The wheel has reached the first tick of a slot: each of its timers finds a lower level. */
 static void move_down(struct wheel *wheel, struct place place)
 {
@@ -207,6 +217,8 @@ static void move_down(struct wheel *wheel, struct place place)
         const uint32_t index = *first;
         take(wheel, index);
         put(wheel, index);
+        if (place.level == 1)
+            expect(wheel, index);
     }
 }
 

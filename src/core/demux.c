@@ -132,8 +132,12 @@ static struct demux_place place_of(const struct duet_stack *s, const struct tcp_
         uint32_t value = demux->slots[place.slot];
         if (value == 0)
             return place;
-        place.is_there = (value & tag_mask(demux)) == place.tag &&
-                         tuple_eq(tuple_of(s, ref_of(demux, value)), tuple);
+        if ((value & tag_mask(demux)) == place.tag) {
+            struct demux_ref ref = ref_of(demux, value);
+            if (ref.kind == DEMUX_CONN)
+                conn_expect(conn_at(s, ref.index));
+            place.is_there = tuple_eq(tuple_of(s, ref), tuple);
+        }
         if (place.is_there || distance_of(s, place.slot) < place.distance)
             return place;
     }

@@ -174,6 +174,15 @@ static inline struct tcp_conn *conn_at(const struct duet_stack *s, uint32_t inde
     return (struct tcp_conn *)(void *)s->conns.records + index;
 }
 
+/* All lines of a record are asked for at once: of many connections none is in the cache. */
+static inline void conn_expect(const struct tcp_conn *c)
+{
+    const uint8_t *record = (const uint8_t *)c;
+    for (unsigned i = 0; i < sizeof *c; i += 64)
+        __builtin_prefetch(record + i, 1);
+    __builtin_prefetch(record + sizeof *c - 1, 1);
+}
+
 static inline uint32_t conn_index(const struct duet_stack *s, const struct tcp_conn *c)
 {
     return (uint32_t)(c - (const struct tcp_conn *)(const void *)s->conns.records);
@@ -184,6 +193,13 @@ static inline struct tcp_transfer *transfer_of(const struct duet_stack *s, const
     return c->transfer == POOL_NONE
                ? NULL
                : (struct tcp_transfer *)(void *)s->transfers.records + c->transfer;
+}
+
+static inline void transfer_expect(const struct tcp_transfer *t)
+{
+    const uint8_t *record = (const uint8_t *)t;
+    for (unsigned i = 0; i < sizeof *t && t != NULL; i += 64)
+        __builtin_prefetch(record + i, 1);
 }
 
 static inline struct tcp_reassembly *reassembly_of(const struct duet_stack *s,

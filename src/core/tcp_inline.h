@@ -84,8 +84,10 @@ static inline struct demux_ref demux_find_recent(struct duet_stack *s,
         return (struct demux_ref){.kind = DEMUX_CONN, .index = s->recent};
     }
     struct demux_ref ref = demux_find_first(s, tuple);
-    if (ref.kind == DEMUX_CONN)
+    if (ref.kind == DEMUX_CONN) {
         s->recent = ref.index;
+        transfer_expect(transfer_of(s, conn_at(s, ref.index)));
+    }
     return ref;
 }
 

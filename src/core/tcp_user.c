@@ -38,8 +38,10 @@ static int send_error(const struct tcp_conn *c)
 static int find_sender(const struct duet_stack *s, struct duet_handle handle, struct tcp_conn **c)
 {
     *c = conn_of_handle(s, handle);
-    if (*c != NULL)
+    if (*c != NULL) {
+        conn_expect(*c);
         return send_error(*c);
+    }
     const struct tcp_listener *listener = listener_of_handle(s, handle);
     if (listener == NULL)
         return DUET_E_NOCONN;
