@@ -117,6 +117,8 @@ static void start_end(struct world *w, unsigned at, bool six)
     ASAN_POISON_MEMORY_REGION(end->block + end->size, BLOCK_MAX - end->size);
     EXPECT(duet_stack_init(end->block, end->size, config, &end->stack) == DUET_OK);
     memset(end->slots, 0, sizeof end->slots);
+    end->lent_count = 0;
+    end->lent_room = LENT_ROOM;
 }
 
 /* ---- steps ---- */
@@ -163,13 +165,19 @@ static void forge(struct world *w, unsigned to, unsigned kind)
         forge_bytes(w, to);
 }
 
-static void step(struct world *w)
+static enum user_call some_call(unsigned kind, unsigned number)
 {
     static const enum user_call calls[] = {
         USER_SEND,    USER_SEND,   USER_RECEIVE,       USER_RECEIVE,          USER_LISTEN,
         USER_CONNECT, USER_ACCEPT, USER_SEND_IN_PLACE, USER_SHUTDOWN,         USER_CLOSE,
         USER_ABORT,   USER_SET,    USER_ASK,           USER_RECEIVE_IN_PLACE, USER_CONNECT_LISTENER,
     };
+    const enum user_call call = calls[kind % (sizeof calls / sizeof calls[0])];
+    return call == USER_SEND && number == 1 ? USER_SEND_LENT : call;
+}
+
+static void step(struct world *w)
+{
     const uint8_t byte = take8(&w->input);
     const unsigned at = byte >> 7, kind = byte & 31, number = byte >> 5 & 3;
     talk(w, at, "step %u, %u", kind, number);
@@ -190,7 +198,7 @@ static void step(struct world *w)
         : number == 1 ? user_stale_call(w, at)
                       : user_take_events(w, at);
     else
-        user_call(w, at, calls[(kind - 16) % (sizeof calls / sizeof calls[0])]);
+        user_call(w, at, some_call(kind - 16, number));
     const bool is_of_both = kind == 6 || kind == 13 || kind == 14; /* packets exchanged, time */
     for (unsigned e = 0; e < ENDS; e++) {
         talk_trace(w, e);

@@ -15,6 +15,7 @@
 #include "wire/ip.h"
 
 enum { ENDS = 2, SLOTS = 6, FLYING_MAX = 24, PACKET_ROOM = 4096, BLOCK_MAX = 1 << 19 };
+enum { LENT_MAX = 32, LENT_ROOM = 1 << 18 };
 
 /* How long users wait at most in worlds that heal and have forgers. */
 #define PATIENCE (300 * DUET_SECOND)
@@ -35,6 +36,15 @@ struct slot {
     int64_t sent, received; /* bytes that the stack took, and gave */
 };
 
+/* Bytes that the stack has not copied: they stay until the peer has acknowledged them. */
+struct lent {
+    unsigned slot;
+    struct duet_handle handle;
+    int64_t end; /* of the stream, behind the last of them */
+    uint8_t *bytes;
+    size_t size;
+};
+
 struct end {
     struct duet_stack *stack;
     uint8_t *block;
@@ -42,6 +52,9 @@ struct end {
     struct duet_config config;
     struct duet_address address;
     struct slot slots[SLOTS];
+    struct lent lent[LENT_MAX];
+    unsigned lent_count;
+    uint32_t lent_room;                /* of memory to lend, what is left */
     struct flying *flying[FLYING_MAX]; /* towards this end, oldest first */
     unsigned flying_count;
 };
@@ -97,6 +110,7 @@ enum user_call {
     USER_CONNECT_LISTENER,
     USER_ACCEPT,
     USER_SEND,
+    USER_SEND_LENT,
     USER_RECEIVE,
     USER_SEND_IN_PLACE,
     USER_RECEIVE_IN_PLACE,

@@ -141,6 +141,50 @@ static void send(struct world *w, struct end *end, struct slot *slot)
         slot->sent += sent;
 }
 
+/* What the stack has no need of any more is spoilt, so that nobody reads it again unnoticed. */
+static void take_back(struct end *end)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < end->lent_count; i++) {
+        const struct lent *lent = &end->lent[i];
+        const struct slot *slot = &end->slots[lent->slot];
+        struct duet_status status;
+        const bool is_live = duet_status(end->stack, lent->handle, &status) == DUET_OK;
+        if (is_live && lent->end > slot->sent - status.send_queued)
+            end->lent[kept++] = *lent;
+        else
+            memset(lent->bytes, 0xbe, lent->size);
+    }
+    end->lent_count = kept;
+}
+
+static void send_lent(struct world *w, unsigned at, struct slot *slot)
+{
+    static uint8_t rooms[ENDS][LENT_ROOM];
+    struct end *end = &w->ends[at];
+    const uint8_t how = take8(&w->input);
+    const size_t size = (size_t)how * 16 % BUFFER;
+    take_back(end);
+    if (end->lent_count == LENT_MAX || end->lent_room < size)
+        return;
+    uint8_t *bytes = rooms[at] + LENT_ROOM - end->lent_room;
+    stream_fill(stream_of(&slot->local, &slot->remote), slot->sent, bytes, size);
+    const int64_t sent =
+        duet_send_lent(end->stack, w->now, slot->handle, bytes, size, how / 32 % 4u);
+    EXPECT(sent <= (int64_t)size);
+    if (sent <= 0)
+        return;
+    slot->sent += sent;
+    end->lent_room -= (uint32_t)size;
+    end->lent[end->lent_count++] = (struct lent){
+        .slot = (unsigned)(slot - end->slots),
+        .handle = slot->handle,
+        .end = slot->sent,
+        .bytes = bytes,
+        .size = size,
+    };
+}
+
 static void send_in_place(struct world *w, struct end *end, struct slot *slot)
 {
     const uint8_t how = take8(&w->input);
@@ -230,6 +274,7 @@ void user_take_events(struct world *w, unsigned at)
         EXPECT(event.bits != 0 && i < 1000);
         EXPECT(event.handle.generation != 0);
     }
+    take_back(end);
 }
 
 /* ---- every call ---- */
@@ -248,9 +293,9 @@ static struct slot *some_slot(struct world *w, struct end *end, bool is_listener
 static void call_on(struct world *w, unsigned at, struct slot *slot, enum user_call call)
 {
     static const char *const names[] = {
-        "listen",        "connect",          "connect a listener", "accept", "send",  "receive",
-        "send in place", "receive in place", "shutdown",           "close",  "abort", "set",
-        "ask",
+        "listen",  "connect",       "connect a listener", "accept",   "send",  "send lent",
+        "receive", "send in place", "receive in place",   "shutdown", "close", "abort",
+        "set",     "ask",
     };
     struct end *end = &w->ends[at];
     talk(w, at, "%s, slot %td", names[call], slot - end->slots);
@@ -269,6 +314,9 @@ static void call_on(struct world *w, unsigned at, struct slot *slot, enum user_c
         return;
     case USER_SEND:
         send(w, end, slot);
+        return;
+    case USER_SEND_LENT:
+        send_lent(w, at, slot);
         return;
     case USER_RECEIVE:
         (void)receive(w, end, slot, take8(&w->input) * 16u);
@@ -305,7 +353,7 @@ void user_call(struct world *w, unsigned at, enum user_call call)
 {
     const bool of_listener = call == USER_ACCEPT || call == USER_CONNECT_LISTENER;
     const bool mixed = (call == USER_SET || call == USER_CLOSE || call == USER_SHUTDOWN ||
-                        call == USER_ABORT || call == USER_SEND) &&
+                        call == USER_ABORT || call == USER_SEND || call == USER_SEND_LENT) &&
                        take8(&w->input) >= 224;
     call_on(w, at, some_slot(w, &w->ends[at], of_listener || mixed), call);
 }
