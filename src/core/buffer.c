@@ -28,8 +28,11 @@ static uint8_t *place_of(const struct buffer_space *space, const struct buffer *
     CHECK(page != POOL_NONE);
     *left = buffer_left_in_page(space, position);
     uint8_t *first = pool_at(&space->pages, page & POOL_NONE);
-    if (FEATURE_LARGE_BUFFERS && (page & BUFFER_LENT) != 0)
-        memcpy(&first, first, sizeof first);
+    if (FEATURE_LARGE_BUFFERS && (page & BUFFER_LENT) != 0) {
+        uint8_t *users;
+        memcpy(&users, first, sizeof users);
+        first = users;
+    }
     return first + (buffer_page_size(space) - *left);
 }
 
