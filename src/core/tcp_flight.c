@@ -42,11 +42,18 @@ static void begin_append(const struct duet_stack *s, struct tcp_flight *f, struc
         CHECK(seq_eq(ring_start(s, f, f->count), start));
 }
 
-static void append(const struct duet_stack *s, struct tcp_flight *f, struct seq end,
-                   uint32_t sent_us)
+static struct flight_record sent_once(struct seq end, uint32_t sent_us)
 {
-    const struct flight_record record = {
+    return (struct flight_record){
         .end = end, .sent_us = sent_us, .next = FLIGHT_NONE, .prev = FLIGHT_NONE};
+}
+
+void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
+{
+    struct tcp_flight *f = flight_of(s, c);
+    CHECK(seq_lt(start, end));
+    begin_append(s, f, start);
+    const struct flight_record record = sent_once(end, stamp(s, f, end));
     if (flight_has_place(f)) {
         f->few[f->count++] = record;
         return;
@@ -56,12 +63,18 @@ static void append(const struct duet_stack *s, struct tcp_flight *f, struct seq 
     *ring_at(s, f, f->count - 1) = record;
 }
 
-void flight_append(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
+/* Makes room for records that lie behind one another, at most count; how many. */
+static uint32_t extend(const struct duet_stack *s, struct tcp_flight *f, uint32_t count)
 {
-    struct tcp_flight *f = flight_of(s, c);
-    CHECK(seq_lt(start, end));
-    begin_append(s, f, start);
-    append(s, f, end, stamp(s, f, end));
+    if (flight_has_place(f)) {
+        f->count++;
+        return 1;
+    }
+    uint32_t passed = (f->ring.start + f->ring.length) & (s->config.page_size - 1);
+    uint32_t run = min_u32(count, (s->config.page_size - passed) / FLIGHT_RECORD);
+    buffer_extend(&f->ring, run * FLIGHT_RECORD);
+    f->count += run;
+    return run;
 }
 
 void flight_append_full(struct duet_stack *s, struct tcp_conn *c, struct seq start, uint32_t size,
@@ -71,8 +84,12 @@ void flight_append_full(struct duet_stack *s, struct tcp_conn *c, struct seq sta
     CHECK(size > 0);
     begin_append(s, f, start);
     uint32_t sent_us = stamp(s, f, seq_add(start, size * count));
-    for (uint32_t i = 1; i <= count; i++)
-        append(s, f, seq_add(start, size * i), sent_us);
+    for (uint32_t done = 0; done < count;) {
+        uint32_t run = extend(s, f, count - done);
+        struct flight_record *r = ring_at(s, f, f->count - run);
+        for (uint32_t i = 0; i < run; i++)
+            r[i] = sent_once(seq_add(start, size * ++done), sent_us);
+    }
 }
 
 void flight_resent(struct duet_stack *s, struct tcp_conn *c, uint32_t number, struct seq sent)

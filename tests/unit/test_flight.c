@@ -209,6 +209,40 @@ static void nothing_is_found_without_allowance(void **state)
     board_free(b);
 }
 
+/* From now on the next page to be had lies before the last one. */
+static void turn_pages_round(struct board *b)
+{
+    uint32_t pages[16];
+    for (size_t i = 0; i < COUNT_OF(pages); i++)
+        pages[i] = pool_take(&b->s->buffers.pages);
+    for (size_t i = 0; i < COUNT_OF(pages); i++)
+        pool_give(&b->s->buffers.pages, pages[i]);
+}
+
+/* A page has 128 records: they lie within one, across two or three, fill one, begin at its start. */
+static void segments_of_one_packet_have_a_record_each(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {3, 2, 45, 100, 1, 105, 128, 300};
+    struct board *b = board_new();
+    uint32_t end = 0, acked = 0;
+    turn_pages_round(b);
+    for (size_t row = 0; row < COUNT_OF(counts); row++) {
+        EXPECT_EQUAL("memory", flight_reserve(b->s, b->c, counts[row]), counts[row]);
+        flight_append_full(b->s, b->c, b->c->snd.nxt, MSS, counts[row]);
+        end += counts[row];
+        b->c->snd.nxt = seq_add(b->una, end * MSS);
+        EXPECT_EQUAL("records", b->f->count, end - acked);
+        for (uint32_t i = acked; i < end; i++)
+            EXPECT_EQUAL("bytes", seq_distance(at(b, i * MSS).start, at(b, i * MSS).end), MSS);
+        if (row % 2 == 1) { /* but for the last 3 */
+            EXPECT_EQUAL("acknowledged", acknowledge(b, (end - 3) * MSS), end - 3 - acked);
+            acked = end - 3;
+        }
+    }
+    board_free(b);
+}
+
 static void segments_are_acknowledged_across_the_wrap(void **state)
 {
     (void)state;
@@ -679,6 +713,7 @@ int main(void)
         cmocka_unit_test(nothing_is_found_without_allowance),
         cmocka_unit_test(age_of_what_is_ahead_of_the_clock),
         cmocka_unit_test(memory_ends_in_the_middle_of_a_flight),
+        cmocka_unit_test(segments_of_one_packet_have_a_record_each),
         cmocka_unit_test(segments_are_acknowledged_across_the_wrap),
         cmocka_unit_test(block_covers_whole_records_only),
         cmocka_unit_test(lost_is_sent_again_oldest_first),
