@@ -4,7 +4,6 @@
  * and the kernel's TCP as its peer, which wants the same processors. Stacks share nothing. */
 #include <argp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,15 +67,6 @@ struct worker {
     char why[ENGINE_WHY];
 };
 
-static void pin(unsigned processor)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(processor, &set);
-    (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
 /* So many units were done, of bulk Mbit; 0: it went wrong. */
 static uint64_t step(enum work work, struct engine *engine)
 {
@@ -117,7 +107,7 @@ static void *work(void *context)
     uint64_t count = 0, some = 1;
     bool good;
 
-    pin(worker->processor);
+    bench_pin(worker->processor);
     good = warm(worker, engine);
     (void)pthread_barrier_wait(worker->start);
     const duet_time from = duet_loop_now(), before = thread_time();

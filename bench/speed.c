@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* duet bench without a name, or with names of cases: duet's speed in process, beside lwIP's. */
 #include <argp.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,15 +305,6 @@ static void run_apart(struct speed *speed, size_t at)
         speed->failed = true;
 }
 
-static void pin(void)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(bench_processors() - 1, &set);
-    (void)sched_setaffinity(0, sizeof set, &set);
-}
-
 /* The first case that was named, in this process. */
 static int run_amount(const struct speed *speed)
 {
@@ -340,7 +330,7 @@ int bench_speed(int argc, char **argv)
     speed.results = calloc(speed_case_count, sizeof *speed.results);
     if (speed.results == NULL)
         return COMMAND_FAILED;
-    pin();
+    bench_pin(bench_processors() - 1);
     if (!speed.json)
         print_head();
     for (size_t i = 0; i < speed.count; i++)

@@ -44,14 +44,17 @@ struct tun {
     const char *command;
     uint64_t rounds, span_ms;
     bool json, failed;
+    bool is_spread; /* over processors, as the operating system will have it */
     const char *only;
 };
 
-enum { KEY_JSON = 256, KEY_ROUNDS, KEY_SPAN };
+enum { KEY_JSON = 256, KEY_ROUNDS, KEY_SPAN, KEY_SPREAD };
 
 static const struct argp_option argp_options[] = {
     {"json", KEY_JSON, 0, 0, "one JSON object a line", 0},
     {"rounds", KEY_ROUNDS, "N", 0, "rounds of each, in turns (default: 7)", 0},
+    {"spread", KEY_SPREAD, 0, 0,
+     "on all processors, not on one; figures then move with the scheduler", 0},
     {"span", KEY_SPAN, "MS", 0, "length of a round (default: 400)", 0},
     {0, 0, 0, 0, 0, 0},
 };
@@ -61,6 +64,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     struct tun *tun = state->input;
     const struct command_option table[] = {
         {.key = KEY_JSON, .is_so = &tun->json},
+        {.key = KEY_SPREAD, .is_so = &tun->is_spread},
         {KEY_ROUNDS, NULL, &tun->rounds, "number of rounds", 1, SPREAD_MAX},
         {KEY_SPAN, NULL, &tun->span_ms, "span in milliseconds", 1, 60000},
         {0},
@@ -148,7 +152,8 @@ struct job {
     const struct tun_case *what;
 };
 
-/* In a process of its own, which goes into a namespace of its own. */
+/* In a process of its own, which goes into a namespace of its own. All on one processor, the kernel's side
+ * too: on several the scheduler says whether a sender is measured or the way between two caches. */
 static void run_case(void *context, size_t number, void *to)
 {
     const struct job *job = context;
@@ -160,6 +165,8 @@ static void run_case(void *context, size_t number, void *to)
     struct duet_kernel kernel;
 
     (void)number;
+    if (!job->tun->is_spread)
+        bench_pin(bench_processors() - 1);
     engine_pattern_make();
     if (duet_kernel_open(&options, &kernel, result->why, TUN_WHY) != 0)
         return;

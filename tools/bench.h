@@ -44,5 +44,7 @@ bool bench_run_jobs(const struct bench_jobs *jobs);
 
 /* Processors of this machine, >= 1. */
 unsigned bench_processors(void);
+/* The calling thread, and what it starts, stay on that one from now on, if they may. */
+void bench_pin(unsigned processor);
 
 #endif
