@@ -24,7 +24,8 @@ struct test_link {
     unsigned room;     /* packets it takes */
     int send_error;    /* of a send that fails */
     int receive_error; /* of a receive, 0: there is just nothing */
-    bool arrives;      /* one SYN for a port where nobody listens */
+    unsigned arrive;   /* SYNs for a port where nobody listens */
+    uint16_t text;     /* bytes that each of them has */
     unsigned sent, refused;
     uint32_t last_length;
     uint8_t last_flags; /* of the TCP header */
@@ -62,17 +63,19 @@ static bool test_receive(struct duet_link *link, duet_time now, struct duet_pack
                                  .destination = duet_ipv4(10, 0, 0, 1),
                                  .protocol = 6,
                                  .ttl = 64,
-                                 .payload_length = 20};
+                                 .payload_length = 20u + self->text};
     const uint8_t syn[20] = {0x12, 0x34, 0, 9, [12] = 0x50, [13] = 2, [14] = 0x10};
 
     (void)now;
     link->error = self->receive_error;
-    if (!self->arrives)
+    if (self->arrive == 0)
         return false;
-    self->arrives = false;
+    self->arrive--;
     packet->length = ip_build(packet->data, &ip);
     memcpy(packet->data + packet->length, syn, sizeof syn);
     packet->length += sizeof syn;
+    memset(packet->data + packet->length, 0, self->text);
+    packet->length += self->text;
     packet->flags = DUET_PACKET_CHECKED;
     packet->segment_size = 0;
     return true;
@@ -177,14 +180,35 @@ static void caller_hears_of_a_packet_before_its_answer_leaves(void **state)
 
     (void)state;
     set_up(&f);
-    f.link.arrives = true;
+    f.link.arrive = 1;
     assert_int_equal(duet_loop_run(&f.loop, duet_loop_now() + 1 * MS), 1);
-    assert_false(f.link.arrives);
+    assert_int_equal(f.link.arrive, 0);
     assert_int_equal(f.link.sent, 0);
     assert_int_equal(duet_loop_run(&f.loop, duet_loop_now() + 1 * MS), 1);
     assert_int_equal(f.link.sent, 1);
     assert_int_equal(f.link.last_flags & 4, 4); /* RST */
     tear_down(&f);
+}
+
+/* 64 of small packets; of large ones half a mebibyte, and what is left of the last. */
+static void turn_takes_a_bounded_number_of_packets_and_bytes(void **state)
+{
+    static const struct {
+        uint16_t text;
+        unsigned taken;
+    } rows[] = {{0, 64}, {8000, 64}, {8200, 64}, {30000, 18}, {60000, 9}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+
+        set_up(&f);
+        f.link.arrive = 100;
+        f.link.text = rows[i].text;
+        assert_int_equal(duet_loop_run(&f.loop, duet_loop_now() + 1 * MS), 1);
+        assert_int_equal(100 - f.link.arrive, rows[i].taken);
+        tear_down(&f);
+    }
 }
 
 static void timers_run_without_any_packet(void **state)
@@ -293,6 +317,7 @@ int main(void)
         cmocka_unit_test(nothing_to_do_lasts_until_the_time_given),
         cmocka_unit_test(what_is_owed_is_sent),
         cmocka_unit_test(caller_hears_of_a_packet_before_its_answer_leaves),
+        cmocka_unit_test(turn_takes_a_bounded_number_of_packets_and_bytes),
         cmocka_unit_test(timers_run_without_any_packet),
         cmocka_unit_test(packet_without_room_is_kept_and_sent_later),
         cmocka_unit_test(packet_that_cannot_be_sent_is_lost_like_any_other),
