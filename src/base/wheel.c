@@ -76,11 +76,17 @@ static int64_t tick_of_place(const struct wheel *wheel, struct place place)
     return above | (int64_t)place.slot << shift;
 }
 
+/* Where the chain of a slot begins that a record is in. */
+static uint32_t *first_of(struct wheel *wheel, unsigned level, unsigned slot, uint32_t index)
+{
+    return &wheel->slots[level][slot][index % WHEEL_CHAINS];
+}
+
 static void put(struct wheel *wheel, uint32_t index)
 {
     struct wheel_node *node = node_at(wheel, index);
     const struct place place = place_of_tick(wheel, tick_of_deadline(node->deadline));
-    uint32_t *first = &wheel->slots[place.level][place.slot];
+    uint32_t *first = first_of(wheel, place.level, place.slot, index);
 
     node->next = *first;
     node->prev = PREV_IS_SLOT | (place.level * WHEEL_SLOTS + place.slot);
@@ -88,6 +94,14 @@ static void put(struct wheel *wheel, uint32_t index)
         node_at(wheel, node->next)->prev = index;
     *first = index;
     wheel->occupied[place.level] |= UINT64_C(1) << place.slot;
+}
+
+static bool is_empty(const uint32_t slot[WHEEL_CHAINS])
+{
+    uint32_t none = WHEEL_NONE;
+    for (unsigned i = 0; i < WHEEL_CHAINS; i++)
+        none &= slot[i];
+    return none == WHEEL_NONE;
 }
 
 static void take(struct wheel *wheel, uint32_t index)
@@ -100,9 +114,9 @@ static void take(struct wheel *wheel, uint32_t index)
         const unsigned level = (node->prev & ~PREV_IS_SLOT) / WHEEL_SLOTS;
         const unsigned slot = node->prev & DIGIT_MASK;
         CHECK(level < WHEEL_LEVELS);
-        CHECK(wheel->slots[level][slot] == index);
-        wheel->slots[level][slot] = node->next;
-        if (node->next == WHEEL_NONE)
+        CHECK(*first_of(wheel, level, slot, index) == index);
+        *first_of(wheel, level, slot, index) = node->next;
+        if (node->next == WHEEL_NONE && is_empty(wheel->slots[level][slot]))
             wheel->occupied[level] &= ~(UINT64_C(1) << slot);
     } else {
         node_at(wheel, node->prev)->next = node->next;
@@ -122,7 +136,8 @@ void wheel_init(struct wheel *wheel, void *node_of_record_0, size_t stride)
         .nodes = node_of_record_0, .stride = stride, .noted = {WHEEL_NONE, INT64_MAX}};
     for (unsigned level = 0; level < WHEEL_LEVELS; level++)
         for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++)
-            wheel->slots[level][slot] = WHEEL_NONE;
+            for (unsigned i = 0; i < WHEEL_CHAINS; i++)
+                wheel->slots[level][slot][i] = WHEEL_NONE;
 }
 
 void wheel_node_init(struct wheel_node *node)
@@ -212,14 +227,27 @@ static void expect(const struct wheel *wheel, uint32_t index)
 /* The wheel has reached the first tick of a slot: each of its timers finds a lower level. */
 static void move_down(struct wheel *wheel, struct place place)
 {
-    const uint32_t *first = &wheel->slots[place.level][place.slot];
-    while (*first != WHEEL_NONE) {
-        const uint32_t index = *first;
-        take(wheel, index);
-        put(wheel, index);
-        if (place.level == 1)
-            expect(wheel, index);
+    const uint32_t *slot = wheel->slots[place.level][place.slot];
+    while (!is_empty(slot)) {
+        for (unsigned i = 0; i < WHEEL_CHAINS; i++) {
+            const uint32_t index = slot[i];
+            if (index == WHEEL_NONE)
+                continue;
+            take(wheel, index);
+            put(wheel, index);
+            if (place.level == 1)
+                expect(wheel, index);
+        }
     }
+}
+
+/* Of a slot that is not empty. */
+static uint32_t first_in(const uint32_t slot[WHEEL_CHAINS])
+{
+    unsigned i = 0;
+    while (i < WHEEL_CHAINS - 1 && slot[i] == WHEEL_NONE)
+        i++;
+    return slot[i];
 }
 
 uint32_t wheel_expire(struct wheel *wheel, int64_t now)
@@ -237,7 +265,7 @@ uint32_t wheel_expire(struct wheel *wheel, int64_t now)
             break;
         wheel->tick = tick;
         if (place.level == 0) {
-            const uint32_t index = wheel->slots[0][place.slot];
+            const uint32_t index = first_in(wheel->slots[0][place.slot]);
             wheel_disarm(wheel, index);
             return index;
         }
@@ -261,24 +289,32 @@ int64_t wheel_deadline(const struct wheel *wheel)
     return tick << TICK_SHIFT < deadline ? tick << TICK_SHIFT : deadline;
 }
 
-/* The chain of an occupied slot: whatever is in it belongs there, and each node names the one before
+/* A chain of an occupied slot: whatever is in it belongs there, and each node names the one before
  * it. */
-static bool slot_is_sound(const struct wheel *wheel, unsigned level, unsigned slot, uint32_t *count)
+static bool chain_is_sound(const struct wheel *wheel, unsigned level, unsigned slot, unsigned chain,
+                           uint32_t *count)
 {
     uint32_t prev = PREV_IS_SLOT | (level * WHEEL_SLOTS + slot);
-    uint32_t index = wheel->slots[level][slot];
-    if (index == WHEEL_NONE)
-        return false;
+    uint32_t index = wheel->slots[level][slot][chain];
     for (; index != WHEEL_NONE; index = node_at(wheel, index)->next) {
         const struct wheel_node *node = node_at(wheel, index);
         const struct place place = place_of_tick(wheel, tick_of_deadline(node->deadline));
-        if (node->prev != prev || place.level != level || place.slot != slot)
+        if (node->prev != prev || place.level != level || place.slot != slot ||
+            index % WHEEL_CHAINS != chain)
             return false;
         if (++*count > wheel->count)
             return false; /* a ring, or a node of no count */
         prev = index;
     }
     return true;
+}
+
+static bool slot_is_sound(const struct wheel *wheel, unsigned level, unsigned slot, uint32_t *count)
+{
+    bool is_sound = !is_empty(wheel->slots[level][slot]);
+    for (unsigned i = 0; i < WHEEL_CHAINS; i++)
+        is_sound = is_sound && chain_is_sound(wheel, level, slot, i, count);
+    return is_sound;
 }
 
 /* Empty slots are not looked at, of which there are hundreds: a timer in one of them is missing from the

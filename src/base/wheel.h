@@ -6,6 +6,9 @@
  * when its slot comes up, at most eight times in its life. A bitmap a level finds the next slot
  * without a search. The wheel reaches 2^54 ticks, more than there are in an int64_t of nanoseconds.
  *
+ * A slot is four chains, by the number of the record. When thousands of records that are in no cache move
+ * down at once, the processor waits for the next of each chain at the same time.
+ *
  * Nodes live inside the caller's records, as the links of list.h do.
  *
  * A timer is often set several times in a row, for a delayed acknowledgement, for what is sent instead
@@ -24,6 +27,7 @@
 #define WHEEL_OFF    (UINT32_MAX - 1) /* in node.next: not armed */
 #define WHEEL_LEVELS 9
 #define WHEEL_SLOTS  64
+#define WHEEL_CHAINS 4 /* of a slot */
 
 struct wheel_node {
     uint32_t next, prev; /* WHEEL_OFF in next while not armed; prev may name a slot */
@@ -39,7 +43,7 @@ struct wheel {
         int64_t deadline; /* and this is INT64_MAX */
     } noted;
     uint64_t occupied[WHEEL_LEVELS];
-    uint32_t slots[WHEEL_LEVELS][WHEEL_SLOTS];
+    uint32_t slots[WHEEL_LEVELS][WHEEL_SLOTS][WHEEL_CHAINS];
     uint32_t count; /* nodes in slots */
 };
 

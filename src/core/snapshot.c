@@ -77,7 +77,7 @@ static void empty_wheel(struct wheel *wheel)
 {
     for (unsigned level = 0; level < WHEEL_LEVELS; level++)
         for (uint64_t left = wheel->occupied[level]; left != 0; left &= left - 1)
-            wheel->slots[level][__builtin_ctzll(left)] = WHEEL_NONE;
+            memset(wheel->slots[level][__builtin_ctzll(left)], 0xff, sizeof wheel->slots[0][0]);
 }
 
 static void move_wheel(struct walk *walk, struct wheel *wheel)
@@ -88,7 +88,7 @@ static void move_wheel(struct walk *walk, struct wheel *wheel)
     move(walk, &wheel->count, sizeof wheel->count);
     for (unsigned level = 0; level < WHEEL_LEVELS; level++)
         for (uint64_t left = wheel->occupied[level]; left != 0; left &= left - 1)
-            move(walk, &wheel->slots[level][__builtin_ctzll(left)], sizeof(uint32_t));
+            move(walk, wheel->slots[level][__builtin_ctzll(left)], sizeof wheel->slots[0][0]);
 }
 
 static uint32_t *bucket_of(struct duet_stack *s, const struct tcp_listener *listener)
