@@ -63,7 +63,6 @@ struct world {
     struct input input;
     struct end ends[ENDS];
     duet_time now;
-    size_t lent;  /* bytes lent to stacks so far */
     bool forgers; /* strangers send packets, and boxes on the path rewrite some */
     bool heals;   /* in the end the network is kind, the users close, and nothing may be left */
 };

@@ -2,7 +2,7 @@
 /* The users of the fuzzer of the doors: every call of the interface, at any time, in any state. */
 #include "doors.h"
 
-enum { BUFFER = 4096, LENT = 1 << 20 };
+enum { BUFFER = 4096 };
 
 static uint8_t buffer[BUFFER];
 
@@ -130,26 +130,12 @@ static bool accept(struct world *w, struct end *end, const struct slot *listener
 
 /* ---- data ---- */
 
-/* From now on the stack may read it at any time, and so no other bytes are put there in this world. */
-static uint8_t *bytes_to_lend(struct world *w, size_t size)
-{
-    static uint8_t bytes[LENT];
-    if (size > LENT - w->lent)
-        return NULL;
-    w->lent += size;
-    return bytes + w->lent - size;
-}
-
 static void send(struct world *w, struct end *end, struct slot *slot)
 {
     const uint8_t how = take8(&w->input);
     const size_t size = (size_t)how * 16 % BUFFER;
-    uint8_t *lent = how >= 128 ? bytes_to_lend(w, size) : NULL;
-    uint8_t *bytes = lent != NULL ? lent : buffer;
-    stream_fill(stream_of(&slot->local, &slot->remote), slot->sent, bytes, size);
-    const int64_t sent =
-        lent != NULL ? duet_send_lent(end->stack, w->now, slot->handle, bytes, size, how / 32 % 4u)
-                     : duet_send(end->stack, w->now, slot->handle, bytes, size, how / 32 % 4u);
+    stream_fill(stream_of(&slot->local, &slot->remote), slot->sent, buffer, size);
+    const int64_t sent = duet_send(end->stack, w->now, slot->handle, buffer, size, how / 32 % 4u);
     EXPECT(sent <= (int64_t)size);
     if (sent > 0)
         slot->sent += sent;
