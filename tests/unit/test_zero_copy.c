@@ -286,6 +286,36 @@ static void lent_bytes_are_read_when_they_leave(void **state)
     pair_free(p);
 }
 
+/* Each record that is asked for on the way is refused once: what was taken is sent, lent or copied. */
+static void lending_without_a_record_sends_what_was_taken(void **state)
+{
+    (void)state;
+    uint8_t text[1200];
+    uint32_t all = 0;
+    for (uint32_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(i * 7);
+    for (uint64_t nth = 1; nth <= 8; nth++) {
+        struct pair *p = pair_new(10 + nth);
+        struct rig *rig = &p->in_place;
+        struct rig_segment segment;
+        uint32_t got = 0;
+        const uint64_t asked = duet_refuse_record(rig->stack, 0, false);
+        (void)duet_refuse_record(rig->stack, asked + nth, false);
+        const int64_t taken =
+            duet_send_lent(rig->stack, rig->now, p->b.handle, text, sizeof text, 0);
+        EXPECT("some or none", taken == DUET_E_AGAIN || taken > 0);
+        while (rig_output(rig, NULL, &segment)) {
+            EXPECT_BYTES("what was taken", segment.text, text + got, segment.length);
+            got += segment.length;
+            p->b.ack = segment.seq + segment.length;
+        }
+        EXPECT_EQUAL("all that was taken", got, taken > 0 ? taken : 0);
+        all += got == sizeof text;
+        pair_free(p);
+    }
+    EXPECT("copied where it cannot be lent", all >= 4);
+}
+
 /* A page counts as any other, so that who lends gets no more than who does not. */
 static void lending_ends_with_the_pages(void **state)
 {
@@ -402,6 +432,7 @@ int main(void)
         cmocka_unit_test(room_is_bounded),
         cmocka_unit_test(lent_bytes_are_sent_like_copied_ones),
         cmocka_unit_test(lent_bytes_are_read_when_they_leave),
+        cmocka_unit_test(lending_without_a_record_sends_what_was_taken),
         cmocka_unit_test(lending_ends_with_the_pages),
         cmocka_unit_test(peeked_bytes_are_those_copied),
         cmocka_unit_test(peek_shows_and_consume_takes),
