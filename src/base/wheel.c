@@ -245,7 +245,7 @@ static void move_down(struct wheel *wheel, struct place place)
 static uint32_t first_in(const uint32_t slot[WHEEL_CHAINS])
 {
     unsigned i = 0;
-    while (i < WHEEL_CHAINS - 1 && slot[i] == WHEEL_NONE)
+    while (i + 1 < WHEEL_CHAINS && slot[i] == WHEEL_NONE)
         i++;
     return slot[i];
 }

@@ -23,11 +23,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/features.h"
+
 #define WHEEL_NONE   UINT32_MAX
 #define WHEEL_OFF    (UINT32_MAX - 1) /* in node.next: not armed */
 #define WHEEL_LEVELS 9
 #define WHEEL_SLOTS  64
-#define WHEEL_CHAINS 4 /* of a slot */
+#define WHEEL_CHAINS (FEATURE_FAST_PATH ? 4 : 1) /* of a slot */
 
 struct wheel_node {
     uint32_t next, prev; /* WHEEL_OFF in next while not armed; prev may name a slot */

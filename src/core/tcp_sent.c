@@ -37,7 +37,7 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     uint32_t mss = tcp_send_mss(c);
     struct seq start = offer->seq;
     tcp_rtt_start(s, transfer_of(s, c), offer->length > mss ? seq_add(start, mss) : end);
-    if (offer->length > mss) {
+    if (FEATURE_LARGE_PACKETS && offer->length > mss) {
         const uint32_t before = (offer->length - 1) / mss;
         flight_append_full(s, c, start, mss, before);
         start = seq_add(start, before * mss);
