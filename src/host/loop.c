@@ -20,9 +20,9 @@
 enum { LOOP_PIECES = 64 };
 enum { LOOP_ROOM = 65536, LOOP_IN_MAX = 64, LOOP_OUT_MAX = 256 };
 
-/* A turn takes in no more bytes than this and what is left of a packet, so that the caller finds them in the
- * cache still. Second-level caches of today have twice as much for each core. */
-enum { LOOP_IN_BYTES = 1 << 19 };
+/* A turn takes in no more bytes than this and what is left of a packet, so that the caller finds most of them
+ * in the cache still. With less, acknowledgements leave more often, and wake the sender for less. */
+enum { LOOP_IN_BYTES = 1 << 20 };
 
 duet_time duet_loop_now(void)
 {

@@ -190,13 +190,13 @@ static void caller_hears_of_a_packet_before_its_answer_leaves(void **state)
     tear_down(&f);
 }
 
-/* 64 of small packets; of large ones half a mebibyte, and what is left of the last. */
+/* 64 of small packets; of large ones a mebibyte, and what is left of the last. */
 static void turn_takes_a_bounded_number_of_packets_and_bytes(void **state)
 {
     static const struct {
         uint16_t text;
         unsigned taken;
-    } rows[] = {{0, 64}, {8000, 64}, {8200, 64}, {30000, 18}, {60000, 9}};
+    } rows[] = {{0, 64}, {16000, 64}, {16500, 64}, {30000, 35}, {60000, 18}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
