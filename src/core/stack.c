@@ -164,6 +164,9 @@ int duet_stack_init(void *memory, size_t size, const struct duet_config *config,
     s->wide_vectors = checksum_can_be_wide();
     derive_keys(s, config);
     tcp_rtt_init_stack(s);
+    s->user_timeout_ms = (uint32_t)(config->user_timeout / DUET_MILLISECOND);
+    s->keepalive_idle_ms = (uint32_t)(config->keepalive_idle / DUET_MILLISECOND);
+    s->window_scale = window_scale_for(config->receive_buffer);
     s->delayed_ack_us = (uint32_t)(config->delayed_ack / DUET_MICROSECOND);
     s->delayed_ack_ns = (uint32_t)(config->delayed_ack % DUET_MICROSECOND);
     init_pools(s, block, &l);

@@ -114,8 +114,11 @@ struct duet_stack {
     struct duet_config config;
     int64_t isn_tick;  /* of the latest initial sequence number, in 4 us */
     bool wide_vectors; /* checksum_can_be_wide() */
-    uint32_t rto_min_us, rto_max_us, rttvar_min_us; /* of config, divided once */
-    uint32_t delayed_ack_us, delayed_ack_ns;        /* likewise, and what is left */
+    /* Of config, worked out once. */
+    uint32_t rto_min_us, rto_max_us, rttvar_min_us;
+    uint32_t user_timeout_ms, keepalive_idle_ms;
+    uint8_t window_scale;                    /* that our SYNs offer */
+    uint32_t delayed_ack_us, delayed_ack_ns; /* likewise, and what is left */
 
     struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
         syn_cookie_key, limit_key;

@@ -53,8 +53,8 @@ struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struc
         .ts_offset = tcp_timestamp_offset_take(s, tuple),
         .receive_limit = tcp_first_receive_limit(s),
         .send_limit = tcp_first_send_limit(s),
-        .user_timeout_ms = (uint32_t)(s->config.user_timeout / DUET_MILLISECOND),
-        .keepalive_idle_ms = (uint32_t)(s->config.keepalive_idle / DUET_MILLISECOND),
+        .user_timeout_ms = s->user_timeout_ms,
+        .keepalive_idle_ms = s->keepalive_idle_ms,
         .receive_mss = RECEIVE_MSS_GUESS,
         .heard = s->now,
         .ttl = s->config.ttl,
@@ -92,7 +92,7 @@ void tcp_conn_options(const struct duet_stack *s, struct tcp_conn *c,
     if ((peer->present & DUET_TRACE_WINDOW_SCALE) != 0 && s->config.window_scaling) {
         c->flags |= TCP_CONN_SCALING;
         c->send_scale = (uint8_t)(min_u32(peer->window_scale, 14) & 15);
-        c->receive_scale = (uint8_t)(window_scale_for(s->config.receive_buffer) & 15);
+        c->receive_scale = s->window_scale & 15u;
     }
     if ((peer->present & DUET_TRACE_TIMESTAMPS) != 0 && s->config.timestamps) {
         c->flags |= TCP_CONN_TIMESTAMPS;

@@ -103,7 +103,7 @@ bool tcp_fast_syn_output(struct duet_stack *s, struct tcp_conn *c, struct duet_p
     syn.options.mss = tcp_receive_mss(s, c);
     syn.options.tsval = tcp_timestamp(s, c->ts_offset);
     syn.options.tsecr = c->ts_recent;
-    syn.options.window_scale = window_scale_for(s->config.receive_buffer);
+    syn.options.window_scale = s->window_scale;
     build(s, packet, &syn);
     trace(s, packet, &c->tuple, DUET_SYN_SENT, TCP_RULE_SEND_SYN);
     if (t->deadline == DUET_NEVER) {
@@ -145,7 +145,7 @@ bool tcp_fast_syn_ack(struct duet_stack *s, const struct reply *reply,
     syn.options.mss = half_open_mss(s, half, listener);
     syn.options.tsval = tcp_timestamp(s, syn.ts_offset);
     syn.options.tsecr = half->ts_recent;
-    syn.options.window_scale = window_scale_for(s->config.receive_buffer);
+    syn.options.window_scale = s->window_scale;
     build(s, packet, &syn);
     trace(s, packet, &half->tuple, (enum duet_state)reply->state, (enum tcp_rule)reply->rule);
     return true;

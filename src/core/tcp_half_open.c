@@ -184,7 +184,7 @@ void half_open_syn_ack(const struct duet_stack *s, const struct tcp_half_open *h
     }
     if (half->peer_scale != TCP_HALF_OPEN_NO_SCALING) {
         options->present |= DUET_TRACE_WINDOW_SCALE;
-        options->window_scale = window_scale_for(s->config.receive_buffer);
+        options->window_scale = s->window_scale;
     }
     tcp_user_timeout_put_syn_ack(s, listener, options);
     tcp_ecn_half_open_option(s, half, options);

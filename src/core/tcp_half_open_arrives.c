@@ -11,9 +11,7 @@
  * connection will begin with what the SYN,ACK has offered. */
 static uint16_t window_after_syn(const struct duet_stack *s, const struct tcp_half_open *half)
 {
-    uint8_t scale = half->peer_scale == TCP_HALF_OPEN_NO_SCALING
-                        ? 0
-                        : window_scale_for(s->config.receive_buffer);
+    uint8_t scale = half->peer_scale == TCP_HALF_OPEN_NO_SCALING ? 0 : s->window_scale;
     return (uint16_t)(half_open_window(half_open_listener(s, half)) >> scale);
 }
 

@@ -43,7 +43,7 @@ static void add_syn_options(const struct duet_stack *s, const struct tcp_conn *c
         add_timestamps(s, c, options);
     if (is_first ? s->config.window_scaling : conn_is(c, TCP_CONN_SCALING)) {
         options->present |= DUET_TRACE_WINDOW_SCALE;
-        options->window_scale = window_scale_for(s->config.receive_buffer);
+        options->window_scale = s->window_scale;
     }
 }
 
