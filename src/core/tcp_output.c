@@ -138,7 +138,7 @@ static void finish(struct duet_stack *s, struct tcp_conn *c, struct draft *draft
 
 /* ---- one function a debt ---- */
 
-static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
+static void pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     struct tcp_transfer *t = transfer_of(s, c);
     bool is_first = c->state == DUET_SYN_SENT;
@@ -172,7 +172,6 @@ static bool pay_syn(struct duet_stack *s, struct tcp_conn *c, struct duet_packet
     }
     if (!draft.retransmission && (is_first || is_attempt))
         tcp_rtt_start(s, t, end);
-    return true;
 }
 
 static bool build_offer(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet,
@@ -395,11 +394,24 @@ static void start_persist(struct duet_stack *s, struct tcp_conn *c)
                 TCP_RULE_WINDOW_CLOSED);
 }
 
+/* An acknowledgement of our FIN has not been followed to its end yet (tcp_ack.c). Nothing may go again: a peer
+ * who has all of it may be gone, and would answer with a RST. */
+static void forget_acknowledged(const struct duet_stack *s, struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    if (t != NULL && t->has_rest && conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(t->rest, c->snd.nxt))
+        c->owes &= TCP_OWES_ACK;
+}
+
 static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     tcp_mtu_refresh(s, c);
-    if ((c->owes & TCP_OWES_SYN) != 0)
-        return tcp_fast_syn_output(s, c, packet) || pay_syn(s, c, packet);
+    forget_acknowledged(s, c);
+    if ((c->owes & TCP_OWES_SYN) != 0) {
+        if (!tcp_fast_syn_output(s, c, packet))
+            pay_syn(s, c, packet);
+        return true;
+    }
     if (tcp_user_timeout_is_due(c) || tcp_ecn_owes_pure_ack(c))
         return pay_ack(s, c, packet);
     if ((c->owes & TCP_OWES_RETRANSMIT) != 0 && pay_retransmission(s, c, packet))

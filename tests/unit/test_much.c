@@ -119,6 +119,29 @@ static void the_next_acknowledgement_says_it_too(void **state)
     land(f);
 }
 
+/* The timer has run out and all is owed once more, when an acknowledgement of all comes, with a FIN. */
+static void nothing_of_the_rest_goes_again(void **state)
+{
+    (void)state;
+    struct flight *f = fly();
+    duet_shutdown(f->rig.stack, f->rig.now, f->conn.handle);
+    rig_drain(&f->rig);
+    mix(f);
+    f->rig.now += 10 * DUET_SECOND;
+    duet_expire(f->rig.stack, f->rig.now);
+    f->conn.ack = rig_status(&f->rig, &f->conn).snd_nxt;
+    rig_say(&f->rig, &f->conn, DUET_FIN, 0, NULL, 0);
+    EXPECT_EQUAL("a part", rig_hits(&f->rig, TCP_RULE_ACK_OF_MUCH), 1);
+    EXPECT_EQUAL("so far", rig_status(&f->rig, &f->conn).state, DUET_CLOSING);
+    struct rig_segment reply;
+    assert_true(rig_output(&f->rig, &f->conn.tuple, &reply));
+    EXPECT_EQUAL("its FIN is acknowledged, and it may be gone", reply.length, 0);
+    EXPECT_EQUAL("so nothing goes again", rig_drain(&f->rig), 0);
+    rig_pass(&f->rig, f->rig.now + 100 * DUET_MICROSECOND);
+    EXPECT_EQUAL("all", rig_status(&f->rig, &f->conn).state, DUET_TIME_WAIT);
+    land(f);
+}
+
 /* The rest reaches our FIN, and the connection ends by the timer. */
 static void the_rest_reaches_the_fin(void **state)
 {
@@ -190,6 +213,7 @@ int main(void)
         cmocka_unit_test(all_is_acknowledged_at_once),
         cmocka_unit_test(the_rest_follows_by_itself),
         cmocka_unit_test(the_next_acknowledgement_says_it_too),
+        cmocka_unit_test(nothing_of_the_rest_goes_again),
         cmocka_unit_test(the_rest_reaches_the_fin),
         cmocka_unit_test(a_block_of_many),
         cmocka_unit_test(many_are_lost),
