@@ -53,7 +53,7 @@ uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     enum { PART = 4, QUAD = 12 };
     uint8_t message[3 * PART];
-    if (!address_is_ipv4(&tuple->local) || !address_is_ipv4(&tuple->remote))
+    if (!address_is_ipv4(&tuple->remote))
         return siphash_1_3(&s->table_key, tuple, sizeof *tuple);
     memcpy(message, tuple->local.bytes + QUAD, PART);
     memcpy(message + PART, tuple->remote.bytes + QUAD, PART);

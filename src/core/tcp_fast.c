@@ -204,8 +204,7 @@ static bool sum_is_right(const struct duet_stack *s, const struct buffer *queue,
                          const struct duet_packet *packet, const struct prediction *p,
                          struct tcp_segment *seg)
 {
-    if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
-        (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
+    if (tcp_link_has_summed(s, packet))
         return true;
     struct checksum sum = {.sum = p->addresses_sum, .wide = s->wide_vectors};
     sum.sum += (uint64_t)bytes_turn32(IP_PROTOCOL_TCP) + bytes_turn32(p->tcp_length);

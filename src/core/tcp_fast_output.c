@@ -229,7 +229,8 @@ static void start_timers(const struct duet_stack *s, const struct tcp_conn *c,
                          struct tcp_transfer *t)
 {
     bool is_probed = s->config.rack && conn_is(c, TCP_CONN_SACK) && !t->rack.probe_out &&
-                     !t->rack.probe_spent && !t->probed;
+                     !t->rack.probe_spent;
+    t->progress = s->now;
     t->rto_at = s->now + tcp_rto(c);
     t->timer = is_probed ? DUET_TIMER_PROBE : DUET_TIMER_RETRANSMISSION;
     t->deadline = is_probed && t->rack.probe_at < t->rto_at ? t->rack.probe_at : t->rto_at;
@@ -253,10 +254,8 @@ static inline void sent(struct duet_stack *s, struct tcp_conn *c, struct tcp_tra
     if (!conn_is(c, TCP_CONN_UNACCEPTED))
         c->sent_at = s->now_ms;
     if (t->deadline == DUET_NEVER)
-        t->progress = s->now;
-    if (t->deadline == DUET_NEVER && t->flight.count == 1 && t->rack.reorder_at == DUET_NEVER)
         start_timers(s, c, t);
-    else if (t->deadline == DUET_NEVER || t->timer == DUET_TIMER_PERSIST)
+    else if (t->timer == DUET_TIMER_PERSIST)
         tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     else
         tcp_timer_choose(s, c);

@@ -43,8 +43,7 @@ static bool sum_is_right(const struct duet_stack *s, const struct duet_packet *p
 {
     struct checksum sum = {.sum =
                                (uint64_t)bytes_turn32(IP_PROTOCOL_TCP) + bytes_turn32(SYN_HEADER)};
-    if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
-        (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
+    if (tcp_link_has_summed(s, packet))
         return true;
     if (is_ipv4)
         checksum_add_words(&sum, packet->data + 12, 8);

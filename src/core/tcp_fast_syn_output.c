@@ -106,10 +106,8 @@ bool tcp_fast_syn_output(struct duet_stack *s, struct tcp_conn *c, struct duet_p
     syn.options.window_scale = s->window_scale;
     build(s, packet, &syn);
     trace(s, packet, &c->tuple, DUET_SYN_SENT, TCP_RULE_SEND_SYN);
-    if (t->deadline == DUET_NEVER) {
-        t->progress = s->now;
-        tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
-    }
+    t->progress = s->now;
+    tcp_timer_restart(s, c, DUET_TIMER_RETRANSMISSION);
     tcp_rtt_start(s, t, seq_add(c->snd.iss, 1));
     return true;
 }

@@ -228,6 +228,15 @@ static inline void tcp_rack_took(struct tcp_rack *rack, const struct flight_segm
     rack->rtt_us = rtt_us;
 }
 
+/* ---- tcp_input.c ---- */
+
+/* The link has compared the checksum, and may be believed. */
+static inline bool tcp_link_has_summed(const struct duet_stack *s, const struct duet_packet *packet)
+{
+    return (packet->flags & DUET_PACKET_CHECKED) != 0 &&
+           (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0;
+}
+
 /* ---- tcp_receive.c ---- */
 
 /* The largest text we would be sent: what our MSS option says (MUST-67). */

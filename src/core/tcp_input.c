@@ -7,8 +7,7 @@
 static bool sum_is_right(const struct duet_stack *s, const struct duet_packet *packet,
                          const struct ip_packet *ip)
 {
-    if ((packet->flags & DUET_PACKET_CHECKED) != 0 &&
-        (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0)
+    if (tcp_link_has_summed(s, packet))
         return true;
     struct checksum sum = {.wide = s->wide_vectors};
     checksum_add_pseudo(&sum, &ip->source, &ip->destination, IP_PROTOCOL_TCP, ip->payload_length);

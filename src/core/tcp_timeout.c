@@ -228,8 +228,7 @@ static COLD void arm_any(struct duet_stack *s, struct tcp_conn *c)
 void tcp_timers_arm(struct duet_stack *s, struct tcp_conn *c)
 {
     const uint32_t others = TCP_CONN_KEEPALIVE | TCP_CONN_FIN_WANTED | TCP_CONN_WRITE_BLOCKED;
-    bool is_dialogue =
-        c->state == DUET_ESTABLISHED && conn_is(c, TCP_CONN_SYN_ACKED) && !conn_is(c, others);
+    bool is_dialogue = c->state == DUET_ESTABLISHED && !conn_is(c, others);
     if (FEATURE_FAST_PATH && is_dialogue)
         wheel_set(&s->wheel, conn_index(s, c), due_in_dialogue(s, c, transfer_of(s, c)));
     else

@@ -114,6 +114,7 @@ static uint32_t pseudo_sum(const struct tcp_tuple *tuple, uint32_t length)
     return rig_sum(sum, tail, sizeof tail);
 }
 
+/* In the order in which every stack of today has them. */
 static uint32_t encode_options(uint8_t *at, const struct rig_segment *segment)
 {
     uint8_t *start = at;
@@ -121,19 +122,19 @@ static uint32_t encode_options(uint8_t *at, const struct rig_segment *segment)
         put32(at, 0x02040000U | segment->mss);
         at += 4;
     }
-    if (segment->scaling) {
-        put32(at, 0x01030300U | segment->scale);
-        at += 4;
-    }
-    if (segment->sack) {
+    if (segment->sack && !segment->timestamps) {
         put32(at, 0x01010402U);
         at += 4;
     }
     if (segment->timestamps) {
-        put32(at, 0x0101080aU);
+        put32(at, segment->sack ? 0x0402080aU : 0x0101080aU);
         put32(at + 4, segment->tsval);
         put32(at + 8, segment->tsecr);
         at += 12;
+    }
+    if (segment->scaling) {
+        put32(at, 0x01030300U | segment->scale);
+        at += 4;
     }
     if (segment->user_timeout != 0) {
         put32(at, 0x1c040000U | segment->user_timeout);
