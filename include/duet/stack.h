@@ -396,7 +396,8 @@ int64_t duet_send(struct duet_stack *stack, duet_time now, struct duet_handle ha
  * queue are lent to the stack, and only what does not fill one is copied. The bytes must stay in place
  * and as they are until the peer has acknowledged them: duet_status() tells in send_queued how many of
  * the last that were sent it has not. When DUET_EVENT_CLOSED has been returned none are needed any
- * more. With a link that gathers (DUET_OFFLOAD_GATHER) no byte is copied on its way to it. */
+ * more. With a link that gathers (DUET_OFFLOAD_GATHER) no byte is copied on its way to it. A copy of the
+ * block, or a snapshot, has where the bytes are, not the bytes. */
 int64_t duet_send_lent(struct duet_stack *stack, duet_time now, struct duet_handle handle,
                        const void *data, size_t size, unsigned flags);
 

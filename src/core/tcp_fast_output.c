@@ -228,8 +228,8 @@ static inline void build(struct duet_stack *s, struct tcp_conn *c, const struct 
 static void start_timers(const struct duet_stack *s, const struct tcp_conn *c,
                          struct tcp_transfer *t)
 {
-    bool is_probed = s->config.rack && conn_is(c, TCP_CONN_SACK) && !t->rack.probe_out &&
-                     !t->rack.probe_spent;
+    bool is_probed =
+        s->config.rack && conn_is(c, TCP_CONN_SACK) && !t->rack.probe_out && !t->rack.probe_spent;
     t->progress = s->now;
     t->rto_at = s->now + tcp_rto(c);
     t->timer = is_probed ? DUET_TIMER_PROBE : DUET_TIMER_RETRANSMISSION;
