@@ -18,7 +18,7 @@ import mutate  # noqa: E402
 import tap  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["DUET_BUILD"])
-SAMPLE, SECONDS = 10, 30
+SAMPLE, SECONDS = 6, 30
 
 TEXT = """
 enum { MOST = 8 };
