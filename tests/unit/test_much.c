@@ -142,6 +142,25 @@ static void nothing_of_the_rest_goes_again(void **state)
     land(f);
 }
 
+/* Our FIN is not among it: the peer waits for that. */
+static void behind_the_rest_the_fin_goes_again(void **state)
+{
+    (void)state;
+    struct flight *f = fly();
+    duet_shutdown(f->rig.stack, f->rig.now, f->conn.handle);
+    rig_drain(&f->rig);
+    mix(f);
+    f->rig.now += 10 * DUET_SECOND;
+    duet_expire(f->rig.stack, f->rig.now);
+    f->conn.ack = rig_status(&f->rig, &f->conn).snd_nxt - 1;
+    rig_say(&f->rig, &f->conn, 0, 0, NULL, 0);
+    EXPECT_EQUAL("a part", rig_hits(&f->rig, TCP_RULE_ACK_OF_MUCH), 1);
+    EXPECT("something goes", rig_drain(&f->rig) > 0);
+    rig_pass(&f->rig, f->rig.now + 100 * DUET_MICROSECOND);
+    EXPECT_EQUAL("all but the FIN", rig_status(&f->rig, &f->conn).snd_una, f->conn.ack);
+    land(f);
+}
+
 /* The rest reaches our FIN, and the connection ends by the timer. */
 static void the_rest_reaches_the_fin(void **state)
 {
@@ -214,6 +233,7 @@ int main(void)
         cmocka_unit_test(the_rest_follows_by_itself),
         cmocka_unit_test(the_next_acknowledgement_says_it_too),
         cmocka_unit_test(nothing_of_the_rest_goes_again),
+        cmocka_unit_test(behind_the_rest_the_fin_goes_again),
         cmocka_unit_test(the_rest_reaches_the_fin),
         cmocka_unit_test(a_block_of_many),
         cmocka_unit_test(many_are_lost),

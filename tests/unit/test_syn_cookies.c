@@ -2,6 +2,8 @@
 /* SYN cookies: what is answered and believed when every half-open record is in use. */
 #include "rig.h"
 
+#include "host/coverage.h"
+
 #include <stdlib.h>
 
 #define SEC(n) ((n)*DUET_SECOND)
@@ -32,6 +34,7 @@ static struct rig *rig_new(void)
 
 static void rig_free(struct rig *rig)
 {
+    duet_coverage_note(rig->stack);
     rig_end(rig);
     free(rig);
 }
