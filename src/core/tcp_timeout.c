@@ -23,6 +23,8 @@
 
 #define STARVED_RETRY (100 * DUET_MILLISECOND)
 
+enum { DELAYED_ACK_MOST_US = 500 * 1000 }; /* config.delayed_ack is below it */
+
 static duet_time earlier(duet_time a, duet_time b)
 {
     return a < b ? a : b;
@@ -111,13 +113,14 @@ void tcp_delayed_ack_start(const struct duet_stack *s, struct tcp_conn *c)
 }
 
 /* When the pending acknowledgement must leave. It is never more than half a second away, so the low
- * bits of its time tell all of it. */
+ * bits of its time tell all of it: what seems to lie farther ahead was due before a silence of hours. */
 duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *c)
 {
     int64_t now_us = s->now_us;
+    int32_t ahead = (int32_t)(c->delayed_ack_us - (uint32_t)now_us);
     if (!conn_is(c, TCP_CONN_ACK_DELAYED))
         return DUET_NEVER;
-    return (now_us + (int32_t)(c->delayed_ack_us - (uint32_t)now_us)) * DUET_MICROSECOND;
+    return (now_us + (ahead > DELAYED_ACK_MOST_US ? 0 : ahead)) * DUET_MICROSECOND;
 }
 
 /* ---- when each is due ---- */

@@ -135,8 +135,11 @@ static void timer_without_flight(struct subject *x)
 }
 static void ack_delayed_too_long(struct subject *x)
 {
+    const uint32_t index = conn_index(x->rig.stack, x->c);
     x->c->flags |= TCP_CONN_ACK_DELAYED;
-    x->c->delayed_ack_us = (uint32_t)((x->rig.now + DUET_SECOND) / DUET_MICROSECOND);
+    x->c->delayed_ack_us = (uint32_t)(x->rig.now / DUET_MICROSECOND);
+    wheel_disarm(&x->rig.stack->wheel, index);
+    wheel_arm(&x->rig.stack->wheel, index, x->rig.now + DUET_SECOND);
 }
 static void rto_above_maximum(struct subject *x)
 {

@@ -256,6 +256,31 @@ static void user_asks_for_larger_segments_after_a_loss(void **state)
     free(rig);
 }
 
+/* A stack that nobody called for two hours took the time of an acknowledgement that had long been due for one
+ * that was still to come, for a quarter of an hour more. */
+static void an_acknowledgement_is_due_and_the_machine_sleeps(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct duet_config config;
+    struct rig_conn conn = {.tuple = rig_tuple(4000, 80)};
+    struct rig_segment ack;
+    assert_non_null(rig);
+    rig_config(&config);
+    rig_start(rig, &config);
+    rig_accept(rig, &conn, &offer);
+    rig_say(rig, &conn, 0, 0, "text", 4);
+    rig_silence("it waits", rig);
+    rig->now += 7000 * DUET_SECOND;
+    assert_true(duet_deadline(rig->stack) <= rig->now);
+    duet_expire(rig->stack, rig->now);
+    assert_null(duet_check(rig->stack));
+    assert_true(rig_output(rig, NULL, &ack));
+    assert_int_equal(ack.ack, conn.seq + 4);
+    rig_end(rig);
+    free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +293,7 @@ int main(void)
         cmocka_unit_test(user_shuts_down_and_the_syn_ack_is_never_acknowledged),
         cmocka_unit_test(user_asks_for_larger_segments_after_a_loss),
         cmocka_unit_test(probe_is_owed_while_the_one_before_is_acknowledged),
+        cmocka_unit_test(an_acknowledgement_is_due_and_the_machine_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
