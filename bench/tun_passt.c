@@ -25,7 +25,7 @@ enum { SMALL = 64, PASTA_IS_MISSING = 127 };
 
 struct passt {
     struct tun_round *round;
-    struct pollfd listening[TUN_PORTS];
+    struct pollfd listening[TUN_PORTS + 1]; /* the last is ASK's connection, once it is there */
     pid_t pasta, client;
     uint64_t count;
     bool failed;
@@ -85,24 +85,37 @@ static _Noreturn void become_pasta(pid_t client)
     _exit(PASTA_IS_MISSING);
 }
 
-/* One connection at a time, as the client has them. */
-static void serve(struct passt *passt, int listening)
+/* One request. False: none comes any more. */
+static bool answer(struct passt *passt, int descriptor)
 {
     uint8_t bytes[SMALL];
     size_t done = 0;
     ssize_t got = 1;
-    int descriptor = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
 
-    if (descriptor < 0)
-        return;
     while (done < SMALL && (got = read(descriptor, bytes + done, SMALL - done)) > 0)
         done += (size_t)got;
     if (done == SMALL &&
         (memcmp(bytes, engine_pattern(0), SMALL) != 0 || write(descriptor, bytes, SMALL) != SMALL))
         fail(passt, "a request did not come as it was sent");
-    while (got > 0)
-        got = read(descriptor, bytes, SMALL);
     passt->count += done == SMALL;
+    return got > 0;
+}
+
+/* One connection at a time, as the client has them. ASK's is kept. */
+static void serve(struct passt *passt, int listening)
+{
+    uint8_t rest[SMALL];
+    int descriptor = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+
+    if (descriptor < 0)
+        return;
+    if (passt->round->work == TUN_ASK) {
+        passt->listening[TUN_PORTS].fd = descriptor;
+        return;
+    }
+    if (answer(passt, descriptor))
+        while (read(descriptor, rest, sizeof rest) > 0)
+            ;
     close(descriptor);
 }
 
@@ -111,8 +124,12 @@ static duet_time run_until(struct passt *passt, duet_time until)
     duet_time now = duet_loop_now();
 
     for (; now < until && !passt->failed; now = duet_loop_now()) {
-        int ready = poll(passt->listening, TUN_PORTS, (int)((until - now) / DUET_MILLISECOND) + 1);
+        int ready =
+            poll(passt->listening, TUN_PORTS + 1, (int)((until - now) / DUET_MILLISECOND) + 1);
 
+        if (passt->listening[TUN_PORTS].revents != 0 &&
+            !answer(passt, passt->listening[TUN_PORTS].fd))
+            fail(passt, "the client has gone");
         for (unsigned i = 0; i < TUN_PORTS && ready > 0; i++)
             if (passt->listening[i].revents != 0)
                 serve(passt, passt->listening[i].fd);
@@ -131,7 +148,7 @@ static bool start(struct passt *passt)
     return passt->pasta > 0 || fail(passt, "no process");
 }
 
-/* The span begins when the first connection has come through. */
+/* The span begins when the first connection or request has come through. */
 static bool run(struct passt *passt)
 {
     const duet_time patience = duet_loop_now() + 5 * DUET_SECOND;
@@ -159,7 +176,7 @@ static bool run(struct passt *passt)
 
 bool tun_round_passt(struct tun_round *round)
 {
-    struct passt passt = {.round = round};
+    struct passt passt = {.round = round, .listening[TUN_PORTS] = {.fd = -1, .events = POLLIN}};
     bool good;
 
     round->to = duet_ipv4(10, 78, 0, 1);
@@ -172,5 +189,7 @@ bool tun_round_passt(struct tun_round *round)
         tun_kernel_stop(passt.pasta);
     for (unsigned i = 0; i < TUN_PORTS && passt.listening[i].fd > 0; i++)
         close(passt.listening[i].fd);
+    if (passt.listening[TUN_PORTS].fd > 0)
+        close(passt.listening[TUN_PORTS].fd);
     return good;
 }
