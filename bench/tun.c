@@ -29,6 +29,7 @@ struct tun_case {
 static const struct tun_case cases[] = {
     {"receive-offload", "the kernel sends, packets of up to 64 KiB", TUN_RECEIVE, true, BARE, 850,
      false},
+    {"receive-passt", "the same beside passt", TUN_RECEIVE, true, PASST, 0, false},
     {"send-offload", "the kernel receives, packets of up to 64 KiB", TUN_SEND, true, BARE, 800,
      false},
     {"send-copied", "the same, the text is copied first", TUN_SEND, true, BARE, 0, true},
@@ -85,7 +86,8 @@ static const struct argp argp = {
     .args_doc = "[CASE]",
     .doc = "Measures duet over a TUN device with the operating system's TCP as its peer, in turns "
            "with a reader and writer of packets that does no TCP (bare), or with passt between the "
-           "operating system's TCP and itself. Cases: receive-offload, send-offload, send-copied, "
+           "operating system's TCP and itself. Cases: receive-offload, receive-passt, "
+           "send-offload, send-copied, "
            "receive, send, connect, ask.\v"
            "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
 };

@@ -39,7 +39,7 @@ struct tun_round {
 bool tun_round_duet(struct tun_round *round);
 /* RECEIVE and SEND alone. */
 bool tun_round_bare(struct tun_round *round);
-/* CONNECT and ASK alone: with pasta, the program of passt, between client and server. */
+/* All but SEND: with pasta, the program of passt, between client and server. */
 bool tun_round_passt(struct tun_round *round);
 
 /* The kernel's side: a process that works until it is ended, in its own namespace where it is to have

@@ -25,9 +25,11 @@ enum { SMALL = 64, PASTA_IS_MISSING = 127 };
 
 struct passt {
     struct tun_round *round;
-    struct pollfd listening[TUN_PORTS + 1]; /* the last is ASK's connection, once it is there */
+    struct pollfd
+        listening[TUN_PORTS + 1]; /* the last is a connection that is kept, once it is there */
     pid_t pasta, client;
     uint64_t count;
+    uint64_t position; /* RECEIVE: of the next byte */
     bool failed;
 };
 
@@ -101,7 +103,22 @@ static bool answer(struct passt *passt, int descriptor)
     return got > 0;
 }
 
-/* One connection at a time, as the client has them. ASK's is kept. */
+/* Some text. False: none comes any more. */
+static bool take(struct passt *passt, int descriptor)
+{
+    static uint8_t room[ENGINE_PIECE];
+    const ssize_t got = read(descriptor, room, sizeof room);
+
+    if (got <= 0)
+        return false;
+    if (memcmp(room, engine_pattern(passt->position), (size_t)got) != 0)
+        fail(passt, "other bytes came than were sent");
+    passt->position += (uint64_t)got;
+    passt->count += (uint64_t)got;
+    return true;
+}
+
+/* One connection at a time, as the client has them. That of ASK and RECEIVE is kept. */
 static void serve(struct passt *passt, int listening)
 {
     uint8_t rest[SMALL];
@@ -109,7 +126,7 @@ static void serve(struct passt *passt, int listening)
 
     if (descriptor < 0)
         return;
-    if (passt->round->work == TUN_ASK) {
+    if (passt->round->work != TUN_CONNECT) {
         passt->listening[TUN_PORTS].fd = descriptor;
         return;
     }
@@ -127,8 +144,9 @@ static duet_time run_until(struct passt *passt, duet_time until)
         int ready =
             poll(passt->listening, TUN_PORTS + 1, (int)((until - now) / DUET_MILLISECOND) + 1);
 
-        if (passt->listening[TUN_PORTS].revents != 0 &&
-            !answer(passt, passt->listening[TUN_PORTS].fd))
+        const struct pollfd *kept = &passt->listening[TUN_PORTS];
+        if (kept->revents != 0 &&
+            !(passt->round->work == TUN_ASK ? answer(passt, kept->fd) : take(passt, kept->fd)))
             fail(passt, "the client has gone");
         for (unsigned i = 0; i < TUN_PORTS && ready > 0; i++)
             if (passt->listening[i].revents != 0)
