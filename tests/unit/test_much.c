@@ -72,6 +72,18 @@ static uint32_t missing(const struct flight *f)
     return f->conn.ack + COUNT * MSS - rig_status(&f->rig, &f->conn).snd_una;
 }
 
+/* We have closed, and the timer has run out: all is owed once more. */
+static struct flight *time_out(void)
+{
+    struct flight *f = fly();
+    duet_shutdown(f->rig.stack, f->rig.now, f->conn.handle);
+    rig_drain(&f->rig);
+    mix(f);
+    f->rig.now += 10 * DUET_SECOND;
+    duet_expire(f->rig.stack, f->rig.now);
+    return f;
+}
+
 static void all_is_acknowledged_at_once(void **state)
 {
     (void)state;
@@ -119,16 +131,11 @@ static void the_next_acknowledgement_says_it_too(void **state)
     land(f);
 }
 
-/* The timer has run out and all is owed once more, when an acknowledgement of all comes, with a FIN. */
+/* An acknowledgement of all comes, with a FIN. */
 static void nothing_of_the_rest_goes_again(void **state)
 {
     (void)state;
-    struct flight *f = fly();
-    duet_shutdown(f->rig.stack, f->rig.now, f->conn.handle);
-    rig_drain(&f->rig);
-    mix(f);
-    f->rig.now += 10 * DUET_SECOND;
-    duet_expire(f->rig.stack, f->rig.now);
+    struct flight *f = time_out();
     f->conn.ack = rig_status(&f->rig, &f->conn).snd_nxt;
     rig_say(&f->rig, &f->conn, DUET_FIN, 0, NULL, 0);
     EXPECT_EQUAL("a part", rig_hits(&f->rig, TCP_RULE_ACK_OF_MUCH), 1);
@@ -146,12 +153,7 @@ static void nothing_of_the_rest_goes_again(void **state)
 static void behind_the_rest_the_fin_goes_again(void **state)
 {
     (void)state;
-    struct flight *f = fly();
-    duet_shutdown(f->rig.stack, f->rig.now, f->conn.handle);
-    rig_drain(&f->rig);
-    mix(f);
-    f->rig.now += 10 * DUET_SECOND;
-    duet_expire(f->rig.stack, f->rig.now);
+    struct flight *f = time_out();
     f->conn.ack = rig_status(&f->rig, &f->conn).snd_nxt - 1;
     rig_say(&f->rig, &f->conn, 0, 0, NULL, 0);
     EXPECT_EQUAL("a part", rig_hits(&f->rig, TCP_RULE_ACK_OF_MUCH), 1);
