@@ -78,6 +78,7 @@ void tcp_owe_challenge(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule r
 enum tcp_verdict tcp_fifth_check_ack(struct duet_stack *s, struct tcp_conn *c,
                                      const struct tcp_segment *seg);
 enum tcp_verdict tcp_ack_rest(struct duet_stack *s, struct tcp_conn *c);
+void tcp_ack_spares(const struct duet_stack *s, struct tcp_conn *c);
 bool tcp_ts_recent_is_stale(const struct duet_stack *s, const struct tcp_conn *c);
 
 /* tcp_half_open.c */

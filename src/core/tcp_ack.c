@@ -328,3 +328,12 @@ enum tcp_verdict tcp_ack_rest(struct duet_stack *s, struct tcp_conn *c)
     await_rest(s, c);
     return settle_ack(s, c);
 }
+
+/* An acknowledgement of our FIN has not been followed to its end yet. Nothing may go again: a peer
+ * who has all of it may be gone, and would answer with a RST. */
+void tcp_ack_spares(const struct duet_stack *s, struct tcp_conn *c)
+{
+    const struct tcp_transfer *t = transfer_of(s, c);
+    if (t != NULL && t->has_rest && conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(t->rest, c->snd.nxt))
+        c->owes &= TCP_OWES_ACK;
+}

@@ -394,19 +394,10 @@ static void start_persist(struct duet_stack *s, struct tcp_conn *c)
                 TCP_RULE_WINDOW_CLOSED);
 }
 
-/* An acknowledgement of our FIN has not been followed to its end yet (tcp_ack.c). Nothing may go again: a peer
- * who has all of it may be gone, and would answer with a RST. */
-static void forget_acknowledged(const struct duet_stack *s, struct tcp_conn *c)
-{
-    const struct tcp_transfer *t = transfer_of(s, c);
-    if (t != NULL && t->has_rest && conn_is(c, TCP_CONN_FIN_SENT) && seq_eq(t->rest, c->snd.nxt))
-        c->owes &= TCP_OWES_ACK;
-}
-
 static bool pay(struct duet_stack *s, struct tcp_conn *c, struct duet_packet *packet)
 {
     tcp_mtu_refresh(s, c);
-    forget_acknowledged(s, c);
+    tcp_ack_spares(s, c);
     if ((c->owes & TCP_OWES_SYN) != 0) {
         if (!tcp_fast_syn_output(s, c, packet))
             pay_syn(s, c, packet);
