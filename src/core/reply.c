@@ -209,13 +209,8 @@ void segment_begin(struct duet_stack *s, struct segment_build *build, struct due
     ip->payload_length = tcp_size + text_length;
     (void)ip_build(packet->data, ip);
 
-    packet->length = ip_size + ip->payload_length;
-    packet->segment_size = 0;
+    segment_is_built(s, packet, ip_size, ip_size + ip->payload_length);
     packet->flags = 0;
-    packet->departure = s->now;
-    packet->checksum_start = (uint16_t)ip_size;
-    packet->checksum_offset = 16;
-
     build->packet = packet;
     build->text = packet->data + ip_size + tcp_size;
     build->header = tcp_size;
@@ -223,7 +218,6 @@ void segment_begin(struct duet_stack *s, struct segment_build *build, struct due
     build->link_sums = (s->config.offload & DUET_OFFLOAD_CHECKSUM_OUT) != 0;
     checksum_add_pseudo(&build->sum, &ip->source, &ip->destination, IP_PROTOCOL_TCP,
                         ip->payload_length);
-    s->counters.segments_out++;
 }
 
 /* Stores the checksum, or what a link that sums expects in its place: the sum of the pseudo-header.

@@ -118,7 +118,7 @@ struct duet_stack {
     uint32_t rto_min_us, rto_max_us, rttvar_min_us;
     uint32_t user_timeout_ms, keepalive_idle_ms;
     uint8_t window_scale;                    /* that our SYNs offer */
-    uint32_t delayed_ack_us, delayed_ack_ns; /* likewise, and what is left */
+    uint32_t delayed_ack_us, delayed_ack_ns; /* whole microseconds, and the rest */
 
     struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
         syn_cookie_key, limit_key;

@@ -123,13 +123,6 @@ static uint64_t sum_of_addresses(const struct tcp_tuple *tuple, bool ipv4)
     return sum.sum;
 }
 
-static uint64_t put(uint8_t *at, uint32_t value)
-{
-    const uint32_t word = bytes_turn32(value);
-    memcpy(at, &word, sizeof word);
-    return word;
-}
-
 /* The TCP header but for its sum; returns the sum of what was written. */
 static uint64_t put_tcp(struct duet_stack *s, struct tcp_conn *c, const struct plan *plan,
                         uint8_t *at)
@@ -137,17 +130,17 @@ static uint64_t put_tcp(struct duet_stack *s, struct tcp_conn *c, const struct p
     bool has_timestamps = conn_is(c, TCP_CONN_TIMESTAMPS);
     uint32_t flags = (plan->header / 4) << 12 | DUET_ACK | (plan->psh ? DUET_PSH : 0u) |
                      (plan->fin ? DUET_FIN : 0u);
-    uint64_t sum = put(at, (uint32_t)c->tuple.local_port << 16 | c->tuple.remote_port);
-    sum += put(at + 4, c->snd.nxt.raw);
-    sum += put(at + 8, c->rcv.nxt.raw);
-    sum += put(at + 12, flags << 16 | tcp_receive_window(s, c, false));
-    sum += put(at + 16, 0);
+    uint64_t sum = checksum_put32(at, (uint32_t)c->tuple.local_port << 16 | c->tuple.remote_port);
+    sum += checksum_put32(at + 4, c->snd.nxt.raw);
+    sum += checksum_put32(at + 8, c->rcv.nxt.raw);
+    sum += checksum_put32(at + 12, flags << 16 | tcp_receive_window(s, c, false));
+    sum += checksum_put32(at + 16, 0);
     if (!has_timestamps)
         return sum;
-    sum += put(at + 20, (uint32_t)TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 |
-                            TCP_OPTION_TIMESTAMPS << 8 | 10);
-    sum += put(at + 24, tcp_timestamp(s, c->ts_offset));
-    return sum + put(at + 28, c->ts_recent);
+    sum += checksum_put32(at + 20, (uint32_t)TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 |
+                                       TCP_OPTION_TIMESTAMPS << 8 | 10);
+    sum += checksum_put32(at + 24, tcp_timestamp(s, c->ts_offset));
+    return sum + checksum_put32(at + 28, c->ts_recent);
 }
 
 /* As the other way does. */
@@ -166,7 +159,8 @@ static void put_ipv4(uint8_t *at, const struct tcp_conn *c, uint32_t length, uin
     uint32_t first = UINT32_C(0x45000000) | (uint32_t)c->dscp << 18 | (IPV4_HEADER + length);
     uint32_t second = 0x4000; /* DF */
     uint32_t third = (uint32_t)c->ttl << 24 | IP_PROTOCOL_TCP << 16;
-    uint64_t sum = put(at, first) + put(at + 4, second) + put(at + 8, third) + addresses;
+    uint64_t sum = checksum_put32(at, first) + checksum_put32(at + 4, second) +
+                   checksum_put32(at + 8, third) + addresses;
     const uint16_t field = (uint16_t)~checksum_fold(sum);
     memcpy(at + 10, &field, sizeof field);
     memcpy(at + 12, c->tuple.local.bytes + 12, 4);
@@ -212,13 +206,8 @@ static inline void build(struct duet_stack *s, struct tcp_conn *c, const struct 
     const uint16_t folded = checksum_fold(sum);
     const uint16_t field = link_sums ? folded : (uint16_t)~folded;
     memcpy(tcp + 16, &field, sizeof field);
-    packet->length = ip_size + length;
-    packet->segment_size = 0;
+    segment_is_built(s, packet, ip_size, ip_size + length);
     packet->flags = link_sums ? DUET_PACKET_CHECKSUM_PARTIAL : 0;
-    packet->departure = s->now;
-    packet->checksum_start = (uint16_t)ip_size;
-    packet->checksum_offset = 16;
-    s->counters.segments_out++;
 }
 
 /* ---- what follows from it ---- */

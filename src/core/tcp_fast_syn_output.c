@@ -53,13 +53,8 @@ static void build(struct duet_stack *s, struct duet_packet *packet, const struct
     struct checksum sum = {.sum = link_sums ? 0 : header};
     checksum_add_pseudo(&sum, &tuple->local, &tuple->remote, IP_PROTOCOL_TCP, SYN_HEADER);
     bytes_put16(tcp + 16, link_sums ? checksum_partial(&sum) : checksum_finish(&sum));
-    packet->length = ip_size + SYN_HEADER;
-    packet->segment_size = 0;
+    segment_is_built(s, packet, ip_size, ip_size + SYN_HEADER);
     packet->flags = link_sums ? DUET_PACKET_CHECKSUM_PARTIAL : 0;
-    packet->departure = s->now;
-    packet->checksum_start = (uint16_t)ip_size;
-    packet->checksum_offset = 16;
-    s->counters.segments_out++;
 }
 
 /* As the other way does. */

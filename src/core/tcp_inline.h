@@ -237,6 +237,20 @@ static inline bool tcp_link_has_summed(const struct duet_stack *s, const struct 
            (s->config.offload & DUET_OFFLOAD_CHECKSUM_IN) != 0;
 }
 
+/* ---- reply.c, tcp_fast_output.c, tcp_fast_syn_output.c ---- */
+
+/* A packet of one segment, behind an IP header of ip_size; its flags are the caller's. */
+static inline void segment_is_built(struct duet_stack *s, struct duet_packet *packet,
+                                    uint32_t ip_size, uint32_t length)
+{
+    packet->length = length;
+    packet->segment_size = 0;
+    packet->departure = s->now;
+    packet->checksum_start = (uint16_t)ip_size;
+    packet->checksum_offset = 16;
+    s->counters.segments_out++;
+}
+
 /* ---- tcp_receive.c ---- */
 
 /* The largest text we would be sent: what our MSS option says (MUST-67). */
