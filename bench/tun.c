@@ -32,7 +32,8 @@ static const struct tun_case cases[] = {
     {"receive-passt", "the same beside passt", TUN_RECEIVE, true, PASST, 0, false},
     {"send-offload", "the kernel receives, packets of up to 64 KiB", TUN_SEND, true, BARE, 800,
      false},
-    {"send-copied", "the same, the text is copied first", TUN_SEND, true, BARE, 0, true},
+    {"send-passt", "the same beside passt", TUN_SEND, true, PASST, 0, false},
+    {"send-copied", "as send-offload, but the text is copied first", TUN_SEND, true, BARE, 0, true},
     {"receive", "the kernel sends, packets of 1500 bytes", TUN_RECEIVE, false, BARE, 0, false},
     {"send", "the kernel receives, packets of 1500 bytes", TUN_SEND, false, BARE, 0, false},
     {"connect", "connections with 64 bytes each way, beside passt", TUN_CONNECT, true, PASST, 2000,
@@ -87,7 +88,7 @@ static const struct argp argp = {
     .doc = "Measures duet over a TUN device with the operating system's TCP as its peer, in turns "
            "with a reader and writer of packets that does no TCP (bare), or with passt between the "
            "operating system's TCP and itself. Cases: receive-offload, receive-passt, "
-           "send-offload, send-copied, "
+           "send-offload, send-passt, send-copied, "
            "receive, send, connect, ask.\v"
            "Exit status: 0 if every case was measured, 1 if not, 2 for a wrong command line.",
 };
@@ -95,10 +96,11 @@ static const struct argp argp = {
 /* Units in a second; for bulk, Mbit/s. */
 static uint64_t rate_of(const struct tun_round *round)
 {
-    const bool bulk = round->work == TUN_RECEIVE || round->work == TUN_SEND;
     const uint64_t us = (uint64_t)(round->took / DUET_MICROSECOND);
 
-    return us == 0 ? 0 : bulk ? round->count * 8 / us : round->count * 1000000 / us;
+    return us == 0                    ? 0
+           : tun_is_bulk(round->work) ? round->count * 8 / us
+                                      : round->count * 1000000 / us;
 }
 
 struct tun_result {
@@ -130,6 +132,7 @@ static void play(const struct tun *tun, const struct tun_case *what,
         duet[i] = rate_of(&round);
         if (result->measured && result->compared) {
             result->compared = play_other(what->beside, &round);
+            result->measured = !round.broken;
             other[i] = rate_of(&round);
         }
         if (round.why[0] != '\0')
@@ -169,6 +172,11 @@ static void run_case(void *context, size_t number, void *to)
     kernel.link->close(kernel.link);
 }
 
+static const char *unit_of(const struct tun_case *what)
+{
+    return tun_is_bulk(what->work) ? "Mbit/s" : "1/s";
+}
+
 static void print_ratio(const struct tun_result *result)
 {
     const uint64_t values[] = {result->ratio.median, result->ratio.low, result->ratio.high};
@@ -181,10 +189,7 @@ static void print_ratio(const struct tun_result *result)
 
 static void print(const struct tun_case *what, const struct tun_result *result)
 {
-    const bool bulk = what->work == TUN_RECEIVE || what->work == TUN_SEND;
-
-    printf("%-16s %-6s %9llu", what->name, bulk ? "Mbit/s" : "1/s",
-           (unsigned long long)result->duet);
+    printf("%-16s %-6s %9llu", what->name, unit_of(what), (unsigned long long)result->duet);
     if (result->compared)
         print_ratio(result);
     else
@@ -201,10 +206,8 @@ static void print(const struct tun_case *what, const struct tun_result *result)
 
 static void print_json(const struct tun_case *what, const struct tun_result *result)
 {
-    const bool bulk = what->work == TUN_RECEIVE || what->work == TUN_SEND;
-
-    printf("{\"case\":\"tun-%s\",\"unit\":\"%s\",\"duet\":%llu", what->name,
-           bulk ? "Mbit/s" : "1/s", (unsigned long long)result->duet);
+    printf("{\"case\":\"tun-%s\",\"unit\":\"%s\",\"duet\":%llu", what->name, unit_of(what),
+           (unsigned long long)result->duet);
     if (result->compared)
         printf(",\"%s\":%llu,\"ratio\":%llu.%03llu", what->beside == BARE ? "bare" : "passt",
                (unsigned long long)result->other, (unsigned long long)(result->ratio.median / 1000),

@@ -4,6 +4,7 @@
 #ifndef BENCH_TUN_H
 #define BENCH_TUN_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "duet/kernel.h"
@@ -20,6 +21,12 @@ enum tun_work {
     TUN_WORKS
 };
 
+/* Does it measure bytes, or what happens so often? */
+static inline bool tun_is_bulk(enum tun_work work)
+{
+    return work == TUN_RECEIVE || work == TUN_SEND;
+}
+
 struct tun_round {
     const struct duet_kernel *kernel;
     enum tun_work work;
@@ -30,8 +37,11 @@ struct tun_round {
     duet_time span;         /* that is measured, after a tenth of it */
     bool copies;            /* SEND: duet copies the text, else it takes it from where it is */
     uint32_t period;        /* SEND: the bytes begin anew after so many; 0: never */
-    uint64_t count;         /* bytes of payload, or connections, or answers, within it */
-    duet_time took;         /* what the span came to */
+    /* SEND: where the kernel's side counts what it has found right, in memory it shares; or NULL. */
+    _Atomic uint64_t *compared;
+    uint64_t count; /* bytes of payload, or connections, or answers, within it */
+    duet_time took; /* what the span came to */
+    bool broken;    /* it did not only not begin, but went wrong */
     char why[TUN_WHY];
 };
 
@@ -39,7 +49,7 @@ struct tun_round {
 bool tun_round_duet(struct tun_round *round);
 /* RECEIVE and SEND alone. */
 bool tun_round_bare(struct tun_round *round);
-/* All but SEND: with pasta, the program of passt, between client and server. */
+/* With pasta, the program of passt, between the two ends, both on the kernel's TCP. */
 bool tun_round_passt(struct tun_round *round);
 
 /* The kernel's side: a process that works until it is ended, in its own namespace where it is to have
