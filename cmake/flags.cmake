@@ -7,7 +7,7 @@ include(CheckCCompilerFlag)
 set(DUET_WARNINGS
     -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wswitch-enum
     -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wvla)
-if(DUET_WERROR)
+if(DUET_WERROR AND NOT DUET_PROFILE STREQUAL "learn") # which sees overflows in code that counts
     list(APPEND DUET_WARNINGS -Werror)
 endif()
 
@@ -49,6 +49,17 @@ if(DUET_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp,stack-depth)
     # What only looks on, where an edge reached says nothing of the core: not worth what counting them costs.
     set(DUET_UNCOUNTED -fno-sanitize-coverage=inline-8bit-counters,pc-table,indirect-calls)
+endif()
+
+# What runs stands together, and what seldom does elsewhere: the first-level cache holds as much code as a dialogue
+# takes, if nothing lies between. What never ran while learning is made as if there was nothing to learn from.
+if(DUET_PROFILE AND NOT CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    message(WARNING "DUET_PROFILE is for gcc; this is a build without it")
+elseif(DUET_PROFILE STREQUAL "learn")
+    add_compile_options(-fprofile-generate)
+    add_link_options(-fprofile-generate)
+elseif(DUET_PROFILE STREQUAL "use")
+    add_compile_options(-fprofile-use -fprofile-partial-training -Wno-missing-profile)
 endif()
 
 if(DUET_COVERAGE)
