@@ -22,6 +22,8 @@ enum {
     SETTLED = 10,    /* seconds after the last handshake until nothing runs any more */
     AT_ONCE = 250,   /* handshakes */
     LIFE_PORTS = 64, /* listeners of short connections, behind those of the open ones */
+    ACTIVE = 1,      /* the last octet of the ends' addresses */
+    PASSIVE = 2,
 };
 
 struct host {
@@ -102,7 +104,10 @@ static void configure(struct duet_config *config, const struct engine_setup *set
     config->offload = setup->checksums ? 0 : DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN;
     config->connections_max = setup->connections + 64;
     config->half_open_max = setup->half_open > 0 ? setup->half_open : 4 * AT_ONCE;
-    config->time_wait_max = setup->time_wait > 0 ? setup->time_wait + 1024 : 1 << 18;
+    if (setup->time_wait > 0)
+        config->time_wait_max = setup->time_wait + 1024;
+    else if (host == ACTIVE) /* which closes first: a life a millisecond leaves 240,000 */
+        config->time_wait_max = 1 << 18;
     config->transfers_max = busy;
     config->reassemblies_max = 64;
     config->ranges_max = 1024;
@@ -165,13 +170,13 @@ static bool duet_engine_open(const struct engine_setup *setup)
     duet.setup = *setup;
     duet.now = DUET_SECOND;
     duet.life_step = setup->time_wait > 0 ? 240 * DUET_SECOND / setup->time_wait : DUET_MILLISECOND;
-    duet.address = address_of(2);
+    duet.address = address_of(PASSIVE);
     duet.packet = (struct duet_packet){.data = aligned_alloc(64, ROOM), .size = ROOM};
     duet.pairs_size = (setup->connections + 1) * sizeof *duet.pairs;
     duet.pairs = map(duet.pairs_size, setup->counted);
     if (duet.packet.data == NULL || duet.pairs == NULL)
         return fail("no memory");
-    return make_host(&duet.active, setup, 1) && make_host(&duet.passive, setup, 2) &&
+    return make_host(&duet.active, setup, ACTIVE) && make_host(&duet.passive, setup, PASSIVE) &&
            listen_on_all();
 }
 
