@@ -143,24 +143,41 @@ static struct demux_place place_of(const struct duet_stack *s, const struct tcp_
     }
 }
 
-/* ---- the latest one ----
+/* ---- the latest one, and the next ----
  *
  * What is done with a packet asks for its pair several times: is it there, then it enters, is replaced, or
  * goes. So the hash of the latest one is kept, and its place until an entry goes, which moves others; one that
- * enters is the latest then. */
+ * enters is the latest then. Of many entries no slot is in the cache: who knows early for which pair it will
+ * ask says so, and does something else until the slot has come. */
 
 static bool is_latest(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     return s->latest.is_set && tuple_eq(&s->latest.tuple, tuple);
 }
 
+static uint64_t hash_of(const struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    bool is_next = FEATURE_FAST_PATH && s->next.is_set && tuple_eq(&s->next.tuple, tuple);
+    return is_next ? s->next.hash : demux_hash(s, tuple);
+}
+
+static void ask_for(const struct demux *demux, uint64_t hash)
+{
+    __builtin_prefetch(&demux->slots[home_of(demux, hash)], 1);
+}
+
+static void become_latest(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    if (!is_latest(s, tuple))
+        s->latest =
+            (struct demux_latest){.tuple = *tuple, .hash = hash_of(s, tuple), .is_set = true};
+}
+
 /* The place of a pair that becomes the latest. */
 static struct demux_place *look_up(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     struct demux_latest *latest = &s->latest;
-    if (!is_latest(s, tuple))
-        *latest =
-            (struct demux_latest){.tuple = *tuple, .hash = demux_hash(s, tuple), .is_set = true};
+    become_latest(s, tuple);
     if (!latest->is_placed)
         latest->place = place_of(s, tuple, latest->hash);
     latest->is_placed = true;
@@ -171,7 +188,7 @@ static struct demux_place *look_up(struct duet_stack *s, const struct tcp_tuple 
 static struct demux_place peek(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     if (!is_latest(s, tuple))
-        return place_of(s, tuple, demux_hash(s, tuple));
+        return place_of(s, tuple, hash_of(s, tuple));
     return s->latest.is_placed ? s->latest.place : place_of(s, tuple, s->latest.hash);
 }
 
@@ -181,6 +198,24 @@ static struct demux_ref ref_at(const struct demux *demux, const struct demux_pla
 {
     return place->is_there ? ref_of(demux, demux->slots[place->slot])
                            : (struct demux_ref){DEMUX_NONE, 0};
+}
+
+/* The pair will be looked up in a moment. */
+void demux_prepare(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    if (!FEATURE_FAST_PATH)
+        return;
+    become_latest(s, tuple);
+    ask_for(&s->demux, s->latest.hash);
+}
+
+/* The pair will be asked for some time from now; others may be in between. */
+void demux_expect(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    if (!FEATURE_FAST_PATH)
+        return;
+    s->next = (struct demux_latest){.tuple = *tuple, .hash = demux_hash(s, tuple), .is_set = true};
+    ask_for(&s->demux, s->next.hash);
 }
 
 struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple)

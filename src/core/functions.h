@@ -21,6 +21,8 @@ void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity);
 uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple);
 struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple);
 /* The same for whoever will ask for this pair again: its place is kept. */
+void demux_prepare(struct duet_stack *s, const struct tcp_tuple *tuple);
+void demux_expect(struct duet_stack *s, const struct tcp_tuple *tuple);
 struct demux_ref demux_find_first(struct duet_stack *s, const struct tcp_tuple *tuple);
 void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                uint32_t index);
@@ -31,6 +33,7 @@ struct tcp_listener *demux_listener(const struct duet_stack *s, const struct tcp
 
 /* tcp_isn.c */
 struct seq tcp_isn(const struct duet_stack *s, const struct tcp_tuple *tuple);
+void tcp_isn_prepare(struct duet_stack *s, const struct tcp_tuple *tuple);
 struct seq tcp_isn_take(struct duet_stack *s, const struct tcp_tuple *tuple);
 uint32_t tcp_timestamp_offset(const struct duet_stack *s, const struct tcp_tuple *tuple);
 /* The same for a connection that begins: it will ask for its ISN, too. */

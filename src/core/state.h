@@ -38,7 +38,7 @@ struct demux_place {
     bool is_there;
 };
 
-/* The pair that was looked up last, its hash, and its place. */
+/* A pair that was or will be looked up, its hash, and its place. */
 struct demux_latest {
     struct tcp_tuple tuple;
     bool is_set, is_placed; /* tuple and hash are known; the place is */
@@ -122,7 +122,7 @@ struct duet_stack {
 
     struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
         syn_cookie_key, limit_key;
-    struct demux_latest latest;
+    struct demux_latest latest, next; /* looked up last; and expected (demux_expect()) */
     struct pair_number numbered;
 
     struct pool_faults faults; /* of all pools, and of the ring of replies */
@@ -191,11 +191,15 @@ static inline uint32_t conn_index(const struct duet_stack *s, const struct tcp_c
     return (uint32_t)(c - (const struct tcp_conn *)(const void *)s->conns.records);
 }
 
+/* Of a connection that has borrowed one. */
+static inline struct tcp_transfer *transfer_at(const struct duet_stack *s, const struct tcp_conn *c)
+{
+    return (struct tcp_transfer *)(void *)s->transfers.records + c->transfer;
+}
+
 static inline struct tcp_transfer *transfer_of(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return c->transfer == POOL_NONE
-               ? NULL
-               : (struct tcp_transfer *)(void *)s->transfers.records + c->transfer;
+    return c->transfer == POOL_NONE ? NULL : transfer_at(s, c);
 }
 
 static inline void transfer_expect(const struct tcp_transfer *t)

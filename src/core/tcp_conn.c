@@ -43,25 +43,24 @@ struct tcp_conn *tcp_conn_new(struct duet_stack *s, const struct tcp_tuple *tupl
 struct tcp_conn *tcp_conn_make(struct duet_stack *s, uint32_t index, const struct tcp_tuple *tuple)
 {
     struct tcp_conn *c = conn_at(s, index);
-    *c = (struct tcp_conn){
-        .tuple = *tuple,
-        .generation = s->generation++,
-        .transfer = POOL_NONE,
-        .reassembly = POOL_NONE,
-        .sent_at = s->now_ms,
-        .mtu = path_mtu(s, &tuple->remote),
-        .ts_offset = tcp_timestamp_offset_take(s, tuple),
-        .receive_limit = tcp_first_receive_limit(s),
-        .send_limit = tcp_first_send_limit(s),
-        .user_timeout_ms = s->user_timeout_ms,
-        .keepalive_idle_ms = s->keepalive_idle_ms,
-        .receive_mss = RECEIVE_MSS_GUESS,
-        .heard = s->now,
-        .ttl = s->config.ttl,
-        .controller = s->config.controller & 3u,
-        .ecn = s->config.ecn & TCP_ECN_MODE,
-        .flags = tcp_conn_default_flags(s) | TCP_CONN_IN_TABLE,
-    };
+    bytes_clear(c, sizeof *c);
+    c->tuple = *tuple;
+    c->generation = s->generation++;
+    c->transfer = POOL_NONE;
+    c->reassembly = POOL_NONE;
+    c->sent_at = s->now_ms;
+    c->mtu = path_mtu(s, &tuple->remote);
+    c->ts_offset = tcp_timestamp_offset_take(s, tuple);
+    c->receive_limit = tcp_first_receive_limit(s);
+    c->send_limit = tcp_first_send_limit(s);
+    c->user_timeout_ms = s->user_timeout_ms;
+    c->keepalive_idle_ms = s->keepalive_idle_ms;
+    c->receive_mss = RECEIVE_MSS_GUESS;
+    c->heard = s->now;
+    c->ttl = s->config.ttl;
+    c->controller = s->config.controller & 3u;
+    c->ecn = s->config.ecn & TCP_ECN_MODE;
+    c->flags = tcp_conn_default_flags(s) | TCP_CONN_IN_TABLE;
     if (s->generation == 0)
         s->generation = 1;
     c->peer_mss = default_mss(c); /* until the peer's SYN says otherwise */
@@ -147,16 +146,6 @@ void tcp_conn_from_half_open(struct duet_stack *s, struct tcp_conn *c,
 
 /* ---- borrowing ---- */
 
-/* Line by line: for as much at once compilers choose an instruction that is slow to begin. */
-static inline void clear(struct tcp_transfer *t)
-{
-    enum { LINE = 64, REST = sizeof *t % LINE };
-    size_t done = 0;
-    for (; done + LINE <= sizeof *t; done += LINE)
-        memset((uint8_t *)t + done, 0, LINE);
-    memset((uint8_t *)t + done, 0, REST);
-}
-
 bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
 {
     if (c->transfer != POOL_NONE)
@@ -167,7 +156,7 @@ bool tcp_borrow_transfer(struct duet_stack *s, struct tcp_conn *c)
         return false;
     }
     struct tcp_transfer *t = transfer_of(s, c);
-    clear(t);
+    bytes_clear(t, sizeof *t);
     t->recover = t->small = t->ecn_end = t->disorder_end = t->rack.fack = c->snd.una;
     t->deadline = t->rto_at = t->rack.reorder_at = DUET_NEVER;
     t->progress = t->last_sent = s->now;

@@ -126,6 +126,8 @@ COLD bool tcp_fast_syn(struct duet_stack *s, const struct duet_packet *packet, c
         !tcp_options_read_syn(tcp + TCP_HEADER, tcp + SYN_HEADER, &options))
         return false;
     const struct tcp_tuple tuple = tuple_of(packet->data, is_ipv4, tcp);
+    if (kind == PLAIN_SYN)
+        demux_prepare(s, &tuple);
     if (tuple.remote_port == 0 || !sum_is_right(s, packet, is_ipv4, tcp) ||
         (kind == PLAIN_SYN && !ip_is_for_us(s, &tuple.remote, &tuple.local)))
         return false;

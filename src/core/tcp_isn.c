@@ -39,6 +39,13 @@ static uint64_t keep_number(struct duet_stack *s, const struct tcp_tuple *tuple)
     return number;
 }
 
+/* A connection of the pair may begin: what else is waited for comes meanwhile. */
+void tcp_isn_prepare(struct duet_stack *s, const struct tcp_tuple *tuple)
+{
+    if (FEATURE_FAST_PATH)
+        (void)keep_number(s, tuple);
+}
+
 static int64_t tick_now(const struct duet_stack *s)
 {
     return s->now / (4 * DUET_MICROSECOND);

@@ -382,5 +382,7 @@ void time_wait_expire(struct duet_stack *s)
            expiry_of(s, record_at(ring, ring->age.head)) <= s->now) {
         end(s, record_at(ring, ring->age.head), TCP_RULE_TIME_WAIT_EXPIRED);
         skip_dead(ring, UINT64_MAX);
+        if (ring->age.head < ring->age.tail)
+            demux_expect(s, &record_at(ring, ring->age.head)->tuple); /* the next to go */
     }
 }
