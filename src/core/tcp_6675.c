@@ -32,7 +32,7 @@ void tcp_6675_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp_n
     uint32_t enough = (DUPLICATE_THRESHOLD - 1) * tcp_send_mss(c);
     struct flight_segment segment;
     count_duplicates(s, c, news);
-    while (transfer_of(s, c)->flight.sacked > 0 && flight_oldest_sent(s, c, false, &segment)) {
+    while (transfer_at(s, c)->flight.sacked > 0 && flight_oldest_sent(s, c, false, &segment)) {
         uint32_t runs;
         uint32_t bytes = flight_sacked_behind(s, c, &runs);
         if (bytes <= enough && runs < DUPLICATE_THRESHOLD)

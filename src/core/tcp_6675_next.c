@@ -16,7 +16,7 @@
 static bool find_rescue(const struct duet_stack *s, const struct tcp_conn *c,
                         struct flight_segment *segment)
 {
-    if (transfer_of(s, c)->rescued || !flight_highest(s, c, segment))
+    if (transfer_at(s, c)->rescued || !flight_highest(s, c, segment))
         return false;
     return (segment->flags & FLIGHT_AGAIN) == 0 ||
            flight_age_us(s, segment->sent_us) >= c->srtt_us >> 3;
@@ -52,5 +52,5 @@ void tcp_6675_sent(const struct duet_stack *s, struct tcp_conn *c, const struct 
     uint32_t mss = tcp_send_mss(c);
     c->cwnd = c->cwnd > mss + offer->length ? c->cwnd - offer->length : mss;
     if (offer->rescue)
-        transfer_of(s, c)->rescued = true;
+        transfer_at(s, c)->rescued = true;
 }

@@ -139,7 +139,7 @@ static enum tcp_verdict syn_sent_fourth_check_syn(struct duet_stack *s, struct t
     syn_sent_take_syn(s, c, seg);
     if (!seg->has_ack) {
         tcp_set_state(s, c, DUET_SYN_RECEIVED, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
-        transfer_of(s, c)->timing = false;
+        transfer_at(s, c)->timing = false;
         tcp_timer_stop(s, c); /* it starts again with the SYN,ACK */
         tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SYN_SENT_SIMULTANEOUS_OPEN);
         return TCP_DROP;

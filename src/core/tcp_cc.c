@@ -62,7 +62,7 @@ static void note_first_window(const struct tcp_conn *c, struct tcp_cc_memory *m,
 
 void tcp_cc_begin(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     struct seq first = seq_add(c->snd.iss, 1);
     m->round.end = c->snd.nxt;
     m->full_until = m->risky_until = c->snd.una;
@@ -148,7 +148,7 @@ static void move_marks(const struct tcp_conn *c, struct tcp_cc_memory *m)
 
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint32_t flight)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     if (bytes == 0)
         return;
     if (window_is_full(c, flight, tcp_send_mss(c)))
@@ -167,7 +167,7 @@ void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint
 void tcp_cc_acked_last(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us, uint32_t bytes,
                        uint32_t mss)
 {
-    const struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    const struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     bool used = window_is_full(c, bytes, mss) || seq_lt(seq_sub(c->snd.una, bytes), m->full_until);
     if (!used && m->round.baseline_us == 0 && m->round.samples == 0)
         return;
@@ -211,7 +211,7 @@ void tcp_reduce_window(struct tcp_conn *c, enum tcp_congestion kind, uint64_t fl
 void tcp_cc_congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_congestion kind,
                        uint32_t flight)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     if (kind != TCP_CONGESTION_ECN && seq_lt(c->snd.una, m->risky_until))
         c->flags |= TCP_CONN_LARGE_WINDOW_LOST;
     m->credit = 0;
@@ -221,7 +221,7 @@ void tcp_cc_congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_conges
 
 void tcp_cc_remember(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     m->saved.cubic = m->cubic;
     m->saved.cwnd = c->cwnd;
     m->saved.ssthresh = c->ssthresh;
@@ -230,7 +230,7 @@ void tcp_cc_remember(struct duet_stack *s, struct tcp_conn *c)
 
 void tcp_cc_undo(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     if (c->cwnd < m->saved.cwnd) {
         m->cubic = m->saved.cubic;
         c->cwnd = m->saved.cwnd;

@@ -152,7 +152,7 @@ static void follow_curve(struct tcp_conn *c, struct tcp_cc_memory *m, uint32_t b
 
 static void avoid_congestion(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     if (m->cubic.w_est == 0)
         begin_stage(s, c, m);
     count_time(s, &m->cubic);
@@ -189,7 +189,7 @@ static void begin(struct tcp_conn *c, struct tcp_cc_memory *m)
 
 static void acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, bool used)
 {
-    struct tcp_cubic_curve *curve = &transfer_of(s, c)->cc.cubic;
+    struct tcp_cubic_curve *curve = &transfer_at(s, c)->cc.cubic;
     if (c->cwnd < c->ssthresh)
         curve->w_est = 0; /* slow start: whatever comes after it is a new stage */
     if (!used) {
@@ -204,7 +204,7 @@ static void acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, bool
 
 static void paused(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_cubic_curve *curve = &transfer_of(s, c)->cc.cubic;
+    struct tcp_cubic_curve *curve = &transfer_at(s, c)->cc.cubic;
     if (curve->w_est != 0)
         curve->counted_us = (uint32_t)now_us(s);
 }
@@ -223,7 +223,7 @@ static uint32_t window_in_use(const struct tcp_conn *c, uint32_t flight)
 static void congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_congestion kind,
                        uint32_t flight)
 {
-    struct tcp_cubic_curve *curve = &transfer_of(s, c)->cc.cubic;
+    struct tcp_cubic_curve *curve = &transfer_at(s, c)->cc.cubic;
     uint32_t in_use = window_in_use(c, flight);
     curve->cwnd_prior = c->cwnd;
     curve->w_est = 0;

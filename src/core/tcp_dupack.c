@@ -117,7 +117,7 @@ void tcp_dupack_acked(struct duet_stack *s, struct tcp_conn *c, const struct tcp
                       const struct tcp_news *news)
 {
     if (tcp_undo_arrives(s, c, seg, news)) {
-        transfer_of(s, c)->dupacks = 0;
+        transfer_at(s, c)->dupacks = 0;
         return;
     }
     if (news->advanced)

@@ -336,7 +336,7 @@ bool tcp_ecn_retries_plain(struct duet_stack *s, struct tcp_conn *c)
     tcp_ecn_set_mode(c, (enum tcp_ecn_mode)DUET_ECN_ANSWER);
     tcp_ecn_put(c, TCP_ECN_SYN_RESET);
     c->flags |= TCP_CONN_SYN_RETRANSMITTED;
-    transfer_of(s, c)->timing = false;
+    transfer_at(s, c)->timing = false;
     tcp_rule(s, c, TCP_RULE_ECN_SYN_RESET, NULL);
     tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_ECN_SYN_RESET);
     return true;

@@ -243,7 +243,7 @@ bool tcp_fast_open_listen(struct duet_stack *s, struct tcp_listener *listener,
     tcp_cc_init(s, c);
     take_text(s, c, seg);
     bool is_former = judge_cookie(s, &tuple->remote, seg->options) == COOKIE_FORMER;
-    transfer_of(s, c)->fast_open_grants = is_former;
+    transfer_at(s, c)->fast_open_grants = is_former;
     tcp_conn_queue_for_accept(s, c);
     tcp_owe(s, c, TCP_OWES_SYN, rule);
     tcp_conn_settle(s, c);
@@ -260,7 +260,7 @@ bool tcp_fast_open_syn_repeated(struct duet_stack *s, struct tcp_conn *c,
         return false;
     if ((c->owes & TCP_OWES_SYN) == 0) {
         c->flags |= TCP_CONN_SYN_RETRANSMITTED;
-        transfer_of(s, c)->timing = false; /* Karn */
+        transfer_at(s, c)->timing = false; /* Karn */
         tcp_owe(s, c, TCP_OWES_SYN, TCP_RULE_SYN_REPEATED);
     }
     tcp_rule(s, c, TCP_RULE_SYN_REPEATED, seg);
@@ -280,6 +280,6 @@ bool tcp_fast_open_may_send(const struct duet_stack *s, const struct tcp_conn *c
 void tcp_fast_open_syn_ack(struct duet_stack *s, const struct tcp_conn *c,
                            struct tcp_options *options)
 {
-    if (tcp_fast_open_is_attempt(s, c) && transfer_of(s, c)->fast_open_grants)
+    if (tcp_fast_open_is_attempt(s, c) && transfer_at(s, c)->fast_open_grants)
         tcp_fast_open_grant(s, &c->tuple.remote, options);
 }

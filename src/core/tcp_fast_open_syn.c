@@ -22,7 +22,7 @@
 /* The user has asked for it, before the SYN has left. */
 void tcp_fast_open_want(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    transfer_of(s, c)->fast_open = TCP_FAST_OPEN_WANTED;
+    transfer_at(s, c)->fast_open = TCP_FAST_OPEN_WANTED;
 }
 
 /* Text that fits on the SYN: the MSS that came with the cookie counts no options (RFC 6691). */

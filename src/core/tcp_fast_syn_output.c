@@ -73,7 +73,7 @@ static void trace(struct duet_stack *s, const struct duet_packet *packet,
 static bool is_plain(const struct duet_stack *s, const struct tcp_conn *c)
 {
     const struct duet_config *config = &s->config;
-    return c->state == DUET_SYN_SENT && transfer_of(s, c)->fast_open == TCP_FAST_OPEN_NONE &&
+    return c->state == DUET_SYN_SENT && transfer_at(s, c)->fast_open == TCP_FAST_OPEN_NONE &&
            !conn_is(c, TCP_CONN_SYN_RETRANSMITTED | TCP_CONN_USER_TIMEOUT_OPTION) &&
            config->fast_path && config->sack && config->timestamps && config->window_scaling;
 }

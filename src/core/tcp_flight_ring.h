@@ -20,7 +20,7 @@ _Static_assert(FLIGHT_NONE >= FLIGHT_NAMES, "no record has the name of none");
 
 static inline struct tcp_flight *flight_of(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return &transfer_of(s, c)->flight;
+    return &transfer_at(s, c)->flight;
 }
 
 /* ---- names and places ---- */

@@ -35,7 +35,7 @@ enum {
 
 static struct tcp_hystart_round *round_of(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return &transfer_of(s, c)->cc.round;
+    return &transfer_at(s, c)->cc.round;
 }
 
 bool tcp_hystart_is_active(const struct duet_stack *s, const struct tcp_conn *c)
@@ -46,7 +46,7 @@ bool tcp_hystart_is_active(const struct duet_stack *s, const struct tcp_conn *c)
 /* All of bytes is used up: nothing is left for congestion avoidance. */
 uint32_t tcp_hystart_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     uint32_t counted = s->config.pacing ? bytes : min_u32(bytes, LIMIT * (uint32_t)tcp_send_mss(c));
     if (m->round.baseline_us == 0) {
         c->cwnd += counted;

@@ -25,7 +25,7 @@ void tcp_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_se
     uint32_t rtt_us = flight_age_us(s, segment->sent_us);
     if ((segment->flags & FLIGHT_COPIES) == 0) {
         news->rtt_us = max_u32(1, rtt_us); /* the last one is the latest sent */
-        transfer_of(s, c)->rack.probe_spent = false;
+        transfer_at(s, c)->rack.probe_spent = false;
     }
     if (conn_is(c, TCP_CONN_SACK))
         tcp_rack_delivered(s, c, seg, segment);
@@ -48,7 +48,7 @@ struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn
         return news;
     flight_allow(s, c);
     news.flight = flight_in_network(s, c);
-    const struct tcp_flight *flight = &transfer_of(s, c)->flight;
+    const struct tcp_flight *flight = &transfer_at(s, c)->flight;
     news.sacked_before = flight->sacked;
     news.records = flight->count - flight->sacked_count;
     return news;
@@ -58,7 +58,7 @@ struct tcp_news tcp_news_begin(const struct duet_stack *s, const struct tcp_conn
 
 static void set_phase(struct duet_stack *s, struct tcp_conn *c, enum tcp_phase phase)
 {
-    transfer_of(s, c)->phase = (uint8_t)phase;
+    transfer_at(s, c)->phase = (uint8_t)phase;
 }
 
 /* What was in the network when all was still well: what is sent because of SACKs or duplicate ACKs

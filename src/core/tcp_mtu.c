@@ -115,13 +115,13 @@ static void grow(struct duet_stack *s, struct tcp_conn *c, uint16_t mtu)
         return;
     }
     c->mtu = old;
-    transfer_of(s, c)->mtu.look_at = s->now;
+    transfer_at(s, c)->mtu.look_at = s->now;
 }
 
 /* why: the reason if segments have to shrink. True: they do, and data is owed. */
 static COLD bool follow(struct duet_stack *s, struct tcp_conn *c, enum tcp_rule why)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     const struct path *path = path_find(s, &c->tuple.remote);
     m->epoch = s->paths.epoch;
     m->look_at = path == NULL ? DUET_NEVER : path->again_at;
@@ -164,7 +164,7 @@ bool tcp_mtu_rests(const struct duet_stack *s, const struct tcp_conn *c)
 
 void tcp_mtu_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     uint32_t size = tcp_packet_size(c, start, end);
     if (c->state <= DUET_SYN_RECEIVED) /* Fast Open: the peer's MSS may not be known yet */
         size = min_u32(tcp_headers_of(c) + TCP_OPTIONS_MAX + seq_distance(start, end), c->mtu);
@@ -230,7 +230,7 @@ bool tcp_mtu_probe_waits(const struct duet_stack *s, const struct tcp_conn *c)
 
 void tcp_mtu_probe_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     m->probing = true;
     m->others_lost = false;
     m->probe_start = start;
@@ -251,7 +251,7 @@ static void space_probes(const struct duet_stack *s, const struct tcp_conn *c, s
 /* The lost probe has been sent again and arrived; alone tells whether it was the only loss. */
 static void judge(struct duet_stack *s, struct tcp_conn *c, bool alone)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     struct path *path = path_find(s, &c->tuple.remote);
     m->probing = m->judging = m->others_lost = false;
     if (path == NULL)
@@ -264,7 +264,7 @@ static void judge(struct duet_stack *s, struct tcp_conn *c, bool alone)
 
 static void probe_arrived(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     struct path *path = path_find(s, &c->tuple.remote);
     m->probing = m->others_lost = false;
     m->size_acked = (uint16_t)max_u32(m->size_acked, m->probe);
@@ -281,7 +281,7 @@ static void probe_arrived(struct duet_stack *s, struct tcp_conn *c)
 
 void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left, struct seq right)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     uint16_t size = tcp_packet_size(c, left, right);
     m->size_acked = (uint16_t)max_u32(m->size_acked, size);
     if (seq_distance(left, right) >= tcp_send_mss(c))
@@ -299,7 +299,7 @@ static uint32_t most_text(const struct tcp_conn *c)
 
 void tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     bool is_probe =
         m->probing && seq_lt(segment->start, m->probe_end) && seq_lt(m->probe_start, segment->end);
     bool was_too_large =
@@ -321,7 +321,7 @@ void tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_
 
 void tcp_mtu_acked(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     if (m->judging && seq_le(m->judged_at, c->snd.una))
         judge(s, c, !m->others_lost);
     if (m->probing && seq_le(m->probe_end, c->snd.una))
@@ -359,7 +359,7 @@ static void check_black_hole(struct duet_stack *s, struct tcp_conn *c)
 
 void tcp_mtu_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     bool probing = m->probing;
     m->excused = m->cut = false;
     if (m->probing || m->judging)
@@ -398,7 +398,7 @@ static uint16_t plateau_below(uint32_t size)
 
 void tcp_mtu_claimed(struct duet_stack *s, struct tcp_conn *c, const struct tcp_mtu_claim *claim)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     bool is_ipv4 = address_is_ipv4(&c->tuple.remote);
     if (!is_ipv4 && claim->mtu < PATH_FLOOR_IPV6) { /* RFC 8201, 4: no link carries less */
         tcp_rule(s, c, TCP_RULE_ICMP_MTU_BELOW_MINIMUM, NULL);

@@ -19,7 +19,7 @@ static void begin(struct tcp_conn *c, struct tcp_cc_memory *m)
 
 static void acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, bool used)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     if (used)
         bytes = tcp_slow_start(s, c, bytes);
     if (used && c->cwnd >= c->ssthresh) {

@@ -16,7 +16,7 @@ void tcp_owe(struct duet_stack *s, struct tcp_conn *c, unsigned debt, enum tcp_r
     if ((debt & TCP_OWES_ACK) != 0 && (c->owes & TCP_OWES_ACK) == 0)
         c->why = (unsigned)why & TCP_WHY_MASK;
     if ((debt & TCP_OWES_RETRANSMIT) != 0 && c->transfer != POOL_NONE)
-        transfer_of(s, c)->why = (uint16_t)why;
+        transfer_at(s, c)->why = (uint16_t)why;
     c->owes = (uint8_t)(c->owes | debt);
     if (!list_link_is_on(&c->owing))
         list_append(&s->owing, conn_index(s, c));

@@ -20,7 +20,7 @@
 /* New data was sent, or SND.UNA has advanced: the wait begins anew (7.2). */
 void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    struct tcp_transfer *t = transfer_of(s, c);
+    struct tcp_transfer *t = transfer_at(s, c);
     duet_time wait = PROBE_WITHOUT_ESTIMATE;
     if (c->srtt_us != 0)
         wait = 2 * (duet_time)(c->srtt_us >> 3) * DUET_MICROSECOND;
@@ -31,7 +31,7 @@ void tcp_probe_schedule(const struct duet_stack *s, const struct tcp_conn *c)
 
 bool tcp_probe_may(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    const struct tcp_transfer *t = transfer_of(s, c);
+    const struct tcp_transfer *t = transfer_at(s, c);
     return s->config.rack && conn_is(c, TCP_CONN_SACK) && conn_is(c, TCP_CONN_SYN_ACKED) &&
            t->phase == TCP_PHASE_OPEN && t->flight.count > 0 && t->flight.sacked == 0 &&
            t->flight.lost == 0 && !t->rack.probe_out && !t->rack.probe_spent && !t->probed &&
@@ -41,19 +41,19 @@ bool tcp_probe_may(const struct duet_stack *s, const struct tcp_conn *c)
 /* When a probe is due, or DUET_NEVER. */
 duet_time tcp_probe_at(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    return tcp_probe_may(s, c) ? transfer_of(s, c)->rack.probe_at : DUET_NEVER;
+    return tcp_probe_may(s, c) ? transfer_at(s, c)->rack.probe_at : DUET_NEVER;
 }
 
 /* The probe timer ran out; the retransmission timer runs from here (7.3). */
 void tcp_probe_expired(struct duet_stack *s, struct tcp_conn *c)
 {
-    transfer_of(s, c)->rack.probe_at = DUET_NEVER;
+    transfer_at(s, c)->rack.probe_at = DUET_NEVER;
     tcp_owe(s, c, TCP_OWES_TAIL_PROBE, TCP_RULE_TAIL_LOSS_PROBE);
 }
 
 void tcp_probe_sent(struct duet_stack *s, struct tcp_conn *c, bool again)
 {
-    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    struct tcp_rack *rack = &transfer_at(s, c)->rack;
     rack->probe_out = true;
     rack->probe_again = again;
     rack->probe_spent = true;
@@ -66,7 +66,7 @@ void tcp_probe_sent(struct duet_stack *s, struct tcp_conn *c, bool again)
 bool tcp_probe_repaired(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                         const struct tcp_news *news)
 {
-    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    struct tcp_rack *rack = &transfer_at(s, c)->rack;
     if (!rack->probe_out || seq_lt(seg->ack, rack->probe_end))
         return false;
     bool is_dsack = news->dsacked && seq_eq(seq_of(news->dsack_right), rack->probe_end);

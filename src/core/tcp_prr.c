@@ -39,7 +39,7 @@ static uint32_t to_send(const struct tcp_conn *c, const struct tcp_prr *prr, uin
  * was found. Sets cwnd. */
 void tcp_prr_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t delivered, bool is_safe)
 {
-    struct tcp_prr *prr = &transfer_of(s, c)->prr;
+    struct tcp_prr *prr = &transfer_at(s, c)->prr;
     uint32_t mss = tcp_send_mss(c);
     uint32_t in_network = flight_in_network(s, c);
     if (delivered == 0 && prr->out > 0)

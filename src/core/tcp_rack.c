@@ -64,7 +64,7 @@ void tcp_rack_reordered(struct duet_stack *s, struct tcp_conn *c, const struct t
 void tcp_rack_delivered(struct duet_stack *s, struct tcp_conn *c, const struct tcp_segment *seg,
                         const struct flight_segment *segment)
 {
-    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    struct tcp_rack *rack = &transfer_at(s, c)->rack;
     uint32_t rtt_us = flight_age_us(s, segment->sent_us);
     bool again = (segment->flags & FLIGHT_COPIES) != 0;
     if (seq_lt(rack->fack, segment->end)) {
@@ -130,7 +130,7 @@ uint32_t tcp_rack_window_us(const struct duet_stack *s, const struct tcp_conn *c
 static bool detect_among(struct duet_stack *s, struct tcp_conn *c, bool again, uint32_t patience_us,
                          uint32_t *wait_us)
 {
-    const struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    const struct tcp_rack *rack = &transfer_at(s, c)->rack;
     struct flight_segment segment;
     uint32_t waiting = 0;
     flight_allow(s, c);
@@ -164,7 +164,7 @@ static bool is_valid(const struct duet_stack *s, const struct tcp_conn *c)
 /* Step 5. Also when the reordering timer has run out. */
 void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    struct tcp_rack *rack = &transfer_at(s, c)->rack;
     rack->reorder_at = DUET_NEVER;
     if (!is_valid(s, c))
         return;
@@ -183,7 +183,7 @@ void tcp_rack_detect(struct duet_stack *s, struct tcp_conn *c)
  */
 void tcp_rack_timeout(struct duet_stack *s, struct tcp_conn *c)
 {
-    const struct tcp_rack *rack = &transfer_of(s, c)->rack;
+    const struct tcp_rack *rack = &transfer_at(s, c)->rack;
     uint32_t patience_us =
         (is_valid(s, c) ? rack->rtt_us : c->srtt_us >> 3) + tcp_rack_window_us(s, c);
     struct flight_segment segment;

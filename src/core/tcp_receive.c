@@ -249,10 +249,10 @@ uint16_t tcp_receive_window(struct duet_stack *s, struct tcp_conn *c, bool is_sy
  * the next acknowledgement tells. */
 bool tcp_receive_window_moved(const struct duet_stack *s, const struct tcp_conn *c)
 {
+    if (rcv_wnd(c) > receive_limit(c) / 2 && rcv_wnd(c) >= UINT16_MAX) /* no step is as large */
+        return false;
     if (may_move(c, receive_limit(c) / 2))
         return true;
-    if (rcv_wnd(c) > receive_limit(c) / 4 && rcv_wnd(c) >= UINT16_MAX) /* no step is as large */
-        return false;
     uint32_t step = useful_step(s, c);
     if (rcv_wnd(c) < step)
         return may_move(c, step);

@@ -66,7 +66,7 @@ void tcp_rtt_sample(struct duet_stack *s, struct tcp_conn *c, duet_time rtt)
  * path that has become longer is believed after a while. */
 void tcp_rtt_min(struct duet_stack *s, struct tcp_conn *c, uint32_t rtt_us)
 {
-    struct tcp_transfer *t = transfer_of(s, c);
+    struct tcp_transfer *t = transfer_at(s, c);
     uint32_t now_ms = s->now_ms;
     if (now_ms - t->rtt_min_since >= RTT_MIN_WINDOW_MS) {
         c->rtt_min_us = t->rtt_min_us == 0 ? rtt_us : t->rtt_min_us;
@@ -86,7 +86,7 @@ static bool echo_is_fresh(const struct duet_stack *s, const struct tcp_conn *c,
 {
     if (!conn_is(c, TCP_CONN_TIMESTAMPS) || (seg->options->present & DUET_TRACE_TIMESTAMPS) == 0)
         return false;
-    duet_time since_sent = s->now - transfer_of(s, c)->last_sent;
+    duet_time since_sent = s->now - transfer_at(s, c)->last_sent;
     *age_ms = tcp_timestamp(s, c->ts_offset) - seg->options->tsecr;
     return (duet_time)*age_ms <= since_sent / DUET_MILLISECOND + 1;
 }

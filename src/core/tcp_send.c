@@ -120,7 +120,7 @@ bool tcp_send_lost(struct duet_stack *s, struct tcp_conn *c, uint32_t most, uint
     *offer = offer_again(s, c, &first, end, room);
     if (offer->fin && offer->length == window)
         offer->fin = offer->length == 0;
-    if (transfer_of(s, c)->probed)
+    if (transfer_at(s, c)->probed)
         take_more(s, c, room, window, offer);
     return true;
 }
@@ -252,7 +252,7 @@ bool tcp_send_next(struct duet_stack *s, struct tcp_conn *c, uint32_t most, stru
     if (!can_send_now(s, c))
         return false;
     uint32_t congestion = congestion_left(s, c, transfer_of(s, c));
-    if (transfer_of(s, c)->flight.lost > 0)
+    if (transfer_at(s, c)->flight.lost > 0)
         return tcp_send_lost(s, c, most, congestion, offer);
     if (tcp_ecn_holds(s, transfer_of(s, c)))
         return false;
@@ -272,5 +272,5 @@ bool tcp_send_blocked(const struct duet_stack *s, const struct tcp_conn *c)
 {
     if (!can_send_now(s, c) || !seq_eq(c->snd.una, c->snd.nxt))
         return false;
-    return transfer_of(s, c)->send.length > 0 || conn_is(c, TCP_CONN_FIN_WANTED);
+    return transfer_at(s, c)->send.length > 0 || conn_is(c, TCP_CONN_FIN_WANTED);
 }

@@ -15,7 +15,7 @@ static void sent_again(struct duet_stack *s, struct tcp_conn *c, const struct tc
         more = flight_after(s, c, segment.number, &segment);
     }
     tcp_verify_sent(s, c, offer->seq, end);
-    transfer_of(s, c)->timing = false; /* Karn */
+    transfer_at(s, c)->timing = false; /* Karn */
     if (seq_lt(c->snd.nxt, end)) {     /* new text went with a refused probe */
         flight_append(s, c, c->snd.nxt, end);
         c->snd.nxt = end;
@@ -27,7 +27,7 @@ static void sent_rescue(struct duet_stack *s, struct tcp_conn *c, const struct t
 {
     flight_rescued(s, c, offer->number);
     tcp_undo_resent(s, c, offer->seq);
-    transfer_of(s, c)->timing = false; /* Karn */
+    transfer_at(s, c)->timing = false; /* Karn */
 }
 
 /* New text, one record for each segment of it; the FIN belongs to the last. */
@@ -45,7 +45,7 @@ static void sent_new(struct duet_stack *s, struct tcp_conn *c, const struct tcp_
     flight_append(s, c, start, end);
     c->snd.nxt = end;
     if (offer->length % mss != 0)
-        transfer_of(s, c)->small = end;
+        transfer_at(s, c)->small = end;
 }
 
 /* More than the MSS in one segment: one record. */

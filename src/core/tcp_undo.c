@@ -42,7 +42,7 @@ void tcp_undo_begin(struct duet_stack *s, struct tcp_conn *c)
  * that may have gone again before. */
 void tcp_undo_resent(struct duet_stack *s, struct tcp_conn *c, struct seq start)
 {
-    struct tcp_undo *undo = &transfer_of(s, c)->undo;
+    struct tcp_undo *undo = &transfer_at(s, c)->undo;
     if (!undo->active)
         return;
     if (!undo->was_resent && seq_eq(start, tcp_send_start(c)) && conn_is(c, TCP_CONN_TIMESTAMPS)) {

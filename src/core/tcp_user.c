@@ -112,8 +112,8 @@ static int64_t send_text(struct duet_stack *s, duet_time now, struct duet_handle
     uint32_t taken = 0;
     if (wanted > 0)
         taken = lent && FEATURE_LARGE_BUFFERS
-                    ? buffer_lend(&s->buffers, &transfer_of(s, c)->send, data, wanted)
-                    : fill_queue(s, &transfer_of(s, c)->send, data, wanted);
+                    ? buffer_lend(&s->buffers, &transfer_at(s, c)->send, data, wanted)
+                    : fill_queue(s, &transfer_at(s, c)->send, data, wanted);
     if (taken < size)
         c->flags |= TCP_CONN_WRITE_BLOCKED;
     if (taken == 0) {
@@ -147,7 +147,7 @@ int duet_send_reserve(struct duet_stack *s, struct duet_handle handle, void **da
     uint32_t contiguous = 0;
     uint8_t *place = NULL;
     if (room > 0 && tcp_borrow_transfer(s, c))
-        place = buffer_reserve(&s->buffers, &transfer_of(s, c)->send, &contiguous);
+        place = buffer_reserve(&s->buffers, &transfer_at(s, c)->send, &contiguous);
     if (place == NULL) {
         c->flags |= TCP_CONN_WRITE_BLOCKED;
         tcp_conn_idle(s, c);

@@ -39,13 +39,13 @@ enum { CLOCK_US = 1000 }; /* round trips that differ by less are the same */
 /* What the handshake has proven, or the transfers before this one. */
 void tcp_verify_begin(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    transfer_of(s, c)->verify =
+    transfer_at(s, c)->verify =
         (struct tcp_verify){.since = c->snd.nxt, .proven_us = c->rtt_min_us};
 }
 
 void tcp_verify_rtt(const struct duet_stack *s, const struct tcp_conn *c, uint32_t rtt_us)
 {
-    struct tcp_verify *v = &transfer_of(s, c)->verify;
+    struct tcp_verify *v = &transfer_at(s, c)->verify;
     uint32_t slack = max_u32(CLOCK_US, v->proven_us / 8);
     if (v->proven_us > slack && rtt_us < v->proven_us - slack)
         v->due = true;
@@ -78,14 +78,14 @@ static bool is_possible(const struct duet_stack *s, const struct tcp_conn *c)
 
 bool tcp_verify_is_due(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    const struct tcp_verify *v = &transfer_of(s, c)->verify;
+    const struct tcp_verify *v = &transfer_at(s, c)->verify;
     uint32_t least = v->due ? TCP_VERIFY_SUSPICION : interval(c);
     return s->config.verify_acks && seq_distance(v->since, c->snd.nxt) >= least;
 }
 
 void tcp_verify_withhold(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_verify *v = &transfer_of(s, c)->verify;
+    struct tcp_verify *v = &transfer_at(s, c)->verify;
     if (!tcp_verify_is_due(s, c) || !is_possible(s, c) ||
         flight_reserve(s, c, 1 + BEHIND) < 1 + BEHIND)
         return;
@@ -119,7 +119,7 @@ static bool is_lie(struct seq start, const struct tcp_segment *seg)
 bool tcp_verify_has_lied(const struct duet_stack *s, const struct tcp_conn *c,
                          const struct tcp_segment *seg)
 {
-    struct tcp_verify *v = &transfer_of(s, c)->verify;
+    struct tcp_verify *v = &transfer_at(s, c)->verify;
     if (!is_lie(v->start, seg))
         return false;
     v->due = true;
@@ -129,7 +129,7 @@ bool tcp_verify_has_lied(const struct duet_stack *s, const struct tcp_conn *c,
 void tcp_verify_sent(const struct duet_stack *s, const struct tcp_conn *c, struct seq left,
                      struct seq right)
 {
-    struct tcp_verify *v = &transfer_of(s, c)->verify;
+    struct tcp_verify *v = &transfer_at(s, c)->verify;
     if (v->withheld && covers(left, right, v->start))
         v->withheld = false;
 }

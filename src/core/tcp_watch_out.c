@@ -28,7 +28,7 @@ static const char *check_text(const struct duet_stack *s, const struct tcp_conn 
         return "I-04: new text beyond the peer's window";
     uint64_t most = (uint64_t)c->cwnd + SEGMENTS_BEYOND * (uint64_t)tcp_send_mss(c);
     bool is_probe =
-        transfer_of(s, c) != NULL && transfer_of(s, c)->rack.probe_out; /* RFC 8985, 7.3 */
+        transfer_of(s, c) != NULL && transfer_at(s, c)->rack.probe_out; /* RFC 8985, 7.3 */
     /* A FIN that carries no text may go beyond: it is the last, and takes no room on the path. */
     if (segment->text_length > 0 && !is_probe && flight_in_network(s, c) > most)
         return "I-06: new text beyond the congestion window";

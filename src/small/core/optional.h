@@ -435,7 +435,7 @@ static inline bool tcp_probe_repaired(struct duet_stack *s, struct tcp_conn *c,
 static inline void tcp_prr_begin(struct duet_stack *s, struct tcp_conn *c, uint32_t flight)
 {
     (void)flight;
-    transfer_of(s, c)->rescued = false;
+    transfer_at(s, c)->rescued = false;
     c->cwnd = c->ssthresh;
     tcp_owe(s, c, TCP_OWES_RETRANSMIT, TCP_RULE_RECOVERY_BY_SACK);
 }

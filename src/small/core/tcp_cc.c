@@ -26,7 +26,7 @@ static uint32_t initial_window(const struct duet_stack *s, const struct tcp_conn
 
 void tcp_cc_begin(struct duet_stack *s, struct tcp_conn *c)
 {
-    transfer_of(s, c)->cc = (struct tcp_cc_memory){.full_until = c->snd.una};
+    transfer_at(s, c)->cc = (struct tcp_cc_memory){.full_until = c->snd.una};
 }
 
 void tcp_cc_init(struct duet_stack *s, struct tcp_conn *c)
@@ -65,7 +65,7 @@ static bool window_is_full(const struct tcp_conn *c, uint32_t flight)
 
 void tcp_cc_acked(struct duet_stack *s, struct tcp_conn *c, uint32_t bytes, uint32_t flight)
 {
-    struct tcp_cc_memory *m = &transfer_of(s, c)->cc;
+    struct tcp_cc_memory *m = &transfer_at(s, c)->cc;
     uint32_t mss = tcp_send_mss(c);
     if (window_is_full(c, flight))
         m->full_until = c->snd.nxt;
@@ -88,6 +88,6 @@ void tcp_cc_congestion(struct duet_stack *s, struct tcp_conn *c, enum tcp_conges
                        uint32_t flight)
 {
     (void)kind;
-    transfer_of(s, c)->cc.credit = 0;
+    transfer_at(s, c)->cc.credit = 0;
     c->ssthresh = max_u32(flight / 2, 2u * tcp_send_mss(c));
 }

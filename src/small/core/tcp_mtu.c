@@ -44,13 +44,13 @@ static void shrink(struct duet_stack *s, struct tcp_conn *c, uint32_t mtu, enum 
 
 void tcp_mtu_sent(struct duet_stack *s, struct tcp_conn *c, struct seq start, struct seq end)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     m->size_sent = (uint16_t)max_u32(m->size_sent, tcp_packet_size(c, start, end));
 }
 
 void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left, struct seq right)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     m->size_acked = (uint16_t)max_u32(m->size_acked, tcp_packet_size(c, left, right));
     if (seq_distance(left, right) >= tcp_send_mss(c))
         c->flags |= TCP_CONN_MTU_PROVEN;
@@ -59,14 +59,14 @@ void tcp_mtu_delivered(struct duet_stack *s, struct tcp_conn *c, struct seq left
 /* What was sent since is lost, too: that is congestion. */
 void tcp_mtu_lost(struct duet_stack *s, struct tcp_conn *c, const struct flight_segment *segment)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     if ((segment->flags & FLIGHT_AGAIN) != 0 || seq_lt(m->excuse_end, segment->end))
         m->excused = false;
 }
 
 void tcp_mtu_acked(struct duet_stack *s, struct tcp_conn *c)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     if (seq_le(m->excuse_end, c->snd.una))
         m->excused = false;
     if (seq_lt(m->claim_seq, c->snd.una))
@@ -78,8 +78,8 @@ void tcp_mtu_timeout(struct duet_stack *s, struct tcp_conn *c)
     const struct tcp_transfer *t = transfer_of(s, c);
     uint16_t claim = t->mtu.claim;
     bool is_large = tcp_packet_size(c, c->snd.una, c->snd.nxt) > PATH_BASE_IPV4;
-    transfer_of(s, c)->mtu.excused = false;
-    transfer_of(s, c)->mtu.claim = 0;
+    transfer_at(s, c)->mtu.excused = false;
+    transfer_at(s, c)->mtu.claim = 0;
     if (claim != 0 && claim < c->mtu)
         shrink(s, c, claim, TCP_RULE_ICMP_MTU_CONFIRMED);
     else if (is_large && t->retransmissions >= s->config.r1_retransmissions)
@@ -88,7 +88,7 @@ void tcp_mtu_timeout(struct duet_stack *s, struct tcp_conn *c)
 
 void tcp_mtu_claimed(struct duet_stack *s, struct tcp_conn *c, const struct tcp_mtu_claim *claim)
 {
-    struct tcp_mtu_memory *m = &transfer_of(s, c)->mtu;
+    struct tcp_mtu_memory *m = &transfer_at(s, c)->mtu;
     uint32_t size = min_u32(claim->quoted_size, min_u32(m->size_sent, c->mtu));
     /* A router that does not say takes a half at least: RFC 1191, 5 allows any estimate. */
     uint32_t said = max_u32(claim->mtu == 0 ? size / 2 : claim->mtu, PATH_FLOOR_IPV4);
