@@ -39,10 +39,13 @@ all:
 	@cmake --build $(BUILD) -j $(JOBS)
 
 fast:
-	@tests/repo/need.sh bench
+	@tests/repo/need.sh build
+	@echo 'fast: building what notes how it runs (one or two minutes)' >&2
 	@cmake -S . -B $(BUILD) -DDUET_TESTS=OFF $(COMMON_FLAGS)learn >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS) >/dev/null
+	@echo 'fast: running it' >&2
 	@bench/learn.sh $(BUILD)
+	@echo 'fast: building what is laid out by that' >&2
 	@cmake -S . -B $(BUILD) $(COMMON_FLAGS)use >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS) >/dev/null
 
@@ -91,7 +94,9 @@ histories:
 paths: all
 	@DUET_PROGRAM=$(BUILD)/duet tests/golden/paths.test.py --update
 
-bench: fast
+bench:
+	@tests/repo/need.sh bench
+	@$(MAKE) fast
 	@$(BUILD)/duet bench
 	@bench/size.py $(BUILD)
 

@@ -59,7 +59,7 @@ elseif(DUET_PROFILE STREQUAL "learn")
     add_compile_options(-fprofile-generate)
     add_link_options(-fprofile-generate)
 elseif(DUET_PROFILE STREQUAL "use")
-    add_compile_options(-fprofile-use -fprofile-partial-training -Wno-missing-profile)
+    add_compile_options(-fprofile-use -fprofile-correction -fprofile-partial-training -Wno-missing-profile)
 endif()
 
 if(DUET_COVERAGE)
