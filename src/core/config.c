@@ -174,7 +174,7 @@ static const struct time_range times[] = {
     NUMBER(rto_min, 1, SECONDS(500)),
     NUMBER(rto_max, 1, SECONDS(500)),
     NUMBER(rttvar_min, 0, DAYS(1)),
-    NUMBER(delayed_ack, 1, 500),
+    NUMBER(delayed_ack, 1, DELAYED_ACK_MOST / DUET_MILLISECOND),
     NUMBER(user_timeout, 0, DAYS(49)),
     NUMBER(user_timeout_min, SECONDS(1), DAYS(24)),
     NUMBER(user_timeout_max, SECONDS(1), DAYS(24)),
@@ -197,7 +197,7 @@ static bool times_are_valid(const struct duet_config *config)
         if (time < times[i].least * DUET_MILLISECOND || time > times[i].most * DUET_MILLISECOND)
             return false;
     }
-    return config->rto_min <= config->rto_max && config->delayed_ack < 500 * DUET_MILLISECOND &&
+    return config->rto_min <= config->rto_max && config->delayed_ack < DELAYED_ACK_MOST &&
            config->user_timeout_min <= config->user_timeout_max;
 }
 

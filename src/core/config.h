@@ -5,6 +5,9 @@
 
 #include "core/state.h"
 
+/* An acknowledgement is delayed by less than this (RFC 9293, 3.8.6.3, MUST-40). */
+#define DELAYED_ACK_MOST (500 * DUET_MILLISECOND)
+
 bool config_is_valid(const struct duet_config *config);
 
 /* stack.c: bytes of the block of a valid one. */

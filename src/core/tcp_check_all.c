@@ -137,9 +137,8 @@ static const char *check_transfer_timer(const struct tcp_conn *c, const struct t
 
 static const char *check_timers(const struct duet_stack *s, const struct tcp_conn *c)
 {
-    const duet_time ack_within = 500 * DUET_MILLISECOND;
     if (conn_is(c, TCP_CONN_ACK_DELAYED) &&
-        wheel_armed_for(&s->wheel, conn_index(s, c)) > s->now + ack_within)
+        wheel_armed_for(&s->wheel, conn_index(s, c)) > s->now + DELAYED_ACK_MOST)
         return "I-26: an acknowledgement is delayed for more than 500 ms";
     duet_time rto = tcp_rto(c);
     if (rto > s->config.rto_max && rto > 3 * DUET_SECOND)

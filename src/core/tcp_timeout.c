@@ -19,11 +19,9 @@
  * its answer changes is noted by the wheel and never carried out.
  */
 #include "base/cold.h"
-#include "core/state.h"
+#include "core/config.h"
 
 #define STARVED_RETRY (100 * DUET_MILLISECOND)
-
-enum { DELAYED_ACK_MOST_US = 500 * 1000 }; /* config.delayed_ack is below it */
 
 static duet_time earlier(duet_time a, duet_time b)
 {
@@ -120,7 +118,7 @@ duet_time tcp_delayed_ack_at(const struct duet_stack *s, const struct tcp_conn *
     int32_t ahead = (int32_t)(c->delayed_ack_us - (uint32_t)now_us);
     if (!conn_is(c, TCP_CONN_ACK_DELAYED))
         return DUET_NEVER;
-    return (now_us + (ahead > DELAYED_ACK_MOST_US ? 0 : ahead)) * DUET_MICROSECOND;
+    return (now_us + (ahead > DELAYED_ACK_MOST / DUET_MICROSECOND ? 0 : ahead)) * DUET_MICROSECOND;
 }
 
 /* ---- when each is due ---- */
