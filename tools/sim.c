@@ -82,6 +82,13 @@ static void set_seeds(struct sim *sim, char *text)
     sim->has_seeds = true;
 }
 
+static void set_seed(struct sim *sim, const char *text)
+{
+    sim->campaign.first = sim->campaign.last =
+        command_number_of(sim->campaign.command, "seed", text, 0, UINT64_MAX);
+    sim->has_seeds = true;
+}
+
 static void set_time(struct sim *sim, const char *text, double unit)
 {
     char *end;
@@ -112,18 +119,22 @@ static void set_check(struct sim *sim, const char *name)
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct sim *sim = state->input;
+    const struct command_option table[] = {
+        {.key = KEY_SWARM, .is_so = &sim->campaign.swarm},
+        {.key = KEY_EXPLAIN, .is_so = &sim->campaign.explains},
+        {.key = KEY_JSON, .is_so = &sim->campaign.json},
+        {.key = KEY_HASHES, .is_so = &sim->campaign.hashes},
+        {0},
+    };
 
+    if (command_take(sim->campaign.command, table, key, argument))
+        return 0;
     switch (key) {
     case KEY_SEEDS:
         set_seeds(sim, argument);
         return 0;
     case KEY_SEED:
-        sim->campaign.first = sim->campaign.last =
-            command_number_of(sim->campaign.command, "seed", argument, 0, UINT64_MAX);
-        sim->has_seeds = true;
-        return 0;
-    case KEY_SWARM:
-        sim->campaign.swarm = true;
+        set_seed(sim, argument);
         return 0;
     case KEY_RECIPE:
         sim->recipe = argument;
@@ -144,20 +155,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_CHECK:
         set_check(sim, argument);
         return 0;
-    case KEY_EXPLAIN:
-        sim->campaign.explains = true;
-        return 0;
     case KEY_NO_SHRINK:
         sim->campaign.shrinks = false;
         return 0;
     case 'o':
         sim->campaign.prefix = argument;
-        return 0;
-    case KEY_JSON:
-        sim->campaign.json = true;
-        return 0;
-    case KEY_HASHES:
-        sim->campaign.hashes = true;
         return 0;
     case KEY_DEFECT:
         set_defect(sim, argument);
