@@ -135,11 +135,17 @@ void model_copy(struct model *to, const struct model *from);
 
 /* Does it. False: it cannot be done in this state. machine->problem tells what then does not hold. */
 bool machine_step(struct machine *machine, struct action action);
-void machine_choices(const struct machine *machine, struct choice *choice);
 /* Of the whole world. */
 uint64_t machine_hash(const struct machine *machine);
 void machine_fail(struct machine *machine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* choices.c */
+void machine_choices(const struct machine *machine, struct choice *choice);
+/* When this end's next timer runs out, unless it is sabotaged. */
+duet_time machine_deadline(const struct machine *machine, unsigned end);
+/* Is something else about to happen, so that a timer that runs out now is ahead of it? */
+bool machine_is_busy(const struct machine *machine);
 
 /* packets.c */
 void packet_understand(struct machine *machine, struct model_packet *packet);
