@@ -7,29 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "duet/bench.h"
-#include "engine.h"
+#include "host.h"
 
 enum {
     PORTS_A_LISTENER = 50000, /* connections that differ in the active end's port */
     PORT_ACTIVE = 10000,      /* the first of these */
     PORT_PASSIVE = 1000,      /* the first listener's */
-    LISTENERS = 256,
-    BURST = 64,      /* packets one way before the other end has its turn */
-    ROOM = 65536,    /* of a packet */
-    SETTLED = 10,    /* seconds after the last handshake until nothing runs any more */
-    AT_ONCE = 250,   /* handshakes */
-    LIFE_PORTS = 64, /* listeners of short connections, behind those of the open ones */
-    ACTIVE = 1,      /* the last octet of the ends' addresses */
-    PASSIVE = 2,
-};
-
-struct host {
-    struct duet_stack *stack;
-    void *block;
-    size_t size;
+    BURST = 64,               /* packets one way before the other end has its turn */
+    ROOM = 65536,             /* of a packet */
+    SETTLED = 10,             /* seconds after the last handshake until nothing runs any more */
+    LIFE_PORTS = 64,          /* listeners of short connections, behind those of the open ones */
 };
 
 /* The two ends of a connection. */
@@ -39,7 +28,7 @@ struct pair {
 
 static _Thread_local struct {
     struct engine_setup setup;
-    struct host active, passive;
+    struct bench_host active, passive;
     struct duet_address address; /* of the passive host */
     struct duet_packet packet;
     duet_time now, life_step;
@@ -47,7 +36,7 @@ static _Thread_local struct {
     uint64_t lives;
     struct pair *pairs; /* by number */
     size_t pairs_size;
-    struct duet_handle listeners[LISTENERS];
+    struct duet_handle listeners[HOST_LISTENERS];
 
     /* The work at hand. */
     uint64_t position;         /* in the pattern: what the passive end gets next */
@@ -82,78 +71,16 @@ static uint32_t at_most(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-static struct duet_address address_of(uint8_t host)
+static bool make_host(struct bench_host *host, enum host_number number)
 {
-    struct duet_address address = {.bytes = {0xfd, [15] = host}};
+    char why[ENGINE_WHY];
 
-    return duet.setup.ipv6 ? address : duet_ipv4(10, 0, 0, host);
-}
-
-/* Room for what is open, and for what is at work at a time, which is little. */
-static void configure(struct duet_config *config, const struct engine_setup *setup, uint8_t host)
-{
-    const uint32_t busy = at_most(setup->connections + 64, 8192);
-
-    duet_config_default(config);
-    for (unsigned i = 0; i < DUET_SECRET_SIZE; i++)
-        config->secret[i] = (uint8_t)(i * 7 + host);
-    config->interfaces[0] = (struct duet_interface){address_of(host), setup->ipv6 ? 64 : 24};
-    config->interface_count = 1;
-    config->mtu = setup->mtu;
-    config->packet_max = 65535;
-    config->offload = setup->checksums ? 0 : DUET_OFFLOAD_CHECKSUM_OUT | DUET_OFFLOAD_CHECKSUM_IN;
-    config->connections_max = setup->connections + 64;
-    config->half_open_max = setup->half_open > 0 ? setup->half_open : 4 * AT_ONCE;
-    if (setup->time_wait > 0)
-        config->time_wait_max = setup->time_wait + 1024;
-    else if (host == ACTIVE) /* which closes first: a life a millisecond leaves 240,000 */
-        config->time_wait_max = 1 << 18;
-    config->transfers_max = busy;
-    config->reassemblies_max = 64;
-    config->ranges_max = 1024;
-    config->listeners_max = LISTENERS;
-    config->page_size = setup->connections > 1 ? 2048 : 32768; /* few bytes each, or many on one */
-    config->pages_max = (64 << 20) / config->page_size;
-    config->send_buffer = config->receive_buffer = setup->buffer;
-    config->autotune = false;
-    config->pacing = false;
-}
-
-/* Zeros. Of large pages, unless they are counted: their addresses stay in the processor's memory for them
- * where those of small ones would not. */
-static void *map(size_t size, bool counted)
-{
-    const size_t large = 2 << 20, whole = (size + large - 1) / large * large;
-    uint8_t *start = mmap(NULL, whole + large, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (start == MAP_FAILED)
-        return NULL;
-    start += (large - (uintptr_t)start % large) % large; /* what is before is never touched */
-    if (!counted)
-        (void)madvise(start, whole, MADV_HUGEPAGE);
-    return start;
-}
-
-static bool make_host(struct host *host, const struct engine_setup *setup, uint8_t number)
-{
-    struct duet_config config;
-
-    configure(&config, setup, number);
-    host->size = duet_stack_footprint(&config);
-    if (host->size == 0)
-        return fail("duet does not take the configuration");
-    host->block = map(host->size, setup->counted);
-    if (host->block == NULL)
-        return fail("no memory for a stack of %zu bytes", host->size);
-    if (duet_stack_init(host->block, host->size, &config, &host->stack) != DUET_OK)
-        return fail("duet does not start");
-    return true;
+    return bench_host_make(host, &duet.setup, number, why, sizeof why) || fail("%s", why);
 }
 
 static bool listen_on_all(void)
 {
-    for (uint32_t i = 0; i < LISTENERS; i++) {
+    for (uint32_t i = 0; i < HOST_LISTENERS; i++) {
         const struct duet_listen_options options = {.local = {.port = (uint16_t)(PORT_PASSIVE + i)},
                                                     .backlog = 4096};
         int result = duet_listen(duet.passive.stack, duet.now, &options, &duet.listeners[i]);
@@ -170,26 +97,20 @@ static bool duet_engine_open(const struct engine_setup *setup)
     duet.setup = *setup;
     duet.now = DUET_SECOND;
     duet.life_step = setup->time_wait > 0 ? 240 * DUET_SECOND / setup->time_wait : DUET_MILLISECOND;
-    duet.address = address_of(PASSIVE);
+    duet.address = bench_host_address(setup, HOST_PASSIVE);
     duet.packet = (struct duet_packet){.data = aligned_alloc(64, ROOM), .size = ROOM};
     duet.pairs_size = (setup->connections + 1) * sizeof *duet.pairs;
-    duet.pairs = map(duet.pairs_size, setup->counted);
+    duet.pairs = bench_host_map(duet.pairs_size, setup->counted);
     if (duet.packet.data == NULL || duet.pairs == NULL)
         return fail("no memory");
-    return make_host(&duet.active, setup, ACTIVE) && make_host(&duet.passive, setup, PASSIVE) &&
+    return make_host(&duet.active, HOST_ACTIVE) && make_host(&duet.passive, HOST_PASSIVE) &&
            listen_on_all();
-}
-
-static void free_host(struct host *host)
-{
-    if (host->block != NULL)
-        munmap(host->block, host->size);
 }
 
 static void duet_engine_close(void)
 {
-    free_host(&duet.active);
-    free_host(&duet.passive);
+    bench_host_free(&duet.active);
+    bench_host_free(&duet.passive);
     free(duet.packet.data);
     if (duet.pairs != NULL)
         munmap(duet.pairs, duet.pairs_size);
@@ -356,7 +277,7 @@ static bool duet_engine_connect(uint32_t count)
     const uint32_t end = duet.connections + count;
 
     while (duet.connections < end && !duet.failed) {
-        const uint32_t some = at_most(end - duet.connections, AT_ONCE);
+        const uint32_t some = at_most(end - duet.connections, HOST_AT_ONCE);
 
         duet.connected = duet.accepted = 0;
         for (uint32_t i = 0; i < some; i++, duet.connections++)
@@ -425,7 +346,8 @@ static bool duet_engine_exchange(uint32_t connection, uint32_t bytes)
 static bool duet_engine_life(void)
 {
     const uint64_t number = duet.lives++;
-    const uint32_t listener = LISTENERS - 1 - (uint32_t)(number / PORTS_A_LISTENER % LIFE_PORTS);
+    const uint32_t listener =
+        HOST_LISTENERS - 1 - (uint32_t)(number / PORTS_A_LISTENER % LIFE_PORTS);
 
     duet.life = true;
     duet.life_ended[0] = duet.life_ended[1] = false;
@@ -491,24 +413,10 @@ static bool duet_engine_half_open(uint32_t count)
     return counters.half_open == count || fail("%u are half open", counters.half_open);
 }
 
-static uint64_t resident_of(const struct host *host)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (host->size + page - 1) / page;
-    unsigned char *there = malloc(pages);
-    uint64_t bytes = 0;
-
-    if (there == NULL || mincore(host->block, host->size, there) != 0)
-        bytes = host->size;
-    else
-        for (size_t i = 0; i < pages; i++)
-            bytes += (there[i] & 1) * page;
-    free(there);
-    return bytes;
-}
-
 static uint64_t duet_engine_resident(bool active, bool passive)
 {
-    return (active ? resident_of(&duet.active) : 0) + (passive ? resident_of(&duet.passive) : 0);
+    return (active ? bench_host_resident(&duet.active) : 0) +
+           (passive ? bench_host_resident(&duet.passive) : 0);
 }
 
 static _Thread_local struct engine engine = {
