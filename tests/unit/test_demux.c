@@ -105,6 +105,10 @@ static void operate(struct world *w, uint32_t most, uint32_t fill)
     const struct tcp_tuple *pair = &w->pairs[i];
     struct demux_ref *ref = &w->model[i];
     const uint32_t looked_up = below(w, 2) == 0 ? i : below(w, PAIRS); /* its place is kept */
+    if (below(w, 3) == 0)
+        demux_expect(&w->stack, &w->pairs[below(w, PAIRS)]); /* its hash is kept */
+    if (below(w, 3) == 0)
+        demux_prepare(&w->stack, &w->pairs[looked_up]);
     EXPECT_EQUAL("looked up", demux_find_first(&w->stack, &w->pairs[looked_up]).kind,
                  w->model[looked_up].kind);
     if (ref->kind == DEMUX_NONE) {
