@@ -69,16 +69,26 @@ struct player {
     struct engine *engine;
     uint64_t random;
     uint64_t amount; /* units in a round */
+    uint32_t next;   /* connection of the next exchange */
 };
+
+/* With a random connection; the one after it is drawn already. */
+static bool exchange(const struct speed_case *what, struct player *player)
+{
+    const uint32_t connection = player->next;
+
+    player->next = draw(&player->random, what->open);
+    if (player->engine->expect != NULL && what->open > 1)
+        player->engine->expect(player->next);
+    return player->engine->exchange(connection, what->bytes);
+}
 
 static bool work(const struct speed_case *what, struct player *player, uint64_t amount)
 {
     if (what->work == WORK_BULK)
         return player->engine->bulk(amount);
     for (uint64_t i = 0; i < amount; i++) {
-        bool good = what->work == WORK_LIFE
-                        ? player->engine->life()
-                        : player->engine->exchange(draw(&player->random, what->open), what->bytes);
+        bool good = what->work == WORK_LIFE ? player->engine->life() : exchange(what, player);
 
         if (!good)
             return false;

@@ -343,6 +343,11 @@ static bool duet_engine_exchange(uint32_t connection, uint32_t bytes)
     return true;
 }
 
+static void duet_engine_expect(uint32_t connection)
+{
+    __builtin_prefetch(&duet.pairs[connection]);
+}
+
 static bool duet_engine_life(void)
 {
     const uint64_t number = duet.lives++;
@@ -428,6 +433,7 @@ static _Thread_local struct engine engine = {
     .connect = duet_engine_connect,
     .bulk = duet_engine_bulk,
     .exchange = duet_engine_exchange,
+    .expect = duet_engine_expect,
     .life = duet_engine_life,
     .end = duet_engine_end,
     .half_open = duet_engine_half_open,

@@ -39,6 +39,9 @@ struct engine {
     bool (*bulk)(uint64_t bytes);
     /* So many bytes to the passive end of a connection, and as many back. */
     bool (*exchange)(uint32_t connection, uint32_t bytes);
+    /* The connection of the exchange after the next one: what the engine's own driver keeps of it, and nothing
+     * else, may be brought into the cache. NULL: nothing is. */
+    void (*expect)(uint32_t connection);
     /* A connection beside those that are open, from SYN to the last acknowledgement, with
      * ENGINE_LIFE_BYTES each way; the active end closes first. */
     bool (*life)(void);

@@ -398,6 +398,12 @@ static bool lwip_exchange(uint32_t connection, uint32_t bytes)
     return !lwip.failed;
 }
 
+static void lwip_expect(uint32_t connection)
+{
+    for (unsigned end = 0; end < 2; end++)
+        __builtin_prefetch(&lwip.connection[end][connection]);
+}
+
 static bool lwip_life(void)
 {
     static uint64_t number;
@@ -437,6 +443,7 @@ static struct engine engine = {
     .connect = lwip_connect,
     .bulk = lwip_bulk,
     .exchange = lwip_exchange,
+    .expect = lwip_expect,
     .life = lwip_life,
 };
 
