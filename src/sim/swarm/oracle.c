@@ -176,8 +176,10 @@ static void judge_host(struct swarm *w, const struct host *host)
                    counters.pages_used);
 }
 
-/* A middlebox that takes the window scale out of a SYN,ACK only leaves the one end with a small part of the
- * window that the other offers, for the life of the connection. It goes on as long as something is read. */
+/* What stays for the life of a connection may make it slow: a middlebox that took the window scale out of a SYN,ACK
+ * only, so that the one end has a small part of the window that the other offers; a host with so little memory
+ * that it drops parts of what comes, behind which a peer without RACK waits for one timeout after the other
+ * (RFC 6298, 5.5). It goes on as long as something is read. */
 static bool is_slow(const struct swarm *w, struct session *session)
 {
     uint64_t read = 0;
@@ -187,7 +189,8 @@ static bool is_slow(const struct swarm *w, struct session *session)
             read += w->endpoints[session->ends[side]].received;
     bool has_moved = read > session->read_before;
     session->read_before = read;
-    return session->is_tampered && has_moved;
+    bool is_scarce = w->hosts[session->client].scarce != 0 || w->hosts[session->server].scarce != 0;
+    return (session->is_tampered || is_scarce) && has_moved;
 }
 
 bool oracle_finished(struct swarm *w)

@@ -126,7 +126,7 @@ struct session {
     bool is_started;      /* or has been given up */
     bool is_deaf;         /* nobody listens */
     bool is_tampered;     /* a middlebox has changed what the ends must agree on */
-    bool is_slow;         /* for that reason: it has not ended in time, but moves */
+    bool is_slow;         /* for that reason or for want of memory: not ended in time, but moves */
     uint64_t read_before; /* bytes that both ends had read when it was last looked at */
     duet_time starts_at;
     uint32_t iss;         /* of the client */
