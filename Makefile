@@ -16,7 +16,7 @@
 #   make histories  writes tests/golden/histories/hashes.txt anew, after a change of what duet does that was meant
 #   make paths    measures duet on bad paths anew (minutes): tests/golden/paths/ and docs/PATHS.md
 #   make fast     the same as make, built twice: the first one notes how it runs, the second is laid out by that (gcc);
-#                 a third faster with small messages. `cmake --install build` then installs it
+#                 small messages take a third less time. `cmake --install build` then installs it
 #   make bench    makes that, and prints the table of docs/PERFORMANCE.md: duet beside lwIP on this machine
 #   make conformance  runs the tests that tests/conformance/rfc9293.tsv names, writes what came of them to
 #                 results.tsv beside it, and regenerates docs/
