@@ -6,8 +6,9 @@
  * when its slot comes up, at most eight times in its life. A bitmap a level finds the next slot
  * without a search. The wheel reaches 2^54 ticks, more than there are in an int64_t of nanoseconds.
  *
- * A slot is four chains, by the number of the record (in a small build it is one). When thousands of records that are in no cache move
- * down at once, the processor waits for the next of each chain at the same time.
+ * A slot is four chains, by the number of the record (in a small build it is one). When thousands of
+ * records that are in no cache move down at once, the processor waits for the next of each chain at the
+ * same time.
  *
  * Nodes live inside the caller's records, as the links of list.h do.
  *

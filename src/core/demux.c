@@ -143,7 +143,7 @@ static struct demux_place place_of(const struct duet_stack *s, const struct tcp_
     }
 }
 
-/* ---- the latest one, and the next ----
+/* ---- the latest one, and an expected one ----
  *
  * What is done with a packet asks for its pair several times: is it there, then it enters, is replaced, or
  * goes. So the hash of the latest one is kept, and its place until an entry goes, which moves others; one that
@@ -157,8 +157,9 @@ static bool is_latest(const struct duet_stack *s, const struct tcp_tuple *tuple)
 
 static uint64_t hash_of(const struct duet_stack *s, const struct tcp_tuple *tuple)
 {
-    bool is_next = FEATURE_FAST_PATH && s->next.is_set && tuple_eq(&s->next.tuple, tuple);
-    return is_next ? s->next.hash : demux_hash(s, tuple);
+    const struct pair_number *expected = &s->expected;
+    bool is_it = FEATURE_FAST_PATH && expected->is_set && tuple_eq(&expected->tuple, tuple);
+    return is_it ? expected->number : demux_hash(s, tuple);
 }
 
 static void ask_for(const struct demux *demux, uint64_t hash)
@@ -214,8 +215,9 @@ void demux_expect(struct duet_stack *s, const struct tcp_tuple *tuple)
 {
     if (!FEATURE_FAST_PATH)
         return;
-    s->next = (struct demux_latest){.tuple = *tuple, .hash = demux_hash(s, tuple), .is_set = true};
-    ask_for(&s->demux, s->next.hash);
+    s->expected =
+        (struct pair_number){.number = demux_hash(s, tuple), .tuple = *tuple, .is_set = true};
+    ask_for(&s->demux, s->expected.number);
 }
 
 struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple)

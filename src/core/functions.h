@@ -19,10 +19,10 @@ void tcp_record_edge(struct duet_stack *s, const struct tcp_tuple *tuple, enum d
 size_t demux_slots(const struct duet_config *config);
 void demux_init(struct demux *demux, uint32_t *slots, uint32_t capacity);
 uint64_t demux_hash(const struct duet_stack *s, const struct tcp_tuple *tuple);
-struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple);
-/* The same for whoever will ask for this pair again: its place is kept. */
 void demux_prepare(struct duet_stack *s, const struct tcp_tuple *tuple);
 void demux_expect(struct duet_stack *s, const struct tcp_tuple *tuple);
+struct demux_ref demux_find(const struct duet_stack *s, const struct tcp_tuple *tuple);
+/* The same for whoever will ask for this pair again: its place is kept. */
 struct demux_ref demux_find_first(struct duet_stack *s, const struct tcp_tuple *tuple);
 void demux_add(struct duet_stack *s, const struct tcp_tuple *tuple, enum demux_kind kind,
                uint32_t index);

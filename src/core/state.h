@@ -13,6 +13,13 @@
 #include "core/tcp_watch.h"
 #include "wire/icmp.h"
 
+/* A pair of sockets, and the number that a hash made of it. */
+struct pair_number {
+    uint64_t number;
+    struct tcp_tuple tuple;
+    bool is_set;
+};
+
 /* ---- demultiplexing (demux.c) ---- */
 
 enum demux_kind { DEMUX_NONE, DEMUX_CONN, DEMUX_HALF_OPEN, DEMUX_TIME_WAIT };
@@ -38,22 +45,12 @@ struct demux_place {
     bool is_there;
 };
 
-/* A pair that was or will be looked up, its hash, and its place. */
+/* The pair that was looked up last, its hash, and its place. */
 struct demux_latest {
     struct tcp_tuple tuple;
     bool is_set, is_placed; /* tuple and hash are known; the place is */
     uint64_t hash;
     struct demux_place place;
-};
-
-/* ---- numbers nobody may guess (tcp_isn.c) ---- */
-
-/* What the initial sequence number and the timestamps of the pair of sockets begin with that began a
- * connection last. */
-struct pair_number {
-    uint64_t number;
-    struct tcp_tuple tuple;
-    bool is_set;
 };
 
 /* ---- rings of the small lives ---- */
@@ -122,8 +119,9 @@ struct duet_stack {
 
     struct siphash_key isn_key, table_key, port_key, port_index_key, path_key, cookie_key,
         syn_cookie_key, limit_key;
-    struct demux_latest latest, next; /* looked up last; and expected (demux_expect()) */
-    struct pair_number numbered;
+    struct demux_latest latest;
+    struct pair_number expected; /* demux_expect(): what finds its slot */
+    struct pair_number numbered; /* who began last: its ISN and its timestamps begin with that */
 
     struct pool_faults faults; /* of all pools, and of the ring of replies */
     struct pool accurate_ecn;

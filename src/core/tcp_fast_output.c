@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A fast path for what nearly every packet out is: the next text, of one segment, or a pure ACK, in
- * ESTABLISHED, and the FIN of who has nothing left to send. It stands beside the path that pays debts one by one (tcp_output.c, tcp_send.c) and
- * leaves the stack as that one would; tests/unit/test_fast.c compares the two.
+ * ESTABLISHED, and the FIN of who has nothing left to send. It stands beside the path that pays debts
+ * one by one (tcp_output.c, tcp_send.c) and leaves the stack as that one would; tests/unit/test_fast.c
+ * compares the two.
  *
  * Theory of operation. The connection owes nothing but text and an acknowledgement, and there is no
  * reason to send anything but the next text: nothing is lost, SACKed or urgent, no FIN waits, ECN was

@@ -28,7 +28,7 @@ static int choose_tuple(struct duet_stack *s, const struct duet_socket_address *
         return DUET_E_ADDR;
     if (local->port == 0)
         return tcp_choose_port(s, tuple) != 0 ? DUET_OK : DUET_E_ADDR;
-    demux_prepare(s, tuple);
+    demux_prepare(s, tuple); /* the slot comes while the ISN's hash is worked out */
     tcp_isn_prepare(s, tuple);
     return demux_find_first(s, tuple).kind == DEMUX_NONE ? DUET_OK : DUET_E_EXISTS;
 }
